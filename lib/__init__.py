@@ -1,0 +1,1 @@
+"""The package that all scripts share; usable without the workflow."""

@@ -1,0 +1,52 @@
+"""The command line of every script: one ``main`` function whose parameters are the arguments."""
+
+import argparse
+import inspect
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lib.errors import SeglossError
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call ``main`` with the command line's values; end a :class:`SeglossError` in one line and status 1.
+
+    Each parameter becomes a required option of the same name (``list[Path]`` takes several values, ``dict``
+    takes JSON); a parameter with a default becomes optional.
+    """
+    parser = argparse.ArgumentParser(
+        description=sys.modules[main.__module__].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for parameter in inspect.signature(main).parameters.values():
+        _add_option(parser, parameter)
+    arguments = vars(parser.parse_args())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
+    try:
+        main(**arguments)
+    except SeglossError as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
+    required = parameter.default is inspect.Parameter.empty
+    options = {"required": required, "default": None if required else parameter.default}
+    if parameter.annotation == list[Path]:
+        options |= {"type": Path, "nargs": "*", "metavar": "PATH"}
+    elif parameter.annotation is dict:
+        options |= {"type": _json, "metavar": "JSON"}
+    else:
+        options |= {"type": parameter.annotation, "metavar": parameter.annotation.__name__.upper()}
+    parser.add_argument(f"--{parameter.name.replace('_', '-')}", dest=parameter.name, **options)
+
+
+def _json(text: str) -> dict:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not valid JSON: {error}") from None

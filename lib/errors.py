@@ -1,0 +1,5 @@
+"""The one exception that stands for bad input and failed conditions."""
+
+
+class SeglossError(Exception):
+    """A fault told in one line: what, where, what was expected, what to do."""
