@@ -1,0 +1,1 @@
+"""Results side by side: losses with each other, recomputed numbers with published ones."""

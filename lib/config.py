@@ -1,0 +1,415 @@
+"""The configuration: `workflow_config.yaml` and `studies/*.yaml`, validated, and the runs they expand to.
+
+Never imports torch: parsing the DAG reads this module.
+"""
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from lib.datasets import DATASETS, SPLITS, Dataset
+from lib.errors import SeglossError
+from lib.losses import catalogue as losses
+from lib.networks.catalogue import CATALOGUE as NETWORKS
+from lib.suggest import suggestion
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG_NAME = "workflow_config.yaml (or --config)"
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+
+
+def _split_at_commas(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) and value != "all" else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, int) else value
+
+
+Names = Annotated[Literal["all"] | list[str], BeforeValidator(_split_at_commas)]
+Seeds = Annotated[
+    Literal["all"] | list[Annotated[int, Field(ge=0)]],
+    BeforeValidator(_listed),
+    BeforeValidator(_split_at_commas),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Folders(_Section):
+    data: str = "data"
+    results: str = "results"
+    plots: str = "plots"
+    logs: str = "logs"
+
+
+class WorkflowConfig(_Section):
+    """`workflow_config.yaml`: what to run, at which scale, where."""
+
+    scale: Literal["demo", "paper"] = "demo"
+    studies: Names = "all"
+    datasets: Names = "all"
+    losses: Names = "all"
+    seeds: Seeds = "all"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    mirror: str | None = None
+    folders: Folders = Folders()
+
+
+class Network(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="after")
+    def _known(self) -> "Network":
+        if self.name not in NETWORKS:
+            raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
+        for key in self.model_extra or {}:
+            allowed = NETWORKS[self.name].parameters
+            if key not in allowed:
+                raise ValueError(f"unknown parameter {key!r} of network {self.name!r}{suggestion(key, allowed)}")
+        return self
+
+
+class Sampling(_Section):
+    """How training patches are drawn; ``foreground_fraction`` of them centre on a lesion voxel."""
+
+    patch_size: Size
+    batch_size: PositiveInt
+    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Optimizer(_Section):
+    name: Literal["adam", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+
+
+class Training(_Section):
+    """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``."""
+
+    epochs: PositiveInt
+    steps_per_epoch: PositiveInt
+    optimizer: Optimizer
+    decay_after: list[PositiveInt] = []
+    decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+class Inference(_Section):
+    patch_size: Size
+    stride: Size
+
+    @model_validator(mode="after")
+    def _covers(self) -> "Inference":
+        if len(self.stride) != len(self.patch_size) or any(
+            s > p for s, p in zip(self.stride, self.patch_size, strict=True)
+        ):
+            raise ValueError(f"stride {self.stride} must not exceed patch_size {self.patch_size} on any axis")
+        return self
+
+
+class Evaluation(_Section):
+    """``small_diameter``: per data set, lesions below it (voxels) count as small; ``size_bins``: diameter edges."""
+
+    small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
+    size_bins: list[Annotated[float, Field(ge=0)]] = [0, 5, 8, 12, 20]
+
+
+class Settings(_Section):
+    """Everything of a run but its loss and seed."""
+
+    datasets: Annotated[list[str], Field(min_length=1)]
+    losses: Annotated[list[str], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    split: str = "holdout"
+    network: Network
+    sampling: Sampling
+    training: Training
+    inference: Inference
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_network(self) -> "Settings":
+        divisor = NETWORKS[self.network.name].divisor
+        for key, size in (
+            ("sampling.patch_size", self.sampling.patch_size),
+            ("inference.patch_size", self.inference.patch_size),
+        ):
+            if any(length % divisor for length in size):
+                raise ValueError(f"{key} {size} must divide by {divisor} for network {self.network.name!r}")
+        return self
+
+
+class Study(_Section):
+    """One study file: its losses, and per scale common settings with the variants that change them."""
+
+    title: str
+    publication: str
+    losses: dict[str, dict[str, Any]]
+    demo: dict[str, Any]
+    paper: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: study x data set x variant x loss x seed."""
+
+    study: str
+    dataset: str
+    variant: str
+    loss: str
+    seed: int
+    scale: str
+    loss_specification: Mapping[str, Any]
+    settings: Settings
+
+    @property
+    def id(self) -> str:
+        return f"{self.study}/{self.dataset}/{self.variant}/{self.loss}/seed-{self.seed}"
+
+    @property
+    def network_specification(self) -> dict[str, Any]:
+        return self.settings.network.model_dump(mode="json")
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Maps that training reads: the loss's own, and the components that lesion-centred patches need."""
+        needed = set(losses.required_maps(self.loss_specification))
+        if self.settings.sampling.foreground_fraction > 0:
+            needed.add("components")
+        return tuple(sorted(needed))
+
+    def cases(self, part: str) -> tuple[str, ...]:
+        """Case ids of ``part``: train, validation or test."""
+        return DATASETS[self.dataset].splits[self.settings.split][part]
+
+    def training_settings(self) -> dict[str, Any]:
+        """All that decides the trained weights, as JSON values."""
+        return {
+            "run": self.id,
+            "seed": self.seed,
+            "loss": dict(self.loss_specification),
+            "network": self.network_specification,
+            "sampling": self.settings.sampling.model_dump(mode="json"),
+            "training": self.settings.training.model_dump(mode="json"),
+        }
+
+    def inference_settings(self) -> dict[str, Any]:
+        return {"network": self.network_specification, **self.settings.inference.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The validated configuration and the runs that it expands to."""
+
+    workflow: WorkflowConfig
+    studies: Mapping[str, Study]
+    runs: tuple[Run, ...]
+
+    def runs_of(self, study: str) -> list[Run]:
+        return [run for run in self.runs if run.study == study]
+
+    @property
+    def device(self) -> str:
+        default = "cpu" if self.workflow.scale == "demo" else "cuda"
+        return default if self.workflow.device == "auto" else self.workflow.device
+
+
+def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
+    """Validate the workflow configuration and the selected studies, and expand them to runs.
+
+    Args:
+        values: content of `workflow_config.yaml`, with ``--config`` merged in.
+        root: folder that holds `studies/`.
+
+    Raises:
+        SeglossError: any fault, named by file, key and value, with what is allowed.
+    """
+    workflow = _validated(WorkflowConfig, dict(values), CONFIG_NAME)
+    files = {path.stem: path for path in sorted((root / "studies").glob("*.yaml"))}
+    chosen = _selected("studies", workflow.studies, files)
+    studies = {name: _load_study(files[name], root) for name in chosen}
+    runs = [
+        run
+        for name, study in studies.items()
+        for run in _expand(name, study, workflow, files[name].relative_to(root))
+    ]
+    return Configuration(workflow, studies, tuple(_narrowed(runs, workflow)))
+
+
+def _load_study(path: Path, root: Path) -> Study:
+    where = str(path.relative_to(root))
+    study = _validated(Study, _read_yaml(path, where), where)
+    for label, specification in study.losses.items():
+        try:
+            losses.check_specification(specification)
+        except SeglossError as error:
+            raise SeglossError(f"{where}: losses.{label}: {error}") from None
+    return study
+
+
+def _expand(name: str, study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Run]:
+    common = dict(getattr(study, workflow.scale))
+    variants = common.pop("variants", None) or {"base": {}}
+    if not isinstance(variants, dict):
+        raise SeglossError(f"{path}: {workflow.scale}.variants: {variants!r} is not a mapping of names to changes")
+    for variant, changes in variants.items():
+        settings = _validated(Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})")
+        _check_references(settings, study, f"{path}: {workflow.scale} ({variant})")
+        for dataset, loss, seed in itertools.product(settings.datasets, settings.losses, settings.seeds):
+            yield Run(name, dataset, variant, loss, seed, workflow.scale, study.losses[loss], settings)
+
+
+def _check_references(settings: Settings, study: Study, where: str) -> None:
+    for loss in settings.losses:
+        if loss not in study.losses:
+            raise SeglossError(f"{where}: losses: unknown loss {loss!r}{suggestion(loss, study.losses)}")
+    for name in settings.datasets:
+        if name not in DATASETS:
+            raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, DATASETS)}")
+
+
+def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
+    def kept(key: str, values: Iterable[Any]) -> list[Any]:
+        return _selected(key, getattr(workflow, key), dict.fromkeys(values))
+
+    datasets = kept("datasets", (run.dataset for run in runs))
+    names = kept("losses", (run.loss for run in runs))
+    seeds = kept("seeds", (run.seed for run in runs))
+    for run in runs:
+        if run.dataset in datasets and run.loss in names and run.seed in seeds:
+            _check_available(DATASETS[run.dataset], run)
+            yield run
+
+
+def _check_available(dataset: Dataset, run: Run) -> None:
+    where = f"studies/{run.study}.yaml: {run.scale}"
+    if dataset.adapter is None:
+        raise SeglossError(
+            f"{where}: datasets: {dataset.name!r} ({dataset.title}) cannot be prepared by this version yet;"
+            f" leave it out with --config datasets=..."
+        )
+    if run.settings.split not in dataset.splits:
+        raise SeglossError(
+            f"{where}: split: {dataset.name!r} has no split {run.settings.split!r}"
+            f"{suggestion(run.settings.split, dataset.splits)}"
+        )
+
+
+def _selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]:
+    if selection == "all":
+        return list(allowed)
+    for name in selection:
+        if name not in allowed:
+            raise SeglossError(
+                f"{CONFIG_NAME}: {key}: unknown value {name!r}{suggestion(name, map(str, allowed))}"
+            )
+    return list(selection)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` on top, mappings merged key by key; a section with another `name` is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        same_kind = isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
+        merged[key] = _merged(old, value) if same_kind else value
+    return merged
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which a repeated key is an error, not a silent replacement."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path, where: str) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise SeglossError(f"{where}: {line}{error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SeglossError(f"{where}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise SeglossError(f"{where}: a mapping of keys to values was expected, found {type(content).__name__}")
+    return content
+
+
+def _validated(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [_told(fault, model) for fault in _most_specific(error.errors())]
+        raise SeglossError(f"{where}: {' | '.join(dict.fromkeys(faults))}") from None
+
+
+def _most_specific(faults: list[Any]) -> list[Any]:
+    """Of an "all or a list" that is a faulty list, only what is wrong with the list."""
+    listed = [fault for fault in faults if not any(str(part).startswith("literal[") for part in fault["loc"])]
+    return listed or faults
+
+
+def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = [part for part in fault["loc"] if not _is_union_member(part)]
+    key = ".".join(map(str, location))
+    if fault["type"] == "extra_forbidden":
+        allowed = _fields(model, location[:-1])
+        return f"{key}: unknown key{suggestion(location[-1], allowed)}"
+    if fault["type"] == "missing":
+        return f"{key}: is missing"
+    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "value_error":
+        return f"{key}: {reason}" if key else reason
+    return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
+
+
+def _is_union_member(part: Any) -> bool:
+    return isinstance(part, str) and (part.startswith(("literal[", "list[", "function-")))
+
+
+def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def check_writable(folders: Folders, directory: Path) -> None:
+    """Check that every output folder can be made and written below ``directory``.
+
+    Raises:
+        SeglossError: one cannot.
+    """
+    for key, name in folders:
+        path = directory / name
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise SeglossError(
+                f"{CONFIG_NAME}: folders.{key}: {path} cannot be written ({existing} is not a writable folder);"
+                " choose another folder or change its permissions"
+            )
+
+
+__all__ = ["ROOT", "SPLITS", "Configuration", "Run", "Settings", "check_writable", "load"]

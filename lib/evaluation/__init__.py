@@ -1,0 +1,1 @@
+"""What a prediction is worth: lesion by lesion, and as recall against false positives."""

@@ -1,0 +1,21 @@
+"""The network zoo: every network maps (batch, channels, *spatial) to one logit channel of the same size."""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lib.networks.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["build_network"]
+
+
+def build_network(specification: Mapping[str, Any], in_channels: int) -> "nn.Module":
+    """Build a network from its specification, ``{"name": ..., **parameters}``."""
+    parameters = dict(specification)
+    entry = CATALOGUE[parameters.pop("name")]
+    module, _, name = entry.implementation.partition(":")
+    network = getattr(importlib.import_module(module), name)
+    return network(in_channels=in_channels, **{**entry.parameters, **parameters})

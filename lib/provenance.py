@@ -1,0 +1,88 @@
+"""Where a result comes from: the code that made it, and the circumstances of its making."""
+
+import ast
+import hashlib
+import importlib.metadata
+import os
+import platform
+import resource
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
+
+
+def code_version(*modules: str) -> str:
+    """Hash of the syntax trees of ``modules`` and of all modules of the project that they import.
+
+    Comments, docstrings and layout do not count. Given to a rule among its ``params``, it makes Snakemake run
+    a job again when, and only when, code that the job uses has changed.
+
+    Raises:
+        ModuleNotFoundError: a module is not part of the project.
+    """
+    pending, seen = list(modules), set()
+    while pending:
+        module = pending.pop()
+        if module not in seen:
+            seen.add(module)
+            pending.extend(_project_imports(module))
+    digest = hashlib.sha256()
+    for module in sorted(seen):
+        digest.update(f"{module}\0{ast.dump(_tree(module))}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def _file(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _file(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {module!r} in {ROOT}")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+@cache
+def _project_imports(module: str) -> frozenset[str]:
+    """Modules of the project that ``module`` imports, and the packages around them, whose code runs too."""
+    names = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    packages = {".".join(parts[:n]) for parts in (name.split(".") for name in names) for n in range(1, len(parts) + 1)}
+    return frozenset(name for name in packages if _file(name) and name != module)
+
+
+def circumstances(settings: dict[str, Any], threads: int, seconds: float, device: str) -> dict[str, Any]:
+    """What stands beside a trained model: settings, versions, machine, time, memory."""
+    record = {
+        "settings": settings,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "host": platform.node(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "device": device,
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    if device == "cuda":
+        import torch
+
+        record["gpu"] = torch.cuda.get_device_name()
+        record["gpu_peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return record

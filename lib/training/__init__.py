@@ -1,0 +1,1 @@
+"""Training: patch sampling, the loop, its checkpoints."""
