@@ -156,6 +156,7 @@ class Study(_Section):
 
     title: str
     publication: str
+    figures: list[str]
     losses: dict[str, dict[str, Any]]
     demo: dict[str, Any]
     paper: dict[str, Any]
@@ -203,10 +204,21 @@ class Run:
             "network": self.network_specification,
             "sampling": self.settings.sampling.model_dump(mode="json"),
             "training": self.settings.training.model_dump(mode="json"),
+            "maps": self.maps,
         }
 
     def inference_settings(self) -> dict[str, Any]:
+        """All that decides the predictions of given weights, as JSON values."""
         return {"network": self.network_specification, **self.settings.inference.model_dump(mode="json")}
+
+    def evaluation_settings(self) -> dict[str, Any]:
+        """The run's keys in tables, and how its lesions are told by size, as JSON values."""
+        evaluation = self.settings.evaluation
+        return {
+            "keys": {"dataset": self.dataset, "variant": self.variant, "loss": self.loss, "seed": self.seed},
+            "small_diameter": evaluation.small_diameter.get(self.dataset),
+            "size_bins": evaluation.size_bins,
+        }
 
 
 @dataclass(frozen=True)
@@ -219,6 +231,11 @@ class Configuration:
 
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
+
+    @property
+    def mirror(self) -> str:
+        """Folder or address of the mirror, empty for none."""
+        return self.workflow.mirror or ""
 
     @property
     def device(self) -> str:

@@ -38,13 +38,16 @@ def write_array(path: Path, array: np.ndarray) -> None:
     spatial_from = 1 if array.ndim > 3 else 0
     chunks = [length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)]
     with atomic_path(path) as beside:
-        blosc2.asarray(
-            np.ascontiguousarray(array),
-            urlpath=str(beside),
-            mode="w",
-            chunks=tuple(chunks),
-            cparams={"codec": blosc2.Codec.ZSTD, "clevel": 3, "nthreads": 1},
-        )
+        try:
+            blosc2.asarray(
+                np.ascontiguousarray(array),
+                urlpath=str(beside),
+                mode="w",
+                chunks=tuple(chunks),
+                cparams={"codec": blosc2.Codec.ZSTD, "clevel": 3, "nthreads": 1},
+            )
+        except RuntimeError as error:  # what Blosc2 makes of a full disk
+            raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error
 
 
 def open_array(path: Path) -> Any:

@@ -1,0 +1,108 @@
+"""A study's outcome as tables: one row per run, one row per loss, recall by lesion size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib.evaluation.froc import CORRECTED, count_by_case, froc_numbers, full_curve, recall_by_size, small_objects
+from lib.evaluation.records import Records, read_records
+
+KEYS = ["dataset", "variant", "loss"]
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """One run's keys (data set, variant, loss, seed), its evaluation settings and the folder of its results."""
+
+    keys: Mapping[str, Any]
+    small_diameter: float | None
+    size_bins: Sequence[float]
+    folder: Path
+
+    @property
+    def part(self) -> str:
+        """The data set and variant, as `dataset/variant`."""
+        return f"{self.keys['dataset']}/{self.keys['variant']}"
+
+    def records(self) -> Records:
+        return read_records(self.folder / "records.json")
+
+
+def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
+    """All numbers of one run.
+
+    ``avg_recall`` and ``luna_metric`` are counted on all test cases (corrected denominators);
+    ``avg_recall_published`` is the mean over subsamples with the publication's denominators.
+    ``avg_recall_case_sd`` is the spread over subsamples of cases. ``recall`` and ``fp_per_case`` are those of
+    the components cut at probability 0.5, ``..._tuned`` of those cut at the logit tuned on validation cases.
+
+    Args:
+        reference: Dice of the band-pass threshold; a run whose tuned Dice is not above it has ``collapsed``.
+    """
+    records = run.records()
+    tuned = read_records(run.folder / "records_tuned.json")
+    dice = pd.read_csv(run.folder / "dice.csv")
+    numbers = froc_numbers(records)
+    recall, fp = _operating_point(records)
+    recall_tuned, fp_tuned = _operating_point(tuned)
+    row = {
+        **run.keys,
+        "status": "learnt" if dice["dice_tuned"].mean() > reference else "collapsed",
+        "test_cases": len(records.cases),
+        "lesions": numbers["lesions"],
+        "avg_recall": numbers["avg_recall_full_data_all_cases"],
+        "avg_recall_case_sd": numbers["corrected_avg_recall_std"],
+        "avg_recall_published": numbers["avg_recall_mean"],
+        "luna_metric": numbers["luna_metric_full_data_all_cases"],
+        "recall": recall,
+        "fp_per_case": fp,
+        "object_dice": numbers["object_dice_mean"],
+        "recall_tuned": recall_tuned,
+        "fp_per_case_tuned": fp_tuned,
+        "dice_05": dice["dice_05"].mean(),
+        "dice_tuned": dice["dice_tuned"].mean(),
+        "tuned_logit": dice["tuned_logit"].iloc[0],
+        "reference_dice": reference,
+    }
+    if run.small_diameter:
+        curve = full_curve(count_by_case(small_objects(records, run.small_diameter), CORRECTED))
+        row["avg_recall_small"] = curve.average_recall().item()
+        row["recall_small"] = curve.recall.max()
+    return row
+
+
+def _operating_point(records: Records) -> tuple[float, float]:
+    """Recall of lesions and false positives per case of the components as they were cut."""
+    table = records.table
+    hit = table["hit_dice"] > 0
+    lesions = table["is_tum"].sum()
+    found = (table["is_tum"] & hit).sum() / lesions if lesions else np.nan
+    return float(found), float((~table["is_tum"] & ~hit).sum() / len(records.cases))
+
+
+def by_loss(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per data set, variant and loss: means over seeds, and ``<metric>_sd`` (empty for one seed)."""
+    metrics = [name for name in runs if name not in (*KEYS, "seed", "status", "test_cases", "lesions")]
+    rows = []
+    for keys, group in runs.groupby(KEYS, sort=False):
+        row = dict(zip(KEYS, keys, strict=True))
+        row |= {"seeds": len(group), "test_cases": group["test_cases"].iloc[0], "lesions": group["lesions"].iloc[0]}
+        collapsed = (group["status"] == "collapsed").sum()
+        row["status"] = f"collapsed ({collapsed} of {len(group)})" if collapsed else "learnt"
+        for name in metrics:
+            row |= {name: group[name].mean(), f"{name}_sd": group[name].std(ddof=1)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def size_table(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
+    """Recall by lesion diameter (voxels) of every run, components cut at probability 0.5."""
+    tables = []
+    for run in runs:
+        edges = [*run.size_bins, np.inf]
+        tables.append(recall_by_size(run.records().table, edges).assign(**run.keys))
+    return pd.concat(tables)[[*KEYS, "seed", "diameter_from", "diameter_to", "lesions", "found", "recall"]]

@@ -1,0 +1,34 @@
+"""Every path of the workflow, below the configured folders; wildcards in braces are Snakemake's."""
+
+from dataclasses import dataclass
+
+from lib.config import Folders
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths relative to the working directory."""
+
+    folders: Folders
+
+    def raw(self, source: str, file: str) -> str:
+        return f"{self.folders.data}/raw/{source}/{file}"
+
+    def case(self, dataset: str, case: str) -> str:
+        """Folder of a prepared case and its maps."""
+        return f"{self.folders.data}/prepared/{dataset}/{case}"
+
+    def run(self, run: str, file: str) -> str:
+        return f"{self.folders.results}/{run}/{file}"
+
+    def result(self, file: str) -> str:
+        return f"{self.folders.results}/{file}"
+
+    def plot(self, file: str) -> str:
+        return f"{self.folders.plots}/{file}"
+
+    def log(self, name: str) -> str:
+        return f"{self.folders.logs}/{name}.log"
+
+    def benchmark(self, name: str) -> str:
+        return f"{self.folders.logs}/benchmarks/{name}.tsv"

@@ -1,0 +1,26 @@
+"""Downloads, one file each, checked against the size and checksum that the project keeps of it."""
+
+
+def raw_files(source):
+    return [PATHS.raw(source, file.path) for file in load_source(source).files]
+
+
+rule download:
+    output:
+        PATHS.raw("{source}", "{file}"),
+    log:
+        PATHS.log("download/{source}/{file}"),
+    benchmark:
+        PATHS.benchmark("download/{source}/{file}")
+    wildcard_constraints:
+        source="|".join(source_names()),
+        file=".+",
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=600,
+    message:
+        "download {wildcards.source}: {wildcards.file}"
+    shell:
+        f"python {SCRIPTS}/download.py --source {{wildcards.source}} --path {{wildcards.file:q}}"
+        " --mirror '{CONFIG.mirror}' --output {output:q} &> {log:q}"

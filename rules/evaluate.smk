@@ -1,0 +1,124 @@
+"""Evaluation: each run's records and Dice, a reference without learning, and a study's tables."""
+
+
+rule evaluate:
+    input:
+        predictions=PATHS.run("{run}", "predictions"),
+        descriptions=run_case_files("validation", "test", names=["case.json"]),
+        labels=lambda wildcards: ancient(run_case_files("validation", "test", names=["label.b2nd"])(wildcards)),
+    output:
+        records=PATHS.run("{run}", "records.json"),
+        records_tuned=PATHS.run("{run}", "records_tuned.json"),
+        dice=PATHS.run("{run}", "dice.csv"),
+    log:
+        PATHS.log("evaluate/{run}"),
+    benchmark:
+        PATHS.benchmark("evaluate/{run}")
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        validation=run_cases("validation"),
+        test=run_cases("test"),
+        code=code_version("scripts.evaluate"),
+    message:
+        "evaluate {wildcards.run}"
+    shell:
+        f"python {SCRIPTS}/evaluate.py --predictions {{input.predictions:q}}"
+        " --validation {params.validation:q} --test {params.test:q} --records {output.records:q}"
+        " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
+
+
+def reference_cases(*parts, names=None):
+    """Input or params function: folders, or files, of the data set's cases in the split."""
+
+    def listed(wildcards):
+        split = DATASETS[wildcards.dataset].splits[wildcards.split]
+        cases = list(chain.from_iterable(split[part] for part in parts))
+        return case_files(wildcards.dataset, cases, *names) if names else case_folders(wildcards.dataset, cases)
+
+    return listed
+
+
+rule reference:
+    input:
+        reference_cases("validation", "test", names=["case.json"]),
+        lambda wildcards: ancient(
+            reference_cases("validation", "test", names=["image.b2nd", "label.b2nd"])(wildcards)
+        ),
+    output:
+        PATHS.result("reference/{dataset}/{split}.json"),
+    log:
+        PATHS.log("reference/{dataset}/{split}"),
+    benchmark:
+        PATHS.benchmark("reference/{dataset}/{split}")
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        validation=reference_cases("validation"),
+        test=reference_cases("test"),
+        code=code_version("scripts.reference"),
+    message:
+        "reference without learning for {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/reference.py --validation {{params.validation:q}} --test {{params.test:q}}"
+        " --output {output:q} &> {log:q}"
+
+
+def study_folders(study):
+    return [PATHS.run(run.id, "").rstrip("/") for run in CONFIG.runs_of(study)]
+
+
+def study_files(study, *names):
+    return [f"{folder}/{name}" for folder in study_folders(study) for name in names]
+
+
+def evaluation_settings(study):
+    """JSON for the tables and figures: each run's keys and evaluation settings, by its folder."""
+    settings = {
+        folder: run.evaluation_settings()
+        for folder, run in zip(study_folders(study), CONFIG.runs_of(study), strict=True)
+    }
+    return json.dumps(settings)
+
+
+def study_references(study):
+    """Reference files of the study's data sets."""
+    return {
+        f"{run.dataset}/{run.variant}": PATHS.result(f"reference/{run.dataset}/{run.settings.split}.json")
+        for run in CONFIG.runs_of(study)
+    }
+
+
+rule summarize:
+    input:
+        runs=lambda wildcards: study_files(wildcards.study, "records.json", "records_tuned.json", "dice.csv"),
+        references=lambda wildcards: study_references(wildcards.study).values(),
+    output:
+        summary=PATHS.result("{study}/summary.csv"),
+        per_run=PATHS.result("{study}/runs.csv"),
+        by_size=PATHS.result("{study}/recall_by_size.csv"),
+    log:
+        PATHS.log("summarize/{study}"),
+    benchmark:
+        PATHS.benchmark("summarize/{study}")
+    wildcard_constraints:
+        study="|".join(CONFIG.studies),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        folders=lambda wildcards: study_folders(wildcards.study),
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        references=lambda wildcards: json.dumps(study_references(wildcards.study)),
+        code=code_version("scripts.summarize"),
+    message:
+        "tables of {wildcards.study}"
+    shell:
+        f"python {SCRIPTS}/summarize.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        " --references {params.references:q} --summary {output.summary:q} --per-run {output.per_run:q}"
+        " --by-size {output.by_size:q} &> {log:q}"

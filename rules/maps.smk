@@ -1,0 +1,28 @@
+"""Maps of prepared cases, one job each, from the whole label volume."""
+
+MAPS = sorted(set(chain.from_iterable(run.maps for run in CONFIG.runs)))
+
+
+rule make_map:
+    input:
+        label=ancient(PATHS.case("{dataset}", "{case}") + "/label.b2nd"),
+        description=PATHS.case("{dataset}", "{case}") + "/case.json",
+    output:
+        PATHS.case("{dataset}", "{case}") + "/{map_name}.b2nd",
+    log:
+        PATHS.log("maps/{dataset}/{case}.{map_name}"),
+    benchmark:
+        PATHS.benchmark("maps/{dataset}/{case}.{map_name}")
+    wildcard_constraints:
+        map_name="|".join(MAPS),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_version("scripts.make_map"),
+    message:
+        "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case}"
+    shell:
+        f"python {SCRIPTS}/make_map.py --map-name {{wildcards.map_name}} --label {{input.label:q}}"
+        " --output {output:q} &> {log:q}"

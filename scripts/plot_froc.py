@@ -1,0 +1,21 @@
+"""Draw the FROC curves of a study's runs, mean and spread over seeds, for all or for small objects."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(runs: list[Path], settings: dict, per_run: Path, objects: str, scale: str, output: Path) -> None:
+    import pandas as pd
+
+    from lib.comparison.summary import EvaluatedRun
+    from lib.plotting.study_froc import draw_study_froc
+
+    evaluated = [EvaluatedRun(**settings[str(folder)], folder=folder) for folder in runs]
+    draw_study_froc(evaluated, pd.read_csv(per_run), objects, scale, output)
+
+
+if __name__ == "__main__":
+    run(main)
