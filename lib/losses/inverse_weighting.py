@@ -9,7 +9,7 @@ from lib.losses.base import SegmentationLoss, check_inputs, required_map
 
 
 class InverseWeighted(nn.Module):
-    """A weightable loss whose voxel weights come from the batch's component labels, ``maps["components"]``."""
+    """A weightable loss whose voxel weights come from the component labels ``maps["components"]``."""
 
     def __init__(self, loss: SegmentationLoss, formula: str, clip: Sequence[float]) -> None:
         super().__init__()
@@ -24,7 +24,9 @@ class InverseWeighted(nn.Module):
         return self.loss.compute(logits, target.to(logits.dtype), weight)
 
 
-def inverse_weights(components: Tensor, formula: str = "published", clip: Sequence[float] = (1.0, 2e5)) -> Tensor:
+def inverse_weights(
+    components: Tensor, formula: str = "published", clip: Sequence[float] = (1.0, 2e5)
+) -> Tensor:
     """Weight every voxel by the inverse size of its component.
 
     Args:
@@ -32,32 +34,25 @@ def inverse_weights(components: Tensor, formula: str = "published", clip: Sequen
             away by the patch).
         formula: ``published`` (README and last state of the code): with N voxels and K components visible in
             a sample, N / ((K + 1) |C_j|) for every component C_j, the background included, then clipped;
-            ``lesions_only`` (the code when the published records were made): n_pos / (n_cc |C_j|) for lesions,
-            with n_pos lesion voxels and n_cc the largest label, 1 for background, never clipped.
+            ``lesions_only`` (the code when the published records were made): n_pos / (n_cc |C_j|) for
+            lesions, with n_pos lesion voxels and n_cc the largest label, 1 for background, never clipped.
         clip: lowest and highest weight of the published formula.
 
     Returns:
         float32 weights of the same shape.
     """
-    samples = components.flatten(1)
-    foreground = samples > 0
-    labels = samples[foreground].long()
-    table_size = int(labels.max()) + 1 if labels.numel() else 1
-    slots = torch.arange(len(samples), device=samples.device)[:, None].expand_as(samples)[foreground] * table_size + labels
-    sizes = torch.bincount(slots, minlength=len(samples) * table_size).view(len(samples), table_size)
-    lesion, background = _weight_tables(sizes.double(), samples.shape[1], formula, clip)
-    weights = background.float()[:, None].repeat(1, samples.shape[1])
-    weights[foreground] = lesion.float().flatten()[slots]
-    return weights.view(components.shape)
+    weights = torch.empty(components.shape, dtype=torch.float32, device=components.device)
+    for labels, weight in zip(components.flatten(1).int(), weights.flatten(1), strict=True):
+        table = _weight_of_label(torch.bincount(labels).double(), formula, clip)
+        torch.index_select(table.float(), 0, labels, out=weight)
+    return weights
 
 
-def _weight_tables(
-    sizes: Tensor, n_voxels: int, formula: str, clip: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    """Weights of the components (batch, labels) and of the background (batch), from the component sizes."""
-    n_foreground = sizes.sum(1)
+def _weight_of_label(sizes: Tensor, formula: str, clip: Sequence[float]) -> Tensor:
+    """Weights of one sample's labels, the background's first, from their numbers of voxels."""
     if formula == "lesions_only":
-        largest_label = ((sizes > 0) * torch.arange(sizes.shape[1], device=sizes.device)).amax(1)
-        return (n_foreground / largest_label)[:, None] / sizes, torch.ones_like(n_foreground)
-    share = n_voxels / ((sizes > 0).sum(1) + 1.0)
-    return (share[:, None] / sizes).clamp(*clip), (share / (n_voxels - n_foreground)).clamp(*clip)
+        weights = sizes[1:].sum() / (len(sizes) - 1) / sizes
+        weights[0] = 1.0
+        return weights
+    n_visible = (sizes[1:] > 0).sum()
+    return (sizes.sum() / (n_visible + 1.0) / sizes).clamp(*clip)
