@@ -77,7 +77,9 @@ class Network(BaseModel):
         for key in self.model_extra or {}:
             allowed = NETWORKS[self.name].parameters
             if key not in allowed:
-                raise ValueError(f"unknown parameter {key!r} of network {self.name!r}{suggestion(key, allowed)}")
+                raise ValueError(
+                    f"unknown parameter {key!r} of network {self.name!r}{suggestion(key, allowed)}"
+                )
         return self
 
 
@@ -280,9 +282,13 @@ def _expand(name: str, study: Study, workflow: WorkflowConfig, path: Path) -> It
     common = dict(getattr(study, workflow.scale))
     variants = common.pop("variants", None) or {"base": {}}
     if not isinstance(variants, dict):
-        raise SeglossError(f"{path}: {workflow.scale}.variants: {variants!r} is not a mapping of names to changes")
+        raise SeglossError(
+            f"{path}: {workflow.scale}.variants: {variants!r} is not a mapping of names to changes"
+        )
     for variant, changes in variants.items():
-        settings = _validated(Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})")
+        settings = _validated(
+            Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
+        )
         _check_references(settings, study, f"{path}: {workflow.scale} ({variant})")
         for dataset, loss, seed in itertools.product(settings.datasets, settings.losses, settings.seeds):
             yield Run(name, dataset, variant, loss, seed, workflow.scale, study.losses[loss], settings)
@@ -340,7 +346,9 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        same_kind = isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
+        same_kind = (
+            isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
+        )
         merged[key] = _merged(old, value) if same_kind else value
     return merged
 
@@ -353,7 +361,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -367,7 +377,9 @@ def _read_yaml(path: Path, where: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SeglossError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise SeglossError(f"{where}: a mapping of keys to values was expected, found {type(content).__name__}")
+        raise SeglossError(
+            f"{where}: a mapping of keys to values was expected, found {type(content).__name__}"
+        )
     return content
 
 

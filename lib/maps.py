@@ -15,7 +15,8 @@ def connected_components(label: np.ndarray) -> np.ndarray:
     if label.ndim not in (2, 3):
         raise SeglossError(f"connected components need a 2D or 3D label, found shape {label.shape}")
     connectivity = 8 if label.ndim == 2 else 26
-    return cc3d.connected_components(label > 0, connectivity=connectivity)
+    components, count = cc3d.connected_components(label > 0, connectivity=connectivity, return_N=True)
+    return components.astype(np.min_scalar_type(count), copy=False)
 
 
 MAPS = {"components": connected_components}

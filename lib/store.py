@@ -36,7 +36,9 @@ class Case:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as a Blosc2 file with chunks of at most 64 along each spatial axis; the bytes repeat."""
     spatial_from = 1 if array.ndim > 3 else 0
-    chunks = [length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)]
+    chunks = [
+        length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)
+    ]
     with atomic_path(path) as beside:
         try:
             blosc2.asarray(
@@ -112,7 +114,7 @@ class StoredCase:
     def n_lesions(self) -> int:
         return self.description["n_lesions"]
 
-    @cache  # noqa: B019: as long-lived as the process, like the cases themselves
+    @cache  # noqa: B019 as long-lived as the process, like the cases themselves
     def array(self, name: str) -> Any:
         """``image``, ``label`` or a map such as ``components``."""
         return open_array(self.folder / f"{name}.b2nd")
@@ -132,7 +134,9 @@ def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | Non
     if part.shape[-len(size) :] == tuple(size):
         return part
     if part.size == 0:
-        raise SeglossError(f"box at {tuple(start)} of size {tuple(size)} lies outside the volume {tuple(spatial)}")
+        raise SeglossError(
+            f"box at {tuple(start)} of size {tuple(size)} lies outside the volume {tuple(spatial)}"
+        )
     margins = [(0, 0)] * len(leading) + [
         (max(-s, 0), max(s + n - length, 0)) for s, n, length in zip(start, size, spatial, strict=True)
     ]

@@ -26,7 +26,9 @@ def main(
     try:
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["network"])
     except (RuntimeError, KeyError) as error:
-        raise SeglossError(f"{weights}: not the weights of this network ({error}); train the run again") from error
+        raise SeglossError(
+            f"{weights}: not the weights of this network ({error}); train the run again"
+        ) from error
     network.to(computing)
     largest = np.finfo(np.float16).max
     with atomic_path(predictions) as folder:

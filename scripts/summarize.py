@@ -7,7 +7,9 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(runs: list[Path], settings: dict, references: dict, summary: Path, per_run: Path, by_size: Path) -> None:
+def main(
+    runs: list[Path], settings: dict, references: dict, summary: Path, per_run: Path, by_size: Path
+) -> None:
     import pandas as pd
 
     from lib.comparison.summary import EvaluatedRun, by_loss, run_row, size_table

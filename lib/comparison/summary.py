@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.evaluation.froc import CORRECTED, count_by_case, froc_numbers, full_curve, recall_by_size, small_objects
+from lib.evaluation.froc import (
+    CORRECTED,
+    count_by_case,
+    froc_numbers,
+    full_curve,
+    recall_by_size,
+    small_objects,
+)
 from lib.evaluation.records import Records, read_records
 
 KEYS = ["dataset", "variant", "loss"]
@@ -90,7 +97,11 @@ def by_loss(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for keys, group in runs.groupby(KEYS, sort=False):
         row = dict(zip(KEYS, keys, strict=True))
-        row |= {"seeds": len(group), "test_cases": group["test_cases"].iloc[0], "lesions": group["lesions"].iloc[0]}
+        row |= {
+            "seeds": len(group),
+            "test_cases": group["test_cases"].iloc[0],
+            "lesions": group["lesions"].iloc[0],
+        }
         collapsed = (group["status"] == "collapsed").sum()
         row["status"] = f"collapsed ({collapsed} of {len(group)})" if collapsed else "learnt"
         for name in metrics:

@@ -3,9 +3,10 @@
 Imitated, from the 30 multiple-sclerosis lesion masks and 3 FLAIR volumes of open_ms_data (Lesjak et al. 2018):
 lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62), here within 1 to 3000 mm3;
 lesion contrast is about 1.6 standard deviations of the brain's intensity and fades for small lesions by the
-partial-volume effect (blur by the point-spread function); two tissues and dark fluid spaces; bright
-structures that are no lesions (vessels, faint spots); a smooth multiplicative bias field; Rician noise;
-anisotropic spacing; cases without lesions.
+partial-volume effect (blur by the point-spread function); two tissues and dark fluid spaces; structures as
+bright as lesions that only shape and surroundings tell apart (vessels, patches of cortex, plexus in the
+fluid) and faint spots; a smooth multiplicative bias field; Rician noise; anisotropic spacing; cases without
+lesions.
 
 Not imitated: real anatomy and where lesions prefer to lie in it, confluent lesions (components never touch),
 rater disagreement and resampling debris in the masks, several scanners, motion. A ranking of losses on
@@ -30,7 +31,9 @@ EXTENT = (56.0, 68.0)  # mm, of each side of the volume
 WHITE, GREY, FLUID = 90.0, 80.0, 30.0  # tissue intensities
 LESION_CONTRAST = (28.0, 50.0)
 SPOT_CONTRAST = (8.0, 18.0)
-VESSEL_CONTRAST = (15.0, 35.0)
+VESSEL_CONTRAST = (40.0, 80.0)  # thin: the point-spread function takes half of it
+CORTEX_CONTRAST = (20.0, 45.0)
+CORTEX_DEPTH = 2.5  # mm
 POINT_SPREAD = 0.7  # mm, standard deviation
 NOISE = 4.0
 BIAS = 0.08
@@ -41,12 +44,15 @@ def prepare(case: str, parameters: dict) -> Case:
     rng = np.random.default_rng([parameters["seed"], zlib.crc32(case.encode())])
     spacing = np.array(SPACINGS[rng.integers(len(SPACINGS))])
     shape = tuple(np.round(rng.uniform(*EXTENT, size=3) / spacing).astype(int))
-    brain, tissue = _anatomy(shape, spacing, rng)
+    brain, tissue, cortex, fluid = _anatomy(shape, spacing, rng)
     count = 0 if rng.random() < parameters["lesion_free_fraction"] else 1 + rng.poisson(LESIONS_PER_CASE - 1)
-    lesions = _lesions(count, brain, spacing, rng)
-    bright = _distractors(brain & (lesions == 0), spacing, rng)
+    lesions = _lesions(count, brain & ~cortex & ~fluid, spacing, rng)
     contrasts = np.concatenate([[0.0], rng.uniform(*LESION_CONTRAST, size=count)])
-    scene = tissue + contrasts[lesions] + bright
+    scene = tissue + contrasts[lesions]
+    healthy = lesions == 0
+    scene += _vessels_and_spots(brain & ~fluid & healthy, spacing, rng)
+    scene += _patches(cortex & healthy, 4.0, CORTEX_CONTRAST, spacing, rng)
+    scene += _patches(fluid, 2.0, (WHITE - FLUID, WHITE - FLUID + LESION_CONTRAST[1]), spacing, rng)
     return Case(
         image=_acquire(scene, spacing, rng)[None],
         label=(lesions > 0).astype(np.uint8),
@@ -56,7 +62,9 @@ def prepare(case: str, parameters: dict) -> Case:
     )
 
 
-def _smooth_noise(shape: tuple[int, ...], spacing: np.ndarray, millimetres: float, rng: np.random.Generator) -> np.ndarray:
+def _smooth_noise(
+    shape: tuple[int, ...], spacing: np.ndarray, millimetres: float, rng: np.random.Generator
+) -> np.ndarray:
     """Gaussian random field of unit variance with the given correlation length."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape), millimetres / spacing, mode="wrap")
     return (field - field.mean()) / field.std()
@@ -68,7 +76,10 @@ def _centred_grid(shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"))
 
 
-def _anatomy(shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _anatomy(
+    shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Masks and intensities: brain, tissue intensity, cortex, fluid."""
     half = np.array(shape) * spacing / 2
     radius = np.sqrt(((_centred_grid(shape, spacing) / half[:, None, None, None]) ** 2).sum(0))
     folds = _smooth_noise(shape, spacing, 3.0, rng)
@@ -77,7 +88,8 @@ def _anatomy(shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generat
     fluid = (_smooth_noise(shape, spacing, 4.0, rng) > 1.6) & (radius < 0.5)
     tissue = np.where(grey, GREY, WHITE) + 3.0 * _smooth_noise(shape, spacing, 2.0, rng)
     tissue = np.where(fluid, FLUID, tissue)
-    return brain & ~fluid, np.where(brain, tissue, 0.0)
+    cortex = brain & (ndimage.distance_transform_edt(brain, sampling=spacing) < CORTEX_DEPTH)
+    return brain, np.where(brain, tissue, 0.0), cortex, fluid & brain
 
 
 def _lesion_volumes(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +133,9 @@ def _lesion_voxels(
     measure = np.sqrt(((turned / stretch) ** 2).sum(0))
     measure *= 1 + 0.15 * _smooth_noise(measure.shape, spacing, 2.0, rng) if wanted > 30 else 1
     nearest = np.argsort(measure, axis=None, kind="stable")[:wanted]
-    return tuple(index + start for index, start in zip(np.unravel_index(nearest, measure.shape), low, strict=True))
+    return tuple(
+        index + start for index, start in zip(np.unravel_index(nearest, measure.shape), low, strict=True)
+    )
 
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:
@@ -129,19 +143,32 @@ def _rotation(rng: np.random.Generator) -> np.ndarray:
     return q * np.sign(np.diag(r))
 
 
-def _distractors(allowed: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bright things that are no lesion: thin curved vessels and faint spots."""
+def _vessels_and_spots(allowed: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Contrast of thin curved vessels and of faint spots."""
     bright = np.zeros(allowed.shape)
     places = np.argwhere(allowed)
-    for _ in range(rng.integers(3, 7)):
+    for _ in range(rng.integers(5, 11)):
+        contrast = rng.uniform(*VESSEL_CONTRAST)
         for voxel in _vessel_path(places[rng.integers(len(places))], spacing, rng):
             if all(0 <= v < n for v, n in zip(voxel, allowed.shape, strict=True)):
-                bright[voxel] = max(bright[voxel], rng.uniform(*VESSEL_CONTRAST))
+                bright[voxel] = max(bright[voxel], contrast)
     for _ in range(rng.integers(6, 16)):
         volume = float(np.clip(rng.lognormal(2.0, 1.0), 1, 60))
         voxels = _lesion_voxels(volume, places, allowed.shape, spacing, rng)
         bright[voxels] = np.maximum(bright[voxels], rng.uniform(*SPOT_CONTRAST))
     return bright * allowed
+
+
+def _patches(
+    region: np.ndarray,
+    millimetres: float,
+    contrast: tuple[float, float],
+    spacing: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Contrast of bright patches of the given extent that cover about a tenth of ``region``."""
+    patches = region & (_smooth_noise(region.shape, spacing, millimetres, rng) > 1.3)
+    return rng.uniform(*contrast) * patches
 
 
 def _vessel_path(start: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> list[tuple[int, ...]]:

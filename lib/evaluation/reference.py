@@ -7,14 +7,24 @@ from scipy import ndimage
 
 from lib.evaluation.overlap import dice, tuned_threshold
 
-FINE, COARSE = 0.8, 5.0  # mm, standard deviations of the band-pass filter
+FINE, COARSE = 0.5, 4.0  # mm, standard deviations of the band-pass filter
+BODY = 0.25  # of the largest intensity; darker voxels are outside
 STEPS = 100
 
 
 def band_pass(image: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """Difference of two Gaussians of the first channel of ``image`` (channels, *spatial), spacing in mm."""
-    fine, coarse = (ndimage.gaussian_filter(image[0], sigma / np.array(spacing)) for sigma in (FINE, COARSE))
-    return fine - coarse
+    """How much brighter than its surroundings each voxel of the body is; 0 outside.
+
+    The difference of two Gaussians of the first channel of ``image`` (channels, *spatial), the coarse one
+    normalised to the body, so that its edge is no bright blob. ``spacing`` in mm.
+    """
+
+    def smooth(values: np.ndarray, sigma: float) -> np.ndarray:
+        return ndimage.gaussian_filter(values, sigma / np.array(spacing))
+
+    body = (image[0] > BODY * image[0].max()).astype(np.float32)
+    surroundings = smooth(image[0] * body, COARSE) / np.maximum(smooth(body, COARSE), 1e-3)
+    return (smooth(image[0], FINE) - surroundings) * body
 
 
 def reference_dice(

@@ -44,7 +44,9 @@ def required_map(maps: Mapping[str, Tensor] | None, name: str, target: Tensor) -
     if not maps or name not in maps:
         raise SeglossError(f"map {name!r} is missing; given: {', '.join(maps or {}) or 'none'}")
     if maps[name].shape != target.shape:
-        raise SeglossError(f"map {name!r} {tuple(maps[name].shape)} and target {tuple(target.shape)} differ in shape")
+        raise SeglossError(
+            f"map {name!r} {tuple(maps[name].shape)} and target {tuple(target.shape)} differ in shape"
+        )
     return maps[name]
 
 

@@ -98,10 +98,14 @@ def check_specification(specification: dict[str, Any]) -> None:
 
 def _check_inverse_weights(options: Any) -> None:
     if not isinstance(options, dict):
-        raise SeglossError(f"inverse_weights: {options!r} is not a mapping; write {{}} for the published weights")
+        raise SeglossError(
+            f"inverse_weights: {options!r} is not a mapping; write {{}} for the published weights"
+        )
     for key, value in options.items():
         if key not in INVERSE_WEIGHT_DEFAULTS:
-            raise SeglossError(f"inverse_weights.{key}: unknown key{suggestion(key, INVERSE_WEIGHT_DEFAULTS)}")
+            raise SeglossError(
+                f"inverse_weights.{key}: unknown key{suggestion(key, INVERSE_WEIGHT_DEFAULTS)}"
+            )
         if key == "formula" and value not in INVERSE_WEIGHT_FORMULAS:
             raise SeglossError(
                 f"inverse_weights.formula: unknown formula {value!r}{suggestion(value, INVERSE_WEIGHT_FORMULAS)}"

@@ -42,16 +42,19 @@ class ResidualUNet(nn.Module):
         super().__init__()
         first, *_ = channels
         self.stem = nn.Sequential(
-            nn.Conv3d(in_channels, first, 3, padding=1, bias=False), pre_activation(first, first, 3, bias=True)
+            nn.Conv3d(in_channels, first, 3, padding=1, bias=False),
+            pre_activation(first, first, 3, bias=True),
         )
         previous = [first, *channels[:-2]]
         levels = channels[:-1]
         self.down = nn.ModuleList(
-            nn.Sequential(ResidualBlock(a, b), ResidualBlock(b, b)) for a, b in zip(previous, levels, strict=True)
+            nn.Sequential(ResidualBlock(a, b), ResidualBlock(b, b))
+            for a, b in zip(previous, levels, strict=True)
         )
         self.skip = nn.ModuleList(pre_activation(width, width, 1, bias=True) for width in levels)
         self.up = nn.ModuleList(
-            nn.Sequential(ResidualBlock(b, b), ResidualBlock(b, a)) for a, b in zip(previous, levels, strict=True)
+            nn.Sequential(ResidualBlock(b, b), ResidualBlock(b, a))
+            for a, b in zip(previous, levels, strict=True)
         )
         last, bridge = channels[-2:]
         self.bridge = nn.Sequential(

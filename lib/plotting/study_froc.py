@@ -11,7 +11,15 @@ from lib.datasets import DATASETS
 from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve, small_objects
 from lib.evaluation.records import Records
 from lib.plotting.froc import FrocLine, draw_froc_panel
-from lib.plotting.style import LOSS_COLOURS, PALETTE, is_inverse_weighted, loss_colour, loss_label, new_figure, save_figure
+from lib.plotting.style import (
+    LOSS_COLOURS,
+    PALETTE,
+    is_inverse_weighted,
+    loss_colour,
+    loss_label,
+    new_figure,
+    save_figure,
+)
 
 PUBLISHED_GROUPS = (("iwdl", "dl", "iwbce", "bce"), ("iwasl", "asl", "iwfl", "fl"))
 SCALES = {
@@ -34,7 +42,9 @@ def draw_study_froc(
         objects: ``all``, or ``small`` for lesions below the study's diameter.
     """
     parts = list(dict.fromkeys((run.keys["dataset"], run.keys["variant"]) for run in runs))
-    members = {part: [run for run in runs if (run.keys["dataset"], run.keys["variant"]) == part] for part in parts}
+    members = {
+        part: [run for run in runs if (run.keys["dataset"], run.keys["variant"]) == part] for part in parts
+    }
     footer = [SCALES[scale], _EXPLANATION, *(_counts(members[part], objects) for part in parts)]
     figure = new_figure(11.5, 3.9 * len(parts) + 0.8, "\n".join(footer))
     axes = figure.subplots(len(parts), len(PUBLISHED_GROUPS) + 1, sharex=True, sharey=True, squeeze=False)
@@ -61,7 +71,9 @@ def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
 
 def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, collapsed: bool) -> FrocLine:
     curves = [
-        full_curve(count_by_case(_objects(run, objects), CORRECTED)) for run in members if run.keys["loss"] == loss
+        full_curve(count_by_case(_objects(run, objects), CORRECTED))
+        for run in members
+        if run.keys["loss"] == loss
     ]
     end = min(DRAWN_UP_TO, max(curve.false_positives.max() for curve in curves))
     x = np.linspace(0, end, int(100 * end) + 1)
@@ -70,7 +82,9 @@ def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, collapsed: b
     known = loss.removeprefix("iw") in LOSS_COLOURS
     label = loss_label(loss) if known else loss
     colour = loss_colour(loss) if known else PALETTE[sum(map(ord, loss)) % len(PALETTE)]
-    return FrocLine(f"{label} (collapsed)" if collapsed else label, colour, drawn, not is_inverse_weighted(loss))
+    return FrocLine(
+        f"{label} (collapsed)" if collapsed else label, colour, drawn, not is_inverse_weighted(loss)
+    )
 
 
 def _objects(run: EvaluatedRun, objects: str) -> Records:

@@ -16,7 +16,9 @@ def prepare_device(name: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     if name == "cuda":
         if not torch.cuda.is_available():
-            raise SeglossError("device 'cuda' was asked for and none is visible; set device=cpu or ask for a GPU")
+            raise SeglossError(
+                "device 'cuda' was asked for and none is visible; set device=cpu or ask for a GPU"
+            )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)

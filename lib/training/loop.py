@@ -88,7 +88,10 @@ class Trainer:
         first = self._resume()
         batches = iter(
             DataLoader(
-                self.sampler, batch_size=None, sampler=range(first * steps, epochs * steps), num_workers=self.workers
+                self.sampler,
+                batch_size=None,
+                sampler=range(first * steps, epochs * steps),
+                num_workers=self.workers,
             )
         )
         hidden = not sys.stderr.isatty()
@@ -98,7 +101,12 @@ class Trainer:
                 self.history.rows.append(row)
                 self._save(epoch + 1)
                 if hidden:
-                    log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(f"{k} {v:.4g}" for k, v in row.items()))
+                    log.info(
+                        "epoch %d/%d  %s",
+                        epoch + 1,
+                        epochs,
+                        "  ".join(f"{k} {v:.4g}" for k, v in row.items()),
+                    )
         return self.history
 
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> dict[str, float]:

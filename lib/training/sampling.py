@@ -26,11 +26,18 @@ class PatchSampler:
     """
 
     def __init__(
-        self, cases: Sequence[StoredCase], sampling: dict[str, Any], maps: Sequence[str], seed: int, steps: int
+        self,
+        cases: Sequence[StoredCase],
+        sampling: dict[str, Any],
+        maps: Sequence[str],
+        seed: int,
+        steps: int,
     ) -> None:
         lesions = np.array([case.n_lesions for case in cases], dtype=float)
         if not lesions.sum():
-            raise SeglossError(f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from")
+            raise SeglossError(
+                f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from"
+            )
         self.cases = cases
         self.probabilities = lesions / lesions.sum()
         self.patch_size = tuple(sampling["patch_size"])
@@ -55,7 +62,9 @@ class PatchSampler:
         patch = {"image": cut(case.array("image"), start, self.patch_size, fill=None)}
         for name in ("label", *self.maps):
             values = cut(case.array(name), start, self.patch_size)[None]
-            patch[name] = values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
+            patch[name] = (
+                values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
+            )
         return patch
 
     def _start(self, case: StoredCase, rng: np.random.Generator) -> np.ndarray:
