@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)
         else:
-            _unlink_quietly(beside)
-
-
-def _unlink_quietly(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:
-        pass  # nothing there, or the folder itself is the fault already being reported
+            with suppress(OSError):  # nothing there, or the folder is the fault already being reported
+                beside.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,7 +5,9 @@ rule evaluate:
     input:
         predictions=PATHS.run("{run}", "predictions"),
         descriptions=run_case_files("validation", "test", names=["case.json"]),
-        labels=lambda wildcards: ancient(run_case_files("validation", "test", names=["label.b2nd"])(wildcards)),
+        labels=lambda wildcards: ancient(
+            run_case_files("validation", "test", names=["label.b2nd"])(wildcards)
+        ),
     output:
         records=PATHS.run("{run}", "records.json"),
         records_tuned=PATHS.run("{run}", "records_tuned.json"),
@@ -36,7 +38,9 @@ def reference_cases(*parts, names=None):
     def listed(wildcards):
         split = DATASETS[wildcards.dataset].splits[wildcards.split]
         cases = list(chain.from_iterable(split[part] for part in parts))
-        return case_files(wildcards.dataset, cases, *names) if names else case_folders(wildcards.dataset, cases)
+        return (
+            case_files(wildcards.dataset, cases, *names) if names else case_folders(wildcards.dataset, cases)
+        )
 
     return listed
 

@@ -5,7 +5,9 @@ rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
         descriptions=run_case_files("validation", "test", names=["case.json"]),
-        images=lambda wildcards: ancient(run_case_files("validation", "test", names=["image.b2nd"])(wildcards)),
+        images=lambda wildcards: ancient(
+            run_case_files("validation", "test", names=["image.b2nd"])(wildcards)
+        ),
     output:
         directory(PATHS.run("{run}", "predictions")),
     log:

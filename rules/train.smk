@@ -16,7 +16,9 @@ rule train:
     input:
         descriptions=run_case_files("train", names=["case.json"]),
         # content is told by the descriptions' checksums; times of large files mean nothing
-        arrays=lambda wildcards: ancient(run_case_files("train", names=["image.b2nd", "label.b2nd"])(wildcards)),
+        arrays=lambda wildcards: ancient(
+            run_case_files("train", names=["image.b2nd", "label.b2nd"])(wildcards)
+        ),
         maps=lambda wildcards: run_case_files(
             "train", names=[f"{name}.b2nd" for name in RUNS[wildcards.run].maps]
         )(wildcards),
