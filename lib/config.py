@@ -301,6 +301,8 @@ def _check_references(settings: Settings, study: Study, where: str) -> None:
     for name in settings.datasets:
         if name not in DATASETS:
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, DATASETS)}")
+        if settings.evaluation.small_diameter and name not in settings.evaluation.small_diameter:
+            raise SeglossError(f"{where}: evaluation.small_diameter: no value for data set {name!r}")
 
 
 def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:

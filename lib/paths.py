@@ -14,12 +14,13 @@ class Paths:
     def raw(self, source: str, file: str) -> str:
         return f"{self.folders.data}/raw/{source}/{file}"
 
-    def case(self, dataset: str, case: str) -> str:
-        """Folder of a prepared case and its maps."""
-        return f"{self.folders.data}/prepared/{dataset}/{case}"
+    def case(self, dataset: str, case: str, file: str = "") -> str:
+        """Folder of a prepared case and its maps, or a file in it."""
+        return _joined(self.folders.data, "prepared", dataset, case, file)
 
-    def run(self, run: str, file: str) -> str:
-        return f"{self.folders.results}/{run}/{file}"
+    def run(self, run: str, file: str = "") -> str:
+        """Folder of a run's results, or a file in it."""
+        return _joined(self.folders.results, run, file)
 
     def result(self, file: str) -> str:
         return f"{self.folders.results}/{file}"
@@ -32,3 +33,7 @@ class Paths:
 
     def benchmark(self, name: str) -> str:
         return f"{self.folders.logs}/benchmarks/{name}.tsv"
+
+
+def _joined(*parts: str) -> str:
+    return "/".join(filter(None, parts))

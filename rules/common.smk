@@ -1,12 +1,11 @@
-"""What the rules share: paths, runs by their id, and where code and python are."""
+"""What the rules share: paths, runs by their id, the cases, maps and settings of a job."""
 
 import json
-import os
-import sys
 from itertools import chain
 
 from lib.datasets import DATASETS
 from lib.datasets.sources import load_source, source_names
+from lib.job_environment import set_job_environment
 from lib.losses import catalogue as loss_catalogue
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
@@ -14,16 +13,13 @@ from lib.provenance import code_version
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
-# Braces in these are filled when a job starts, so that another place, device or mirror re-runs nothing.
+MAPS = sorted(set(chain.from_iterable(run.maps for run in CONFIG.runs)))
+ON_GPU = CONFIG.device == "cuda"
+# Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir}/scripts"
 DEVICE = "--device {CONFIG.device} --threads {threads}"
 
-# Jobs find this interpreter also where its environment is not activated.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-# Freed patches stay with the process: giving them back to the kernel and faulting them in anew costs a CPU
-# training about a fifth of its time.
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
-os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**28))
+set_job_environment()
 
 
 wildcard_constraints:
@@ -32,39 +28,97 @@ wildcard_constraints:
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
 
-def case_files(dataset, cases, *names):
-    return [f"{PATHS.case(dataset, case)}/{name}" for case in cases for name in names]
+def cases_of(wildcards, parts):
+    """Data set and case ids of some parts (train, validation, test) of the run, or of the data set's split."""
+    if "run" in wildcards.keys():
+        run = RUNS[wildcards.run]
+        return run.dataset, [case for part in parts for case in run.cases(part)]
+    split = DATASETS[wildcards.dataset].splits[wildcards.split]
+    return wildcards.dataset, [case for part in parts for case in split[part]]
 
 
-def case_folders(dataset, cases):
-    return [PATHS.case(dataset, case) for case in cases]
-
-
-def run_cases(*parts):
-    """Input or params function: folders of the run's cases of these parts."""
+def case_folders(*parts):
+    """Params function: the folders of the job's cases."""
 
     def folders(wildcards):
-        run = RUNS[wildcards.run]
-        return case_folders(run.dataset, chain.from_iterable(run.cases(part) for part in parts))
+        dataset, cases = cases_of(wildcards, parts)
+        return [PATHS.case(dataset, case) for case in cases]
 
     return folders
 
 
-def run_case_files(*parts, names):
-    """Input function: files of the run's cases of these parts."""
-
-    def files(wildcards):
-        run = RUNS[wildcards.run]
-        return case_files(run.dataset, chain.from_iterable(run.cases(part) for part in parts), *names)
-
-    return files
+def case_files(*parts, names):
+    """Input function: files of the job's cases."""
+    return lambda wildcards: [
+        f"{folder}/{name}" for folder in case_folders(*parts)(wildcards) for name in names
+    ]
 
 
-def studies_with_runs():
-    return [study for study in CONFIG.studies if CONFIG.runs_of(study)]
+def case_arrays(*parts, names):
+    """Input function: arrays, whose content case.json tells by checksum; the times of large files do not count."""
+    return lambda wildcards: ancient(case_files(*parts, names=[f"{name}.b2nd" for name in names])(wildcards))
+
+
+def run_maps(wildcards):
+    """Input function: the maps that the run's training reads."""
+    return case_files("train", names=[f"{name}.b2nd" for name in RUNS[wildcards.run].maps])(wildcards)
+
+
+def network_module(wildcards):
+    return network_catalogue.CATALOGUE[RUNS[wildcards.run].settings.network.name].module
+
+
+def training_settings(wildcards):
+    """All that decides the weights but the data, the code included."""
+    run = RUNS[wildcards.run]
+    loss_modules = loss_catalogue.code_modules(run.loss_specification)
+    code = code_version("scripts.train", network_module(wildcards), *loss_modules)
+    return json.dumps({**run.training_settings(), "code": code})
+
+
+def study_folders(study):
+    return [PATHS.run(run.id) for run in CONFIG.runs_of(study)]
+
+
+def study_files(study, *names):
+    return [f"{folder}/{name}" for folder in study_folders(study) for name in names]
+
+
+def evaluation_settings(study):
+    """Each run's keys and evaluation settings by its folder, for tables and figures."""
+    return json.dumps({PATHS.run(run.id): run.evaluation_settings() for run in CONFIG.runs_of(study)})
+
+
+def study_references(study):
+    """The files of the reference without learning by data set and variant."""
+    return {
+        f"{run.dataset}/{run.variant}": PATHS.result(f"reference/{run.dataset}/{run.settings.split}.json")
+        for run in CONFIG.runs_of(study)
+    }
 
 
 def study_targets():
-    figures = chain.from_iterable(CONFIG.studies[study].figures for study in studies_with_runs())
-    tables = [PATHS.result(f"{study}/summary.csv") for study in studies_with_runs()]
-    return [*(PATHS.plot(figure) for figure in figures), *tables]
+    """Figures and tables of the studies that have runs."""
+    studies = [study for study in CONFIG.studies if CONFIG.runs_of(study)]
+    figures = chain.from_iterable(CONFIG.studies[study].figures for study in studies)
+    return [*map(PATHS.plot, figures), *(PATHS.result(f"{study}/summary.csv") for study in studies)]
+
+
+def raw_files(source):
+    return [PATHS.raw(source, file.path) for file in load_source(source).files]
+
+
+PUBLISHED_FIGURES = {
+    "froc": PATHS.plot("published/froc.pdf"),
+    "camera_ready": PATHS.plot("published/froc_camera_ready.pdf"),
+    "focal_alpha": PATHS.plot("published/focal_alpha.pdf"),
+}
+
+
+def published_targets():
+    return [PATHS.result("published/inverse_weighting.csv"), *PUBLISHED_FIGURES.values()]
+
+
+def takes_published_records():
+    """At demo scale the default targets need no network, unless a mirror is named."""
+    return "inverse_weighting" in CONFIG.studies and (CONFIG.mirror or CONFIG.workflow.scale == "paper")

@@ -1,10 +1,6 @@
 """Downloads, one file each, checked against the size and checksum that the project keeps of it."""
 
 
-def raw_files(source):
-    return [PATHS.raw(source, file.path) for file in load_source(source).files]
-
-
 rule download:
     output:
         PATHS.raw("{source}", "{file}"),

@@ -4,10 +4,8 @@
 rule evaluate:
     input:
         predictions=PATHS.run("{run}", "predictions"),
-        descriptions=run_case_files("validation", "test", names=["case.json"]),
-        labels=lambda wildcards: ancient(
-            run_case_files("validation", "test", names=["label.b2nd"])(wildcards)
-        ),
+        descriptions=case_files("validation", "test", names=["case.json"]),
+        labels=case_arrays("validation", "test", names=["label"]),
     output:
         records=PATHS.run("{run}", "records.json"),
         records_tuned=PATHS.run("{run}", "records_tuned.json"),
@@ -21,8 +19,8 @@ rule evaluate:
         mem_mb=8000,
         runtime=60,
     params:
-        validation=run_cases("validation"),
-        test=run_cases("test"),
+        validation=case_folders("validation"),
+        test=case_folders("test"),
         code=code_version("scripts.evaluate"),
     message:
         "evaluate {wildcards.run}"
@@ -32,25 +30,10 @@ rule evaluate:
         " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
 
 
-def reference_cases(*parts, names=None):
-    """Input or params function: folders, or files, of the data set's cases in the split."""
-
-    def listed(wildcards):
-        split = DATASETS[wildcards.dataset].splits[wildcards.split]
-        cases = list(chain.from_iterable(split[part] for part in parts))
-        return (
-            case_files(wildcards.dataset, cases, *names) if names else case_folders(wildcards.dataset, cases)
-        )
-
-    return listed
-
-
 rule reference:
     input:
-        reference_cases("validation", "test", names=["case.json"]),
-        lambda wildcards: ancient(
-            reference_cases("validation", "test", names=["image.b2nd", "label.b2nd"])(wildcards)
-        ),
+        descriptions=case_files("validation", "test", names=["case.json"]),
+        arrays=case_arrays("validation", "test", names=["image", "label"]),
     output:
         PATHS.result("reference/{dataset}/{split}.json"),
     log:
@@ -62,39 +45,14 @@ rule reference:
         mem_mb=8000,
         runtime=60,
     params:
-        validation=reference_cases("validation"),
-        test=reference_cases("test"),
+        validation=case_folders("validation"),
+        test=case_folders("test"),
         code=code_version("scripts.reference"),
     message:
         "reference without learning for {wildcards.dataset}, split {wildcards.split}"
     shell:
         f"python {SCRIPTS}/reference.py --validation {{params.validation:q}} --test {{params.test:q}}"
         " --output {output:q} &> {log:q}"
-
-
-def study_folders(study):
-    return [PATHS.run(run.id, "").rstrip("/") for run in CONFIG.runs_of(study)]
-
-
-def study_files(study, *names):
-    return [f"{folder}/{name}" for folder in study_folders(study) for name in names]
-
-
-def evaluation_settings(study):
-    """JSON for the tables and figures: each run's keys and evaluation settings, by its folder."""
-    settings = {
-        folder: run.evaluation_settings()
-        for folder, run in zip(study_folders(study), CONFIG.runs_of(study), strict=True)
-    }
-    return json.dumps(settings)
-
-
-def study_references(study):
-    """Reference files of the study's data sets."""
-    return {
-        f"{run.dataset}/{run.variant}": PATHS.result(f"reference/{run.dataset}/{run.settings.split}.json")
-        for run in CONFIG.runs_of(study)
-    }
 
 
 rule summarize:

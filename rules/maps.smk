@@ -1,14 +1,12 @@
 """Maps of prepared cases, one job each, from the whole label volume."""
 
-MAPS = sorted(set(chain.from_iterable(run.maps for run in CONFIG.runs)))
-
 
 rule make_map:
     input:
-        label=ancient(PATHS.case("{dataset}", "{case}") + "/label.b2nd"),
-        description=PATHS.case("{dataset}", "{case}") + "/case.json",
+        label=ancient(PATHS.case("{dataset}", "{case}", "label.b2nd")),
+        description=PATHS.case("{dataset}", "{case}", "case.json"),
     output:
-        PATHS.case("{dataset}", "{case}") + "/{map_name}.b2nd",
+        PATHS.case("{dataset}", "{case}", "{map_name}.b2nd"),
     log:
         PATHS.log("maps/{dataset}/{case}.{map_name}"),
     benchmark:

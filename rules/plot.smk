@@ -30,24 +30,6 @@ rule plot_froc:
         " --output {output:q} &> {log:q}"
 
 
-PUBLISHED_FIGURES = {
-    "froc": PATHS.plot("published/froc.pdf"),
-    "camera_ready": PATHS.plot("published/froc_camera_ready.pdf"),
-    "focal_alpha": PATHS.plot("published/focal_alpha.pdf"),
-}
-
-
-def published_targets():
-    return [PATHS.result("published/inverse_weighting.csv"), *PUBLISHED_FIGURES.values()]
-
-
-def takes_published_records():
-    """At demo scale the default targets need no network."""
-    return "inverse_weighting" in CONFIG.studies and (
-        CONFIG.workflow.mirror is not None or CONFIG.workflow.scale == "paper"
-    )
-
-
 rule published_table:
     input:
         records=raw_files("inverse_weighting_records"),

@@ -4,28 +4,23 @@
 rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
-        descriptions=run_case_files("validation", "test", names=["case.json"]),
-        images=lambda wildcards: ancient(
-            run_case_files("validation", "test", names=["image.b2nd"])(wildcards)
-        ),
+        descriptions=case_files("validation", "test", names=["case.json"]),
+        images=case_arrays("validation", "test", names=["image"]),
     output:
         directory(PATHS.run("{run}", "predictions")),
     log:
         PATHS.log("predict/{run}"),
     benchmark:
         PATHS.benchmark("predict/{run}")
-    threads: 1 if CONFIG.device == "cpu" else 4
+    threads: 4 if ON_GPU else 1
     resources:
-        gpu=0 if CONFIG.device == "cpu" else 1,
-        mem_mb=1500 if CONFIG.device == "cpu" else 16000,
-        runtime=30 if CONFIG.device == "cpu" else 240,
+        gpu=1 if ON_GPU else 0,
+        mem_mb=16000 if ON_GPU else 1500,
+        runtime=240 if ON_GPU else 30,
     params:
         settings=lambda wildcards: json.dumps(RUNS[wildcards.run].inference_settings()),
-        cases=run_cases("validation", "test"),
-        code=lambda wildcards: code_version(
-            "scripts.predict",
-            network_catalogue.CATALOGUE[RUNS[wildcards.run].settings.network.name].module,
-        ),
+        cases=case_folders("validation", "test"),
+        code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
     message:
         "predict {wildcards.run}"
     shell:

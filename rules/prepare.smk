@@ -3,9 +3,9 @@
 
 rule prepare:
     output:
-        image=PATHS.case("{dataset}", "{case}") + "/image.b2nd",
-        label=PATHS.case("{dataset}", "{case}") + "/label.b2nd",
-        description=PATHS.case("{dataset}", "{case}") + "/case.json",
+        image=PATHS.case("{dataset}", "{case}", "image.b2nd"),
+        label=PATHS.case("{dataset}", "{case}", "label.b2nd"),
+        description=PATHS.case("{dataset}", "{case}", "case.json"),
     log:
         PATHS.log("prepare/{dataset}/{case}"),
     benchmark:

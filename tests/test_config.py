@@ -1,0 +1,180 @@
+"""The configuration: what it expands to, and what it says about mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib import config
+from lib.errors import SeglossError
+
+STUDY = "studies/inverse_weighting.yaml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / STUDY).write_text((config.ROOT / STUDY).read_text())
+    return tmp_path
+
+
+def changed(root: Path, *keys: str, to: object) -> Path:
+    """Set a key of the study, or delete it (``to=None``)."""
+    study = yaml.safe_load((root / STUDY).read_text())
+    section = study
+    for key in keys[:-1]:
+        section = section[key]
+    if to is None:
+        del section[keys[-1]]
+    else:
+        section[keys[-1]] = to
+    (root / STUDY).write_text(yaml.safe_dump(study))
+    return root
+
+
+def test_demo_scale_expands_to_ten_losses_by_two_seeds() -> None:
+    runs = config.load({}).runs
+    assert len(runs) == 20
+    assert len({run.id for run in runs}) == 20
+    assert {run.seed for run in runs} == {0, 1}
+    assert "inverse_weighting/phantom_lesions/base/iwbce/seed-1" in {run.id for run in runs}
+
+
+def test_every_run_reads_components_for_its_lesion_centred_patches() -> None:
+    assert {run.maps for run in config.load({}).runs} == {("components",)}
+
+
+def test_only_weighted_losses_need_components_without_lesion_centred_patches(root: Path) -> None:
+    changed(root, "demo", "sampling", "foreground_fraction", to=0)
+    for run in config.load({}, root).runs:
+        assert run.maps == (("components",) if run.loss.startswith("iw") else ())
+
+
+@pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])
+def test_narrowing_takes_commas_and_lists(losses: object) -> None:
+    runs = config.load({"losses": losses, "seeds": "1"}).runs
+    assert [run.loss for run in runs] == ["bce", "iwdl"]
+    assert {run.seed for run in runs} == {1}
+
+
+def test_paper_scale_has_the_published_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_check_available", lambda *_: None)
+    configuration = config.load({"scale": "paper"})
+    assert configuration.device == "cuda"
+    by_variant = {}
+    for run in configuration.runs:
+        by_variant.setdefault(run.variant, []).append(run)
+    assert len(by_variant["holdout"]) == 20
+    assert [run.loss for run in by_variant["focal_alpha_search"]] == ["fl_25", "fl_50", "fl_75", "fl_83"]
+    assert {run.settings.split for run in by_variant["focal_alpha_search"]} == {"validation"}
+    settings = by_variant["holdout"][0].settings
+    assert settings.network.name == "residual_unet"
+    assert settings.sampling.patch_size == (128, 128, 128)
+    assert settings.training.epochs * settings.training.steps_per_epoch == 10_000
+    assert (settings.inference.patch_size[0], settings.inference.stride[0]) == (160, 144)
+
+
+def test_parsing_imports_neither_torch_nor_numpy() -> None:
+    code = (
+        "import sys; from lib import config; config.load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=config.ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
+        ({"scale": "dmo"}, "scale: 'dmo' is not allowed; expected 'demo' or 'paper'"),
+        ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: bce, dl"),
+        ({"losses": ["bce", 3]}, "losses.1: 3 is not allowed; expected a valid string"),
+        ({"seeds": "0,x"}, "seeds.1: 'x' is not allowed; expected a valid integer"),
+        ({"seeds": 7}, "seeds: unknown value 7; allowed: 0, 1"),
+        ({"studies": ["inverse_weightin"]}, "did you mean 'inverse_weighting'?"),
+        ({"folders": {"result": "x"}}, "folders.result: unknown key; did you mean 'results'?"),
+        ({"folders": 3}, "folders: 3 is not allowed"),
+        ({"device": "gpu"}, "device: 'gpu' is not allowed; expected 'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None:
+    with pytest.raises(SeglossError) as error:
+        config.load(values)
+    assert str(error.value).startswith("workflow_config.yaml")
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "told"),
+    [
+        (("title",), None, "title: is missing"),
+        (("demoo",), {}, "demoo: unknown key; did you mean 'demo'?"),
+        (("demo", "datasets"), ["phantoms"], "unknown data set 'phantoms'"),
+        (("demo", "losses"), ["bce", "iwbec"], "losses: unknown loss 'iwbec'; did you mean 'iwbce'?"),
+        (("demo", "training", "epochs"), "ten", "training.epochs: 'ten' is not allowed; expected a valid integer"),
+        (("demo", "training", "epochs"), 0, "training.epochs: 0 is not allowed; expected greater than or equal to 1"),
+        (("demo", "training", "epoch"), 3, "training.epoch: unknown key; did you mean 'epochs'?"),
+        (("demo", "network", "name"), "unet", "network: unknown network 'unet'"),
+        (("demo", "network", "width"), 3, "unknown parameter 'width' of network 'space_to_depth_unet'"),
+        (("demo", "sampling", "patch_size"), [32, 32, 30], "must divide by 8"),
+        (("demo", "inference", "stride"), [64, 64, 64], "must not exceed patch_size"),
+        (("demo", "split"), "fold0", "has no split 'fold0'"),
+        (("demo", "evaluation", "small_diameter"), {"luna16": 8}, "small_diameter: no value for data set 'phantom"),
+        (("losses", "bce"), {"name": "bec"}, "losses.bce: name: unknown loss 'bec'; did you mean 'bce'?"),
+        (("losses", "bce"), {}, "losses.bce: has no 'name'"),
+        (("losses", "fl", "alfa"), 1, "losses.fl: alfa: unknown parameter of loss 'focal'; did you mean 'alpha'?"),
+        (("losses", "fl", "alpha"), "high", "losses.fl: alpha: 'high' is not a number"),
+        (("losses", "gdl", "inverse_weights"), {}, "inverse_weights: unknown parameter of loss 'generalized_dice'"),
+        (("losses", "iwbce", "inverse_weights"), {"formula": "x"}, "inverse_weights.formula: unknown formula 'x'"),
+        (("losses", "iwbce", "inverse_weights"), {"clip": [2, 1]}, "inverse_weights.clip: [2, 1] is not [lowest,"),
+        (("losses", "iwbce", "inverse_weights"), True, "inverse_weights: True is not a mapping"),
+    ],
+)
+def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, told: str) -> None:
+    with pytest.raises(SeglossError) as error:
+        config.load({}, changed(root, *keys, to=value))
+    assert str(error.value).startswith(STUDY)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("title: [", "line 1: "),
+        ("title: a\ntitle: b\n", "line 2: key 'title' stands twice"),
+        ("- a\n", "a mapping of keys to values was expected, found list"),
+        ("\x00", "not valid YAML"),
+    ],
+)
+def test_a_study_that_is_no_yaml_mapping(root: Path, text: str, told: str) -> None:
+    (root / STUDY).write_text(text)
+    with pytest.raises(SeglossError, match="studies/inverse_weighting.yaml") as error:
+        config.load({}, root)
+    assert told in str(error.value)
+
+
+def test_a_data_set_without_adapter_says_how_to_leave_it_out() -> None:
+    with pytest.raises(SeglossError, match=r"'luna16' .* cannot be prepared .* --config datasets="):
+        config.load({"scale": "paper"})
+
+
+def test_output_folders_must_be_writable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SeglossError, match=r"folders.results: .*file.results cannot be written"):
+        config.check_writable(config.Folders(results="file/results"), tmp_path)
+    config.check_writable(config.Folders(), tmp_path)
+
+
+def test_variants_change_single_keys_and_replace_sections_of_another_name(root: Path) -> None:
+    variants = {
+        "short": {"training": {"epochs": 1}},
+        "published": {"network": {"name": "residual_unet"}},
+    }
+    changed(root, "demo", "variants", to=variants)
+    settings = {run.variant: run.settings for run in config.load({}, root).runs}
+    assert settings["short"].training.epochs == 1
+    assert settings["short"].training.steps_per_epoch == settings["published"].training.steps_per_epoch
+    assert settings["published"].network.model_dump() == {"name": "residual_unet"}

@@ -1,0 +1,157 @@
+"""Phantoms, maps and the store."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import store_case
+from scipy import ndimage
+
+from lib.datasets import DATASETS, SPLITS
+from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
+from lib.errors import SeglossError
+from lib.files import read_json
+from lib.maps import connected_components
+from lib.store import Case, StoredCase, cut, open_array, write_array, write_case
+
+PARAMETERS = DATASETS["phantom_lesions"].parameters
+
+
+@pytest.fixture(scope="module")
+def phantoms() -> list[Case]:
+    return [prepare(f"phantom_{number:03d}", PARAMETERS) for number in range(30)]
+
+
+def test_a_phantom_is_a_function_of_its_id_and_seed(phantoms: list[Case]) -> None:
+    again = prepare("phantom_004", PARAMETERS)
+    np.testing.assert_array_equal(again.image, phantoms[4].image)
+    np.testing.assert_array_equal(again.label, phantoms[4].label)
+    other = prepare("phantom_004", {**PARAMETERS, "seed": 1})
+    assert other.image.shape != again.image.shape or not np.array_equal(other.image, again.image)
+
+
+def test_lesion_sizes_span_three_decades_as_in_the_masks_they_imitate(phantoms: list[Case]) -> None:
+    volumes = np.concatenate(
+        [
+            np.bincount(connected_components(case.label).ravel())[1:] * np.prod(case.spacing)
+            for case in phantoms
+        ]
+    )
+    assert volumes.min() < 3
+    assert volumes.max() > 1000
+    assert np.log(volumes).mean() == pytest.approx(LOG_VOLUME_MEAN, abs=0.4)
+    assert np.log(volumes).std() == pytest.approx(LOG_VOLUME_SD, abs=0.3)
+
+
+def test_phantoms_are_various_and_finite(phantoms: list[Case]) -> None:
+    assert len({case.spacing for case in phantoms}) == 4
+    assert 1 <= sum(not case.label.any() for case in phantoms) <= 10
+    for case in phantoms:
+        assert np.isfinite(case.image).all()
+        assert case.n_lesions == connected_components(case.label).max()
+
+
+def test_small_lesions_are_fainter_than_large_ones(phantoms: list[Case]) -> None:
+    small, large = [], []
+    for case in phantoms:
+        components = connected_components(case.label)
+        for label, size in enumerate(np.bincount(components.ravel())[1:], start=1):
+            (small if size <= 5 else large if size > 100 else []).append(case.image[0][components == label].mean())
+    assert np.mean(small) < np.mean(large) - 0.1
+
+
+def test_splits_share_no_case() -> None:
+    for dataset in DATASETS.values():
+        for parts in dataset.splits.values():
+            assert set(parts) == set(SPLITS)
+            cases = [case for part in parts.values() for case in part]
+            assert len(cases) == len(set(cases))
+
+
+@pytest.mark.parametrize("shape", [(20, 21), (12, 13, 14)])
+def test_components_equal_scipy(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for density in (0, 0.05, 0.2, 1):
+        label = (rng.random(shape) < density) * rng.integers(1, 3, shape)
+        ours = connected_components(label)
+        reference, count = ndimage.label(label > 0, np.ones((3,) * len(shape)))
+        assert ours.max() == count
+        pairs = {*zip(ours.ravel().tolist(), reference.ravel().tolist(), strict=True)}
+        assert len(pairs) == count + bool((label == 0).any())  # one to one
+        assert (ours > 0).sum() == (label > 0).sum()
+
+
+def test_components_of_a_batch_are_refused() -> None:
+    with pytest.raises(SeglossError, match="2D or 3D"):
+        connected_components(np.zeros((1, 2, 3, 4)))
+
+
+def test_a_case_comes_back_as_it_was(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    label = (rng.random((10, 11, 70)) < 0.1).astype(np.uint8)
+    image = rng.normal(size=(2, *label.shape)).astype(np.float32)
+    case = store_case(tmp_path, "a", image, label)
+    np.testing.assert_array_equal(case.array("image")[...], image)
+    np.testing.assert_array_equal(case.array("label")[...], label)
+    assert case.shape == label.shape
+    assert case.description["class_voxels"]["1"] == label.sum()
+    assert case.description["channels"] == 2
+
+
+def test_stored_bytes_repeat(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 9, (70, 71, 72), dtype=np.uint8)
+    for name in ("a", "b"):
+        write_array(tmp_path / f"{name}.b2nd", array)
+    assert (tmp_path / "a.b2nd").read_bytes() == (tmp_path / "b.b2nd").read_bytes()
+
+
+def test_large_arrays_are_cut_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+    array = np.random.default_rng(0).normal(size=(2, 80, 70, 66)).astype(np.float32)
+    write_array(tmp_path / "a.b2nd", array)
+    stored = open_array(tmp_path / "a.b2nd")
+    assert not isinstance(stored, np.ndarray)
+    np.testing.assert_array_equal(cut(stored, (60, 3, 5), (16, 32, 61)), array[:, 60:76, 3:35, 5:66])
+
+
+def test_cut_pads_where_the_box_leaves_the_volume() -> None:
+    array = np.arange(24.0).reshape(1, 4, 6) + 5
+    patch = cut(array, (-1, 4), (3, 4), fill=None)
+    assert patch.shape == (1, 3, 4)
+    np.testing.assert_array_equal(patch[0, 1:, :2], array[0, :2, 4:])
+    assert set(patch[0, 0]) == {array[0, :2, 4:].min()}  # the minimum of the part that was cut
+    assert cut(array, (-1, 4), (3, 4))[0, 0].max() == 0
+    with pytest.raises(SeglossError, match="outside the volume"):
+        cut(array, (9, 0), (2, 2))
+
+
+def test_faulty_cases_are_refused(tmp_path: Path) -> None:
+    label = np.zeros((4, 4, 4), np.uint8)
+    image = np.zeros((1, 4, 4, 4), np.float32)
+    with pytest.raises(SeglossError, match="differ in shape"):
+        write_case(tmp_path, "a", Case(image[:, :3], label, (1, 1, 1), "a", 0))
+    image[0, 0, 0, 0] = np.nan
+    with pytest.raises(SeglossError, match="NaN"):
+        write_case(tmp_path, "a", Case(image, label, (1, 1, 1), "a", 0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_arrays_are_told(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.b2nd", np.random.default_rng(0).normal(size=(40, 40, 40)))
+    whole = (tmp_path / "a.b2nd").read_bytes()
+    (tmp_path / "a.b2nd").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SeglossError, match=r"a\.b2nd: damaged"):
+        open_array(tmp_path / "a.b2nd")
+    with pytest.raises(SeglossError, match="no such prepared array"):
+        open_array(tmp_path / "b.b2nd")
+    (tmp_path / "case.json").write_text('{"case": "a", "sha')
+    with pytest.raises(SeglossError, match=r"case\.json: not valid JSON"):
+        StoredCase(tmp_path)
+
+
+def test_descriptions_tell_the_content_and_no_time(tmp_path: Path) -> None:
+    label = np.zeros((4, 4, 4), np.uint8)
+    for folder in ("x", "y"):
+        write_case(tmp_path / folder, "a", Case(label[None] * 1.0, label, (1, 1, 1), "a", 0))
+    assert (tmp_path / "x/case.json").read_bytes() == (tmp_path / "y/case.json").read_bytes()
+    assert set(read_json(tmp_path / "x/case.json")["sha256"]) == {"image", "label"}

@@ -1,0 +1,247 @@
+"""Training: drawn patches, exact resumption, loud failure."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import store_case
+
+from lib.errors import SeglossError
+from lib.losses import build_loss
+from lib.networks import build_network
+from lib.store import StoredCase
+from lib.training import checkpoints
+from lib.training.loop import Trainer, learning_rate
+from lib.training.sampling import PatchSampler
+
+ROOT = Path(__file__).parents[1]
+SAMPLING = {"patch_size": [8, 8, 8], "batch_size": 2, "foreground_fraction": 0.5}
+
+
+def settings(**changes: object) -> dict:
+    return {
+        "run": "study/data/base/bce/seed-3",
+        "seed": 3,
+        "loss": {"name": "bce"},
+        "network": {"name": "space_to_depth_unet", "channels": [4, 4]},
+        "sampling": SAMPLING,
+        "training": {
+            "epochs": 4,
+            "steps_per_epoch": 3,
+            "optimizer": {"name": "adam", "learning_rate": 0.01, "momentum": 0.0, "nesterov": False},
+            "decay_after": [2],
+            "decay_factor": 0.1,
+        },
+        "maps": ["components"],
+        **changes,
+    }
+
+
+def sampler(cases: list[StoredCase], seed: int = 3, **changes: object) -> PatchSampler:
+    return PatchSampler(cases, {**SAMPLING, **changes}, ["components"], seed, steps=400)
+
+
+def test_batches_are_a_function_of_seed_and_step(tiny_cases: list[StoredCase]) -> None:
+    first, second = sampler(tiny_cases), sampler(tiny_cases)
+    for step in (7, 3):
+        for name, values in first[step].items():
+            np.testing.assert_array_equal(values, second[step][name])
+    assert not np.array_equal(first[7]["image"], first[3]["image"])
+    assert not np.array_equal(first[7]["image"], sampler(tiny_cases, seed=4)[7]["image"])
+
+
+def test_batches_have_the_stated_shapes(tiny_cases: list[StoredCase]) -> None:
+    batch = sampler(tiny_cases)[0]
+    assert {name: values.shape for name, values in batch.items()} == {
+        "image": (2, 1, 8, 8, 8),
+        "label": (2, 1, 8, 8, 8),
+        "components": (2, 1, 8, 8, 8),
+    }
+
+
+def test_image_label_and_components_are_cut_at_one_place(tiny_cases: list[StoredCase]) -> None:
+    for step in range(40):
+        batch = sampler(tiny_cases)[step]
+        np.testing.assert_array_equal(batch["label"] > 0, batch["components"] > 0)
+        if (batch["label"] > 0).any():
+            inside, outside = (batch["image"][batch["label"] == value].mean() for value in (1, 0))
+            assert inside > outside + 1
+
+
+def test_cases_are_drawn_by_their_lesions_and_patches_centred_on_them(tiny_cases: list[StoredCase]) -> None:
+    drawn = sampler(tiny_cases, foreground_fraction=1.0, patch_size=[2, 2, 2])
+    np.testing.assert_allclose(drawn.probabilities, [2 / 3, 1 / 3, 0])
+    labels = [drawn[step] for step in range(400)]
+    centres = np.concatenate([batch["label"][:, 0, 1, 1, 1] for batch in labels])
+    assert (centres == 1).all()
+    lesions = np.concatenate([batch["components"][:, 0, 1, 1, 1] for batch in labels])
+    # the first lesion of case 0, or the only one of case 1; and the second of case 0
+    assert np.mean(lesions == 2) == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_without_lesion_the_place_is_uniform_where_the_patch_fits(tmp_path: Path) -> None:
+    label = np.zeros((3, 3, 40), np.uint8)
+    label[1, 1, 20] = 1
+    position = np.broadcast_to(np.arange(40.0), label.shape)[None]
+    case = store_case(tmp_path, "flat", position, label)
+    inside = PatchSampler([case], {**SAMPLING, "patch_size": [3, 3, 8], "foreground_fraction": 0}, [], 0, 99)
+    starts = {int(inside[step]["image"][sample, 0, 0, 0, 0]) for step in range(99) for sample in (0, 1)}
+    assert starts == set(range(33))
+    wide = PatchSampler([case], {**SAMPLING, "patch_size": [4, 4, 8], "foreground_fraction": 0}, [], 0, 99)
+    assert {int(wide[step]["image"][0, 0, 1, 1, 0]) for step in range(20)} == {16}  # the centre, always
+
+
+def test_nothing_to_draw_from(tiny_cases: list[StoredCase]) -> None:
+    with pytest.raises(SeglossError, match="none of the 1 training cases has a lesion"):
+        sampler(tiny_cases[2:])
+
+
+def test_learning_rate_falls_after_the_stated_epochs() -> None:
+    training = {"optimizer": {"learning_rate": 1.0}, "decay_after": [81], "decay_factor": 0.1}
+    assert [learning_rate(training, epoch) for epoch in (0, 80, 81, 99)] == [1.0, 1.0, 0.1, 0.1]
+
+
+def make_trainer(cases: list[StoredCase], checkpoint: Path, key: str = "k", **changes: object) -> Trainer:
+    chosen = settings(**changes)
+    torch.manual_seed(chosen["seed"])
+    network = build_network(chosen["network"], 1)
+    loss = build_loss(chosen["loss"])
+    return Trainer(network, loss, sampler(cases), chosen, torch.device("cpu"), checkpoint, key)
+
+
+def train(cases: list[StoredCase], checkpoint: Path, **changes: object) -> tuple[dict, str]:
+    trainer = make_trainer(cases, checkpoint, **changes)
+    return trainer.train().as_csv(), {k: v.clone() for k, v in trainer.network.state_dict().items()}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_stopped_at_any_step_ends_with_the_same_bits(
+    tiny_cases: list[StoredCase], tmp_path: Path, optimizer: str
+) -> None:
+    changes = settings()
+    changes["training"]["optimizer"] |= {"name": optimizer, "momentum": 0.9 * (optimizer == "sgd")}
+    history, weights = train(tiny_cases, tmp_path / "whole.pt", **changes)
+    for stop_at in (1, 3, 5, 11):
+        trainer = make_trainer(tiny_cases, tmp_path / "cut.pt", **changes)
+        steps = iter(range(stop_at))
+        step = trainer._step
+        trainer._step = lambda batch, steps=steps, step=step: (next(steps), step(batch))[1]
+        with pytest.raises((StopIteration, RuntimeError)):
+            trainer.train()
+    again_history, again_weights = train(tiny_cases, tmp_path / "cut.pt", **changes)
+    assert again_history == history
+    assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
+
+
+def test_checkpoints_of_other_settings_or_damaged_ones_are_not_continued(
+    tiny_cases: list[StoredCase], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    path = tmp_path / "checkpoint.pt"
+    history, _ = train(tiny_cases, path)
+    assert train(tiny_cases, path, key="other")[0] == history
+    assert "other settings, code or data" in caplog.text
+    path.write_bytes(path.read_bytes()[:1000])
+    assert train(tiny_cases, path)[0] == history
+    assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e7])
+def test_a_diverging_loss_stops_the_run_and_names_run_step_and_loss(
+    tiny_cases: list[StoredCase], tmp_path: Path, bad: float
+) -> None:
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt")
+    forward, calls = trainer.loss.forward, iter(range(99))
+    trainer.loss.forward = lambda *inputs: forward(*inputs) * (bad if next(calls) == 4 else 1)
+    with pytest.raises(SeglossError, match=r"run study/data/base/bce/seed-3: loss 'bce' became .* at step 5;"):
+        trainer.train()
+
+
+def test_equal_states_give_equal_files(tmp_path: Path) -> None:
+    for name in ("a.pt", "b.pt"):
+        checkpoints.save(tmp_path / name, {"w": torch.arange(5)})
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.pt"
+    checkpoints.save(path, {"epoch": 1})
+    before = path.read_bytes()
+
+    def full(self: Path, content: bytes) -> None:
+        with self.open("wb") as stream:
+            stream.write(content[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SeglossError, match=r"c\.pt: cannot be written: No space left on device"):
+        checkpoints.save(path, {"epoch": 2})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def command(cases: list[StoredCase], folder: Path) -> list[str]:
+    chosen = settings()
+    chosen["training"] |= {"epochs": 30, "steps_per_epoch": 4}
+    outputs = {
+        "checkpoint": "checkpoint.pt",
+        "weights": "weights.pt",
+        "history": "history.csv",
+        "provenance": "provenance.json",
+    }
+    options = [word for key, name in outputs.items() for word in (f"--{key}", str(folder / name))]
+    paths = [str(case.folder) for case in cases]
+    script = [sys.executable, str(ROOT / "scripts/train.py"), "--settings", json.dumps(chosen)]
+    return [*script, "--cases", *paths, "--device", "cpu", "--threads", "1", *options]
+
+
+def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
+    tiny_cases: list[StoredCase], tmp_path: Path
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command(tiny_cases, whole), check=True, capture_output=True, cwd=tmp_path)
+    for epoch in (2, 9, 20):
+        job = subprocess.Popen(command(tiny_cases, cut), stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        while f"epoch {epoch}/30" not in job.stderr.readline():
+            assert job.poll() is None
+        time.sleep(0.002 * epoch)
+        job.send_signal(signal.SIGKILL)
+        job.communicate()
+        assert (cut / "checkpoint.pt").exists()
+        assert not (cut / "weights.pt").exists()
+        assert not (cut / "history.csv").exists()
+    done = subprocess.run(command(tiny_cases, cut), check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "resumed after epoch" in done.stderr
+    for name in ("weights.pt", "history.csv"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    assert sorted(file.name for file in cut.iterdir()) == ["history.csv", "provenance.json", "weights.pt"]
+    provenance = json.loads((cut / "provenance.json").read_text())
+    assert provenance["settings"]["seed"] == 3
+    assert provenance["packages"]["torch"] == torch.__version__
+    assert provenance["seconds"] > 0
+
+
+def test_several_loading_workers_change_no_bit(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+    history, weights = train(tiny_cases, tmp_path / "a.pt")
+    trainer = make_trainer(tiny_cases, tmp_path / "b.pt")
+    trainer.workers = 2
+    assert trainer.train().as_csv() == history
+    assert all(torch.equal(v, trainer.network.state_dict()[k]) for k, v in weights.items())
+
+
+def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+    limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "-", *command(tiny_cases, tmp_path / "out")]
+    done = subprocess.run(limited, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "checkpoint.pt: cannot be written: File too large" in done.stderr
+    assert not list((tmp_path / "out").iterdir())
