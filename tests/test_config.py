@@ -77,9 +77,7 @@ def test_paper_scale_has_the_published_settings(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_parsing_imports_neither_torch_nor_numpy() -> None:
-    code = (
-        "import sys; from lib import config; config.load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
-    )
+    code = "import sys; from lib import config; config.load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=config.ROOT).returncode == 0
 
 
@@ -113,22 +111,50 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         (("demoo",), {}, "demoo: unknown key; did you mean 'demo'?"),
         (("demo", "datasets"), ["phantoms"], "unknown data set 'phantoms'"),
         (("demo", "losses"), ["bce", "iwbec"], "losses: unknown loss 'iwbec'; did you mean 'iwbce'?"),
-        (("demo", "training", "epochs"), "ten", "training.epochs: 'ten' is not allowed; expected a valid integer"),
-        (("demo", "training", "epochs"), 0, "training.epochs: 0 is not allowed; expected greater than or equal to 1"),
+        (
+            ("demo", "training", "epochs"),
+            "ten",
+            "training.epochs: 'ten' is not allowed; expected a valid integer",
+        ),
+        (
+            ("demo", "training", "epochs"),
+            0,
+            "training.epochs: 0 is not allowed; expected greater than or equal to 1",
+        ),
         (("demo", "training", "epoch"), 3, "training.epoch: unknown key; did you mean 'epochs'?"),
         (("demo", "network", "name"), "unet", "network: unknown network 'unet'"),
         (("demo", "network", "width"), 3, "unknown parameter 'width' of network 'space_to_depth_unet'"),
         (("demo", "sampling", "patch_size"), [32, 32, 30], "must divide by 8"),
         (("demo", "inference", "stride"), [64, 64, 64], "must not exceed patch_size"),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
-        (("demo", "evaluation", "small_diameter"), {"luna16": 8}, "small_diameter: no value for data set 'phantom"),
+        (
+            ("demo", "evaluation", "small_diameter"),
+            {"luna16": 8},
+            "small_diameter: no value for data set 'phantom",
+        ),
         (("losses", "bce"), {"name": "bec"}, "losses.bce: name: unknown loss 'bec'; did you mean 'bce'?"),
         (("losses", "bce"), {}, "losses.bce: has no 'name'"),
-        (("losses", "fl", "alfa"), 1, "losses.fl: alfa: unknown parameter of loss 'focal'; did you mean 'alpha'?"),
+        (
+            ("losses", "fl", "alfa"),
+            1,
+            "losses.fl: alfa: unknown parameter of loss 'focal'; did you mean 'alpha'?",
+        ),
         (("losses", "fl", "alpha"), "high", "losses.fl: alpha: 'high' is not a number"),
-        (("losses", "gdl", "inverse_weights"), {}, "inverse_weights: unknown parameter of loss 'generalized_dice'"),
-        (("losses", "iwbce", "inverse_weights"), {"formula": "x"}, "inverse_weights.formula: unknown formula 'x'"),
-        (("losses", "iwbce", "inverse_weights"), {"clip": [2, 1]}, "inverse_weights.clip: [2, 1] is not [lowest,"),
+        (
+            ("losses", "gdl", "inverse_weights"),
+            {},
+            "inverse_weights: unknown parameter of loss 'generalized_dice'",
+        ),
+        (
+            ("losses", "iwbce", "inverse_weights"),
+            {"formula": "x"},
+            "inverse_weights.formula: unknown formula 'x'",
+        ),
+        (
+            ("losses", "iwbce", "inverse_weights"),
+            {"clip": [2, 1]},
+            "inverse_weights.clip: [2, 1] is not [lowest,",
+        ),
         (("losses", "iwbce", "inverse_weights"), True, "inverse_weights: True is not a mapping"),
     ],
 )
@@ -151,7 +177,7 @@ def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, t
 )
 def test_a_study_that_is_no_yaml_mapping(root: Path, text: str, told: str) -> None:
     (root / STUDY).write_text(text)
-    with pytest.raises(SeglossError, match="studies/inverse_weighting.yaml") as error:
+    with pytest.raises(SeglossError, match=r"studies/inverse_weighting\.yaml") as error:
         config.load({}, root)
     assert told in str(error.value)
 

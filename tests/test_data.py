@@ -56,7 +56,9 @@ def test_small_lesions_are_fainter_than_large_ones(phantoms: list[Case]) -> None
     for case in phantoms:
         components = connected_components(case.label)
         for label, size in enumerate(np.bincount(components.ravel())[1:], start=1):
-            (small if size <= 5 else large if size > 100 else []).append(case.image[0][components == label].mean())
+            (small if size <= 5 else large if size > 100 else []).append(
+                case.image[0][components == label].mean()
+            )
     assert np.mean(small) < np.mean(large) - 0.1
 
 

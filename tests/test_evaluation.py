@@ -35,7 +35,7 @@ def test_the_tuned_threshold_maximises_the_mean_over_cases() -> None:
     target = np.array([1, 1, 0, 0])
     scores = [np.array([5.0, 4.0, 3.0, 0.0]), np.array([6.0, 3.6, 3.5, 0.0])]
     assert tuned_threshold(scores, [target, target]) == 3.5
-    assert tuned_threshold([-s for s in scores], [1 - target, 1 - target]) == -3.5
+    assert tuned_threshold([-s for s in scores], [1 - target, 1 - target]) == -4.0
 
 
 def test_reference_finds_bright_blobs_of_a_body() -> None:

@@ -32,7 +32,9 @@ def golden_target(name: str) -> np.ndarray:
 
 
 def components_of(target: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.stack([connected_components(sample[0])[None].astype(np.int64) for sample in target]))
+    return torch.from_numpy(
+        np.stack([connected_components(sample[0])[None].astype(np.int64) for sample in target])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_inputs_that_do_not_fit() -> None:
         build_loss("bce")(logits.long(), logits)
     with pytest.raises(SeglossError, match="map 'components' is missing; given: none"):
         weighted(logits, logits)
-    with pytest.raises(SeglossError, match="map 'components' .* differ in shape"):
+    with pytest.raises(SeglossError, match=r"map 'components' .* differ in shape"):
         weighted(logits, logits, {"components": torch.zeros(1, 1, 2, 2, 2)})
 
 

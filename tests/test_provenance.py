@@ -7,7 +7,7 @@ import pytest
 from lib import provenance
 
 FILES = {
-    "scripts/job.py": "import _root\nfrom lib.cli import run\ndef main():\n    from lib.work import deep\n    deep.go()\n",
+    "scripts/job.py": "from lib.cli import run\ndef main():\n    from lib.work import deep\n    deep.go()\n",
     "lib/__init__.py": "",
     "lib/cli.py": "def run(main): main()\n",
     "lib/work/__init__.py": '"""Work."""\n',

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -130,15 +131,25 @@ def test_training_stopped_at_any_step_ends_with_the_same_bits(
     changes["training"]["optimizer"] |= {"name": optimizer, "momentum": 0.9 * (optimizer == "sgd")}
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **changes)
     for stop_at in (1, 3, 5, 11):
-        trainer = make_trainer(tiny_cases, tmp_path / "cut.pt", **changes)
-        steps = iter(range(stop_at))
-        step = trainer._step
-        trainer._step = lambda batch, steps=steps, step=step: (next(steps), step(batch))[1]
-        with pytest.raises((StopIteration, RuntimeError)):
+        checkpoint = tmp_path / f"stopped_after_{stop_at}.pt"
+        trainer = make_trainer(tiny_cases, checkpoint, **changes)
+        trainer._step = stopping_after(stop_at, trainer._step)
+        with pytest.raises(KeyboardInterrupt):
             trainer.train()
-    again_history, again_weights = train(tiny_cases, tmp_path / "cut.pt", **changes)
-    assert again_history == history
-    assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
+        again_history, again_weights = train(tiny_cases, checkpoint, **changes)
+        assert again_history == history
+        assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
+
+
+def stopping_after(steps: int, step: Callable) -> Callable:
+    remaining = iter(range(steps))
+
+    def stopping_step(batch: dict) -> tuple:
+        if next(remaining, None) is None:
+            raise KeyboardInterrupt
+        return step(batch)
+
+    return stopping_step
 
 
 def test_checkpoints_of_other_settings_or_damaged_ones_are_not_continued(
@@ -161,7 +172,9 @@ def test_a_diverging_loss_stops_the_run_and_names_run_step_and_loss(
     trainer = make_trainer(tiny_cases, tmp_path / "c.pt")
     forward, calls = trainer.loss.forward, iter(range(99))
     trainer.loss.forward = lambda *inputs: forward(*inputs) * (bad if next(calls) == 4 else 1)
-    with pytest.raises(SeglossError, match=r"run study/data/base/bce/seed-3: loss 'bce' became .* at step 5;"):
+    with pytest.raises(
+        SeglossError, match=r"run study/data/base/bce/seed-3: loss 'bce' became .* at step 5;"
+    ):
         trainer.train()
 
 
@@ -238,7 +251,13 @@ def test_several_loading_workers_change_no_bit(tiny_cases: list[StoredCase], tmp
 
 
 def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
-    limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "-", *command(tiny_cases, tmp_path / "out")]
+    limited = [
+        "bash",
+        "-c",
+        'trap "" XFSZ; ulimit -f 8; exec "$@"',
+        "-",
+        *command(tiny_cases, tmp_path / "out"),
+    ]
     done = subprocess.run(limited, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -19,6 +19,7 @@ from lib.evaluation.froc import (
 from lib.evaluation.records import Records, read_records
 
 KEYS = ["dataset", "variant", "loss"]
+COLLAPSED_BELOW = 0.5  # of the Dice that bright blobs alone give
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
     the components cut at probability 0.5, ``..._tuned`` of those cut at the logit tuned on validation cases.
 
     Args:
-        reference: Dice of the band-pass threshold; a run whose tuned Dice is not above it has ``collapsed``.
+        reference: Dice of the band-pass threshold; a run with less than half of it has ``collapsed``.
     """
     records = run.records()
     tuned = read_records(run.folder / "records_tuned.json")
@@ -58,7 +59,7 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
     recall_tuned, fp_tuned = _operating_point(tuned)
     row = {
         **run.keys,
-        "status": "learnt" if dice["dice_tuned"].mean() > reference else "collapsed",
+        "status": "collapsed" if dice["dice_tuned"].mean() < COLLAPSED_BELOW * reference else "learnt",
         "test_cases": len(records.cases),
         "lesions": numbers["lesions"],
         "avg_recall": numbers["avg_recall_full_data_all_cases"],

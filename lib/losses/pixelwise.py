@@ -18,12 +18,12 @@ class AdaptiveWeightedCrossEntropy(SegmentationLoss):
     """mean(-a y log p - (1 - y) log(1 - p)) with a = (M - sum p) / sum p over the M voxels of the batch.
 
     The weight comes from the current predictions and is part of the graph, as in the code of Shirokikh et
-    al. (MICCAI 2020).
+    al. (MICCAI 2020). A sum of p below the machine epsilon counts as epsilon, so that all stays finite.
     """
 
     def compute(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         foreground = torch.sigmoid(logits).sum()
-        adaptive = (logits.numel() - foreground) / foreground.clamp_min(torch.finfo(logits.dtype).tiny)
+        adaptive = (logits.numel() - foreground) / foreground.clamp_min(torch.finfo(logits.dtype).eps)
         positive = -adaptive * target * F.logsigmoid(logits)
         negative = -(1 - target) * F.logsigmoid(-logits)
         return (positive + negative).mean()

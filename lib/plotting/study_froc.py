@@ -28,7 +28,9 @@ SCALES = {
 }
 _EXPLANATION = (
     "Lines: mean over seeds; bands: ±1 sd over seeds. Components are cut at probability 0.5 and ranked by their"
-    " largest logit;\nfalse positives are per test case, all cases counted. A curve ends where its components end."
+    " largest logit;\nfalse positives are per test case, all cases counted. A curve ends where its components end.\n"
+    "Object Dice: mean Dice of the found lesions with their components. Near 0, a few huge components meet every lesion"
+    " and the curve says nothing."
 )
 
 
@@ -38,29 +40,32 @@ def draw_study_froc(
     """One row of panels per data set and variant: the two published groups of losses, and all others.
 
     Args:
-        per_run: the study's table of runs, for what has collapsed.
+        per_run: the study's table of runs, for object Dice and what has collapsed.
         objects: ``all``, or ``small`` for lesions below the study's diameter.
     """
-    parts = list(dict.fromkeys((run.keys["dataset"], run.keys["variant"]) for run in runs))
-    members = {
-        part: [run for run in runs if (run.keys["dataset"], run.keys["variant"]) == part] for part in parts
-    }
+    parts = list(dict.fromkeys(run.part for run in runs))
+    members = {part: [run for run in runs if run.part == part] for part in parts}
     footer = [SCALES[scale], _EXPLANATION, *(_counts(members[part], objects) for part in parts)]
     figure = new_figure(11.5, 3.9 * len(parts) + 0.8, "\n".join(footer))
     axes = figure.subplots(len(parts), len(PUBLISHED_GROUPS) + 1, sharex=True, sharey=True, squeeze=False)
     for row, part in zip(axes, parts, strict=True):
-        collapsed = set(per_run.loc[per_run["status"] == "collapsed", "loss"])
         for axis, losses in zip(row, _groups(members[part]), strict=True):
-            lines = [_line(loss, members[part], objects, loss in collapsed) for loss in losses]
+            lines = [_line(loss, members[part], objects, per_run) for loss in losses]
             draw_froc_panel(axis, lines)
             if lines:
-                axis.legend(loc="lower right")
+                axis.legend(
+                    loc="lower right", title="loss (object Dice)", title_fontsize=9, alignment="right"
+                )
             axis.tick_params(labelleft=True)
         row[0].set_ylabel("Recall")
-        row[0].set_title(f"{DATASETS[part[0]].title}, {objects} objects", loc="left", weight="bold")
+        row[0].set_title(f"{_title(members[part])}, {objects} objects", loc="left", weight="bold")
     for axis in axes[-1]:
         axis.set_xlabel("Average FP")
     save_figure(figure, path)
+
+
+def _title(members: Sequence[EvaluatedRun]) -> str:
+    return DATASETS[members[0].keys["dataset"]].title
 
 
 def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
@@ -69,7 +74,7 @@ def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
     return [*published, [loss for loss in losses if not any(loss in group for group in published)]]
 
 
-def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, collapsed: bool) -> FrocLine:
+def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, per_run: pd.DataFrame) -> FrocLine:
     curves = [
         full_curve(count_by_case(_objects(run, objects), CORRECTED))
         for run in members
@@ -80,10 +85,17 @@ def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, collapsed: b
     recall = np.concatenate([curve.recall_at(x, from_origin=False) for curve in curves])
     drawn = DrawnCurve(x, recall.mean(axis=0), recall.std(axis=0))
     known = loss.removeprefix("iw") in LOSS_COLOURS
-    label = loss_label(loss) if known else loss
     colour = loss_colour(loss) if known else PALETTE[sum(map(ord, loss)) % len(PALETTE)]
-    return FrocLine(
-        f"{label} (collapsed)" if collapsed else label, colour, drawn, not is_inverse_weighted(loss)
+    label = f"{loss_label(loss) if known else loss} {_outcome(loss, members[0].part, per_run)}"
+    return FrocLine(label, colour, drawn, not is_inverse_weighted(loss))
+
+
+def _outcome(loss: str, part: str, per_run: pd.DataFrame) -> str:
+    """Mean object Dice, without which a curve misleads: one component over half the volume meets every lesion."""
+    rows = per_run[(per_run["loss"] == loss) & (per_run["dataset"] + "/" + per_run["variant"] == part)]
+    collapsed = (rows["status"] == "collapsed").sum()
+    return f"({rows['object_dice'].mean():.2f})" + (
+        f" {collapsed} of {len(rows)} collapsed" if collapsed else ""
     )
 
 
@@ -97,6 +109,6 @@ def _counts(members: Sequence[EvaluatedRun], objects: str) -> str:
     seeds = sorted({run.keys["seed"] for run in members})
     limit = f" below {members[0].small_diameter:g} voxels of diameter" if objects == "small" else ""
     return (
-        f"{DATASETS[members[0].keys['dataset']].title}: n = {len(records.cases)} test cases,"
+        f"{_title(members)}: n = {len(records.cases)} test cases,"
         f" {int(records.table['is_tum'].sum())} lesions{limit}; seeds {', '.join(map(str, seeds))}."
     )
