@@ -7,13 +7,13 @@ from lib.datasets import DATASETS
 from lib.datasets.sources import load_source, source_names
 from lib.job_environment import set_job_environment
 from lib.losses import catalogue as loss_catalogue
+from lib.maps import MAPS
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
-MAPS = sorted(set(chain.from_iterable(run.maps for run in CONFIG.runs)))
 ON_GPU = CONFIG.device == "cuda"
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir}/scripts"

@@ -18,9 +18,10 @@ rule make_map:
         mem_mb=4000,
         runtime=30,
     params:
+        case=PATHS.case("{dataset}", "{case}"),
         code=code_version("scripts.make_map"),
     message:
         "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case}"
     shell:
-        f"python {SCRIPTS}/make_map.py --map-name {{wildcards.map_name}} --label {{input.label:q}}"
+        f"python {SCRIPTS}/make_map.py --map-name {{wildcards.map_name}} --case {{params.case:q}}"
         " --output {output:q} &> {log:q}"

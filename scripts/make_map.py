@@ -1,4 +1,4 @@
-"""Make one map, such as the connected components, from the whole label volume of a case."""
+"""Make one map, such as the connected components, from the whole label volume of a prepared case."""
 
 from pathlib import Path
 
@@ -7,11 +7,12 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(map_name: str, label: Path, output: Path) -> None:
+def main(map_name: str, case: Path, output: Path) -> None:
     from lib.maps import MAPS
-    from lib.store import open_array, write_array
+    from lib.store import StoredCase, write_array
 
-    write_array(output, MAPS[map_name](open_array(label)[...]))
+    stored = StoredCase(case)
+    write_array(output, MAPS[map_name](stored.array("label")[...], stored.description["spacing"]))
 
 
 if __name__ == "__main__":

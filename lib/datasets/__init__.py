@@ -44,6 +44,16 @@ DATASETS = {
             splits={"holdout": _numbered("phantom_", train=20, validation=6, test=20)},
         ),
         Dataset(name="luna16", title="LUNA16 lung nodules"),
-        Dataset(name="lits", title="LiTS liver tumours"),
+        Dataset(
+            name="lits",
+            title="LiTS liver tumours",
+            splits={  # of inverse weighting
+                "holdout": {
+                    "train": tuple(map(str, range(33, 131))),
+                    "validation": tuple(map(str, range(28, 33))),
+                    "test": tuple(map(str, range(28))),
+                }
+            },
+        ),
     )
 }
