@@ -18,7 +18,7 @@ rule make_map:
         mem_mb=4000,
         runtime=30,
     params:
-        case=PATHS.case("{dataset}", "{case}"),
+        case=subpath(input.description, parent=True),
         code=code_version("scripts.make_map"),
     message:
         "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case}"

@@ -17,7 +17,7 @@ rule prepare:
     params:
         adapter=lambda wildcards: DATASETS[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(DATASETS[wildcards.dataset].parameters),
-        folder=PATHS.case("{dataset}", "{case}"),
+        folder=subpath(output.description, parent=True),
         code=lambda wildcards: code_version("scripts.prepare", DATASETS[wildcards.dataset].adapter),
     message:
         "prepare {wildcards.dataset} {wildcards.case}"
