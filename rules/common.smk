@@ -16,7 +16,7 @@ PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
 ON_GPU = CONFIG.device == "cuda"
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
-SCRIPTS = "{workflow.basedir}/scripts"
+SCRIPTS = "{workflow.basedir:q}/scripts"
 DEVICE = "--device {CONFIG.device} --threads {threads}"
 
 set_job_environment()

@@ -19,4 +19,4 @@ rule download:
         "download {wildcards.source}: {wildcards.file}"
     shell:
         f"python {SCRIPTS}/download.py --source {{wildcards.source}} --path {{wildcards.file:q}}"
-        " --mirror '{CONFIG.mirror}' --output {output:q} &> {log:q}"
+        " --mirror {CONFIG.mirror:q} --output {output:q} &> {log:q}"
