@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -15,7 +16,7 @@ try:
     CONFIG = configuration.load(config)
     configuration.check_writable(CONFIG.workflow.folders, Path.cwd())
 except SeglossError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 
 include: "rules/common.smk"

@@ -8,160 +8,18 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lib.datasets import DATASETS, SPLITS, Dataset
+from lib.datasets import DATASETS, Dataset
 from lib.errors import SeglossError
 from lib.losses import catalogue as losses
-from lib.networks.catalogue import CATALOGUE as NETWORKS
+from lib.schema import Folders, Settings, Study, WorkflowConfig, validated
 from lib.suggest import suggestion
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"
-
-PositiveInt = Annotated[int, Field(ge=1)]
-Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
-
-
-def _split_at_commas(value: Any) -> Any:
-    return [word.strip() for word in value.split(",")] if isinstance(value, str) and value != "all" else value
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, int) else value
-
-
-Names = Annotated[Literal["all"] | list[str], BeforeValidator(_split_at_commas)]
-Seeds = Annotated[
-    Literal["all"] | list[Annotated[int, Field(ge=0)]],
-    BeforeValidator(_listed),
-    BeforeValidator(_split_at_commas),
-]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Folders(_Section):
-    data: str = "data"
-    results: str = "results"
-    plots: str = "plots"
-    logs: str = "logs"
-
-
-class WorkflowConfig(_Section):
-    """`workflow_config.yaml`: what to run, at which scale, where."""
-
-    scale: Literal["demo", "paper"] = "demo"
-    studies: Names = "all"
-    datasets: Names = "all"
-    losses: Names = "all"
-    seeds: Seeds = "all"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    mirror: str | None = None
-    folders: Folders = Folders()
-
-
-class Network(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
-
-    @model_validator(mode="after")
-    def _known(self) -> "Network":
-        if self.name not in NETWORKS:
-            raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
-        for key in self.model_extra or {}:
-            allowed = NETWORKS[self.name].parameters
-            if key not in allowed:
-                raise ValueError(
-                    f"unknown parameter {key!r} of network {self.name!r}{suggestion(key, allowed)}"
-                )
-        return self
-
-
-class Sampling(_Section):
-    """How training patches are drawn; ``foreground_fraction`` of them centre on a lesion voxel."""
-
-    patch_size: Size
-    batch_size: PositiveInt
-    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-
-
-class Optimizer(_Section):
-    name: Literal["adam", "sgd"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    nesterov: bool = False
-
-
-class Training(_Section):
-    """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``."""
-
-    epochs: PositiveInt
-    steps_per_epoch: PositiveInt
-    optimizer: Optimizer
-    decay_after: list[PositiveInt] = []
-    decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-
-
-class Inference(_Section):
-    patch_size: Size
-    stride: Size
-
-    @model_validator(mode="after")
-    def _covers(self) -> "Inference":
-        if len(self.stride) != len(self.patch_size) or any(
-            s > p for s, p in zip(self.stride, self.patch_size, strict=True)
-        ):
-            raise ValueError(f"stride {self.stride} must not exceed patch_size {self.patch_size} on any axis")
-        return self
-
-
-class Evaluation(_Section):
-    """``small_diameter``: per data set, lesions below it (voxels) count as small; ``size_bins``: diameter edges."""
-
-    small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
-    size_bins: list[Annotated[float, Field(ge=0)]] = [0, 5, 8, 12, 20]
-
-
-class Settings(_Section):
-    """Everything of a run but its loss and seed."""
-
-    datasets: Annotated[list[str], Field(min_length=1)]
-    losses: Annotated[list[str], Field(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    split: str = "holdout"
-    network: Network
-    sampling: Sampling
-    training: Training
-    inference: Inference
-    evaluation: Evaluation = Evaluation()
-
-    @model_validator(mode="after")
-    def _sizes_fit_the_network(self) -> "Settings":
-        divisor = NETWORKS[self.network.name].divisor
-        for key, size in (
-            ("sampling.patch_size", self.sampling.patch_size),
-            ("inference.patch_size", self.inference.patch_size),
-        ):
-            if any(length % divisor for length in size):
-                raise ValueError(f"{key} {size} must divide by {divisor} for network {self.network.name!r}")
-        return self
-
-
-class Study(_Section):
-    """One study file: its losses, and per scale common settings with the variants that change them."""
-
-    title: str
-    publication: str
-    figures: list[str]
-    losses: dict[str, dict[str, Any]]
-    demo: dict[str, Any]
-    paper: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -255,7 +113,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     Raises:
         SeglossError: any fault, named by file, key and value, with what is allowed.
     """
-    workflow = _validated(WorkflowConfig, dict(values), CONFIG_NAME)
+    workflow = validated(WorkflowConfig, dict(values), CONFIG_NAME)
     files = {path.stem: path for path in sorted((root / "studies").glob("*.yaml"))}
     chosen = _selected("studies", workflow.studies, files)
     studies = {name: _load_study(files[name], root) for name in chosen}
@@ -269,7 +127,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
 
 def _load_study(path: Path, root: Path) -> Study:
     where = str(path.relative_to(root))
-    study = _validated(Study, _read_yaml(path, where), where)
+    study = validated(Study, _read_yaml(path, where), where)
     for label, specification in study.losses.items():
         try:
             losses.check_specification(specification)
@@ -286,7 +144,7 @@ def _expand(name: str, study: Study, workflow: WorkflowConfig, path: Path) -> It
             f"{path}: {workflow.scale}.variants: {variants!r} is not a mapping of names to changes"
         )
     for variant, changes in variants.items():
-        settings = _validated(
+        settings = validated(
             Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
         )
         _check_references(settings, study, f"{path}: {workflow.scale} ({variant})")
@@ -385,48 +243,6 @@ def _read_yaml(path: Path, where: str) -> dict[str, Any]:
     return content
 
 
-def _validated(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = [_told(fault, model) for fault in _most_specific(error.errors())]
-        raise SeglossError(f"{where}: {' | '.join(dict.fromkeys(faults))}") from None
-
-
-def _most_specific(faults: list[Any]) -> list[Any]:
-    """Of an "all or a list" that is a faulty list, only what is wrong with the list."""
-    listed = [fault for fault in faults if not any(str(part).startswith("literal[") for part in fault["loc"])]
-    return listed or faults
-
-
-def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
-    location = [part for part in fault["loc"] if not _is_union_member(part)]
-    key = ".".join(map(str, location))
-    if fault["type"] == "extra_forbidden":
-        allowed = _fields(model, location[:-1])
-        return f"{key}: unknown key{suggestion(location[-1], allowed)}"
-    if fault["type"] == "missing":
-        return f"{key}: is missing"
-    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if fault["type"] == "value_error":
-        return f"{key}: {reason}" if key else reason
-    return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
-
-
-def _is_union_member(part: Any) -> bool:
-    return isinstance(part, str) and (part.startswith(("literal[", "list[", "function-")))
-
-
-def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
 def check_writable(folders: Folders, directory: Path) -> None:
     """Check that every output folder can be made and written below ``directory``.
 
@@ -441,6 +257,3 @@ def check_writable(folders: Folders, directory: Path) -> None:
                 f"{CONFIG_NAME}: folders.{key}: {path} cannot be written ({existing} is not a writable folder);"
                 " choose another folder or change its permissions"
             )
-
-
-__all__ = ["ROOT", "SPLITS", "Configuration", "Run", "Settings", "check_writable", "load"]

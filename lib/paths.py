@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lib.config import Folders
+from lib.schema import Folders
 
 
 @dataclass(frozen=True)

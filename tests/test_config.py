@@ -9,6 +9,7 @@ import yaml
 
 from lib import config
 from lib.errors import SeglossError
+from lib.schema import Folders
 
 STUDY = "studies/inverse_weighting.yaml"
 
@@ -190,8 +191,8 @@ def test_a_data_set_without_adapter_says_how_to_leave_it_out() -> None:
 def test_output_folders_must_be_writable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SeglossError, match=r"folders.results: .*file.results cannot be written"):
-        config.check_writable(config.Folders(results="file/results"), tmp_path)
-    config.check_writable(config.Folders(), tmp_path)
+        config.check_writable(Folders(results="file/results"), tmp_path)
+    config.check_writable(Folders(), tmp_path)
 
 
 def test_variants_change_single_keys_and_replace_sections_of_another_name(root: Path) -> None:

@@ -15,7 +15,9 @@ import pytest
 import torch
 from conftest import store_case
 
+from lib import config
 from lib.errors import SeglossError
+from lib.inference import predict_volume
 from lib.losses import build_loss
 from lib.networks import build_network
 from lib.store import StoredCase
@@ -264,3 +266,28 @@ def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "checkpoint.pt: cannot be written: File too large" in done.stderr
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_paper_settings_train_the_published_network(
+    tiny_cases: list[StoredCase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "_check_available", lambda *_: None)
+    run = next(run for run in config.load({"scale": "paper", "losses": "iwasl"}).runs)
+    chosen = run.training_settings()
+    chosen["sampling"]["patch_size"] = [32, 32, 32]  # larger than the cases on every axis
+    chosen["training"] |= {"epochs": 1, "steps_per_epoch": 2}
+    torch.manual_seed(0)
+    network = build_network(chosen["network"], 1)
+    patches = PatchSampler(tiny_cases, chosen["sampling"], run.maps, 0, 2)
+    trainer = Trainer(
+        network, build_loss(chosen["loss"]), patches, chosen, torch.device("cpu"), tmp_path / "c.pt", "k"
+    )
+    (row,) = trainer.train().rows
+    assert row["learning_rate"] == 0.01
+    assert 0 < row["loss"] < 1
+    group = trainer.optimizer.param_groups[0]
+    assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, True, 0)
+    probability, logit = predict_volume(
+        network, tiny_cases[0].array("image"), (32,) * 3, (24,) * 3, torch.device("cpu")
+    )
+    assert np.isfinite(probability).all() and np.isfinite(logit).all()
