@@ -25,7 +25,8 @@ def run(main: Callable[..., None]) -> None:
     for parameter in inspect.signature(main).parameters.values():
         _add_option(parser, parameter)
     arguments = vars(parser.parse_args())
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("lib").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
     try:
         main(**arguments)

@@ -5,7 +5,7 @@ from itertools import chain
 
 from lib.datasets import DATASETS
 from lib.datasets.sources import load_source, source_names
-from lib.job_environment import set_job_environment
+from lib.job_environment import use_this_python
 from lib.losses import catalogue as loss_catalogue
 from lib.maps import MAPS
 from lib.networks import catalogue as network_catalogue
@@ -19,7 +19,7 @@ ON_GPU = CONFIG.device == "cuda"
 SCRIPTS = "{workflow.basedir:q}/scripts"
 DEVICE = "--device {CONFIG.device} --threads {threads}"
 
-set_job_environment()
+use_this_python()
 
 
 wildcard_constraints:
