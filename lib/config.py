@@ -15,6 +15,7 @@ import yaml
 from lib.datasets import DATASETS, Dataset
 from lib.errors import SeglossError
 from lib.losses import catalogue as losses
+from lib.networks import catalogue as networks
 from lib.schema import Folders, Settings, Study, WorkflowConfig, validated
 from lib.suggest import suggestion
 
@@ -41,7 +42,16 @@ class Run:
 
     @property
     def network_specification(self) -> dict[str, Any]:
-        return self.settings.network.model_dump(mode="json")
+        """The network's name and all its parameters."""
+        return networks.resolved(self.settings.network.model_dump(mode="json"))
+
+    @property
+    def network_class(self) -> str:
+        return networks.CATALOGUE[self.settings.network.name].implementation
+
+    @property
+    def loss_class(self) -> str:
+        return losses.CATALOGUE[self.loss_specification["name"]].implementation
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -60,8 +70,10 @@ class Run:
         return {
             "run": self.id,
             "seed": self.seed,
-            "loss": dict(self.loss_specification),
+            "loss": losses.resolved(self.loss_specification),
+            "loss_class": self.loss_class,
             "network": self.network_specification,
+            "network_class": self.network_class,
             "sampling": self.settings.sampling.model_dump(mode="json"),
             "training": self.settings.training.model_dump(mode="json"),
             "maps": self.maps,
@@ -69,7 +81,11 @@ class Run:
 
     def inference_settings(self) -> dict[str, Any]:
         """All that decides the predictions of given weights, as JSON values."""
-        return {"network": self.network_specification, **self.settings.inference.model_dump(mode="json")}
+        return {
+            "network": self.network_specification,
+            "network_class": self.network_class,
+            **self.settings.inference.model_dump(mode="json"),
+        }
 
     def evaluation_settings(self) -> dict[str, Any]:
         """The run's keys in tables, and how its lesions are told by size, as JSON values."""

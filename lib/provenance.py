@@ -14,6 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
 
 
+TOLD_BY_SETTINGS = {"lib.losses.catalogue", "lib.networks.catalogue"}
+"""Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""
+
+
 def code_version(*modules: str) -> str:
     """Hash of the syntax trees of ``modules`` and of all modules of the project that they import.
 
@@ -26,7 +30,7 @@ def code_version(*modules: str) -> str:
     pending, seen = list(modules), set()
     while pending:
         module = pending.pop()
-        if module not in seen:
+        if module not in seen | TOLD_BY_SETTINGS:
             seen.add(module)
             pending.extend(_project_imports(module))
     digest = hashlib.sha256()

@@ -127,6 +127,21 @@ def test_code_runs_only_what_uses_it(workflow: Path) -> None:
     assert planned(workflow)["evaluate"] == 3
 
 
+def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(workflow: Path) -> None:
+    catalogue = workflow / "lib/losses/catalogue.py"
+    edit(
+        catalogue,
+        '    "bce": LossEntry(',
+        '    "other": LossEntry("lib.losses.region:Other", "", ""),\n    "bce": LossEntry(',
+    )
+    edit(catalogue, '"gamma": 2.0', '"gamma": 3.0')  # the study says 2
+    assert planned(workflow) == {}
+    edit(catalogue, '"clip": (1.0, 2e5)', '"clip": (1.0, 3e5)')
+    assert planned(workflow)["train"] == 1
+    edit(workflow / "lib/networks/catalogue.py", "(8, 16, 32)", "(8, 16, 24)")
+    assert planned(workflow)["train"] == 3
+
+
 def test_a_deleted_figure_is_one_job(workflow: Path) -> None:
     (workflow / "plots/froc.pdf").unlink()
     before = (workflow / "plots/froc_small.pdf").stat().st_mtime_ns

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lib.losses.catalogue import CATALOGUE, INVERSE_WEIGHT_DEFAULTS, check_specification
+from lib.losses.catalogue import CATALOGUE, check_specification, resolved
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,11 +26,11 @@ def build_loss(specification: str | Mapping[str, Any]) -> "nn.Module":
     """
     specification = {"name": specification} if isinstance(specification, str) else dict(specification)
     check_specification(specification)
-    entry = CATALOGUE[specification.pop("name")]
-    weights = specification.pop("inverse_weights", None)
-    module, _, name = entry.implementation.partition(":")
-    loss = getattr(importlib.import_module(module), name)(**{**entry.parameters, **specification})
+    parameters = resolved(specification)
+    module, _, name = CATALOGUE[parameters.pop("name")].implementation.partition(":")
+    weights = parameters.pop("inverse_weights", None)
+    loss = getattr(importlib.import_module(module), name)(**parameters)
     if weights is None:
         return loss
     weighting = importlib.import_module("lib.losses.inverse_weighting")
-    return weighting.InverseWeighted(loss, **{**INVERSE_WEIGHT_DEFAULTS, **weights})
+    return weighting.InverseWeighted(loss, **weights)

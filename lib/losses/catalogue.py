@@ -123,6 +123,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def resolved(specification: dict[str, Any]) -> dict[str, Any]:
+    """The specification with every default filled in: all that the catalogue has to say about the values."""
+    full = {**CATALOGUE[specification["name"]].parameters, **specification}
+    if "inverse_weights" in full:
+        full["inverse_weights"] = {**INVERSE_WEIGHT_DEFAULTS, **full["inverse_weights"]}
+    return full
+
+
 def required_maps(specification: dict[str, Any]) -> tuple[str, ...]:
     """Names of the maps that a loss specification reads, such as ``("components",)``."""
     maps = set(CATALOGUE[specification["name"]].maps)

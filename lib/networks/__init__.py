@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lib.networks.catalogue import CATALOGUE
+from lib.networks.catalogue import CATALOGUE, resolved
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,8 +14,6 @@ __all__ = ["build_network"]
 
 def build_network(specification: Mapping[str, Any], in_channels: int) -> "nn.Module":
     """Build a network from its specification, ``{"name": ..., **parameters}``."""
-    parameters = dict(specification)
-    entry = CATALOGUE[parameters.pop("name")]
-    module, _, name = entry.implementation.partition(":")
-    network = getattr(importlib.import_module(module), name)
-    return network(in_channels=in_channels, **{**entry.parameters, **parameters})
+    parameters = resolved(specification)
+    module, _, name = CATALOGUE[parameters.pop("name")].implementation.partition(":")
+    return getattr(importlib.import_module(module), name)(in_channels=in_channels, **parameters)

@@ -18,6 +18,11 @@ class NetworkEntry:
         return self.implementation.partition(":")[0]
 
 
+def resolved(specification: dict[str, Any]) -> dict[str, Any]:
+    """The specification ``{"name": ..., **parameters}`` with every default filled in."""
+    return {**CATALOGUE[specification["name"]].parameters, **specification}
+
+
 CATALOGUE: dict[str, NetworkEntry] = {
     "residual_unet": NetworkEntry(
         implementation="lib.networks.residual_unet:ResidualUNet",
