@@ -29,7 +29,7 @@ SCALES = {
 _EXPLANATION = (
     "Lines: mean over seeds; bands: ±1 sd over seeds. Components are cut at probability 0.5 and ranked by their"
     " largest logit;\nfalse positives are per test case, all cases counted. A curve ends where its components end.\n"
-    "Object Dice: mean Dice of the found lesions with their components. Near 0, a few huge components meet every lesion"
+    "Object Dice: mean Dice of all found lesions with their components. Near 0, a few huge components meet every lesion"
     " and the curve says nothing."
 )
 
