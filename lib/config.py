@@ -5,7 +5,7 @@ Never imports torch: parsing the DAG reads this module.
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lib.datasets import DATASETS, Dataset
 from lib.errors import SeglossError
 from lib.losses import catalogue as losses
 from lib.networks import catalogue as networks
-from lib.schema import Folders, Settings, Study, WorkflowConfig, validated
+from lib.schema import Folders, Settings, Study, Variants, WorkflowConfig, validated
 from lib.suggest import suggestion
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,8 +42,7 @@ class Run:
 
     @property
     def network_specification(self) -> dict[str, Any]:
-        """The network's name and all its parameters."""
-        return networks.resolved(self.settings.network.model_dump(mode="json"))
+        return self.settings.network.specification()
 
     @property
     def network_class(self) -> str:
@@ -131,6 +130,8 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     """
     workflow = validated(WorkflowConfig, dict(values), CONFIG_NAME)
     files = {path.stem: path for path in sorted((root / "studies").glob("*.yaml"))}
+    if not files:
+        raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
     chosen = _selected("studies", workflow.studies, files)
     studies = {name: _load_study(files[name], root) for name in chosen}
     runs = [
@@ -138,7 +139,12 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         for name, study in studies.items()
         for run in _expand(name, study, workflow, files[name].relative_to(root))
     ]
-    return Configuration(workflow, studies, tuple(_narrowed(runs, workflow)))
+    kept = tuple(_narrowed(runs, workflow))
+    if not kept:
+        raise SeglossError(
+            f"{CONFIG_NAME}: no run of the studies has these datasets, losses and seeds together"
+        )
+    return Configuration(workflow, studies, kept)
 
 
 def _load_study(path: Path, root: Path) -> Study:
@@ -154,12 +160,8 @@ def _load_study(path: Path, root: Path) -> Study:
 
 def _expand(name: str, study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Run]:
     common = dict(getattr(study, workflow.scale))
-    variants = common.pop("variants", None) or {"base": {}}
-    if not isinstance(variants, dict):
-        raise SeglossError(
-            f"{path}: {workflow.scale}.variants: {variants!r} is not a mapping of names to changes"
-        )
-    for variant, changes in variants.items():
+    variants = common.pop("variants", {"base": {}})
+    for variant, changes in validated(Variants, variants, f"{path}: {workflow.scale}.variants").root.items():
         settings = validated(
             Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
         )
@@ -235,7 +237,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem=f"{key!r} is no key", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark

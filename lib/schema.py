@@ -1,16 +1,40 @@
 """The schema of the configuration files, and what is said about a value that does not fit it."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
 
 from lib.errors import SeglossError
 from lib.networks.catalogue import CATALOGUE as NETWORKS
+from lib.networks.catalogue import resolved as resolved_network
 from lib.suggest import suggestion
 
-PositiveInt = Annotated[int, Field(ge=1)]
-Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""What becomes part of a path: a loss's label, a variant."""
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a number")
+    return value
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"{value!r} stands twice")
+    return values
 
 
 def _split_at_commas(value: Any) -> Any:
@@ -21,23 +45,27 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int) else value
 
 
-Names = Annotated[Literal["all"] | list[str], BeforeValidator(_split_at_commas)]
-Seeds = Annotated[
-    Literal["all"] | list[Annotated[int, Field(ge=0)]],
-    BeforeValidator(_listed),
-    BeforeValidator(_split_at_commas),
-]
+Int = Annotated[int, BeforeValidator(_no_truth_value)]
+PositiveInt = Annotated[Int, Field(ge=1)]
+Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+Seed = Annotated[Int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+NameList = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
+SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
+Names = Annotated[Literal["all"] | NameList, BeforeValidator(_split_at_commas)]
+Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
+Folder = Annotated[str, Field(min_length=1)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Folders(Section):
-    data: str = "data"
-    results: str = "results"
-    plots: str = "plots"
-    logs: str = "logs"
+    data: Folder = "data"
+    results: Folder = "results"
+    plots: Folder = "plots"
+    logs: Folder = "logs"
 
 
 class WorkflowConfig(Section):
@@ -53,21 +81,21 @@ class WorkflowConfig(Section):
     folders: Folders = Folders()
 
 
-class Network(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
+class Network(Section):
+    """A network of the catalogue, and the widths of its levels where they differ from the catalogue's."""
+
     name: str
+    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] | None = None
 
     @model_validator(mode="after")
     def _known(self) -> "Network":
         if self.name not in NETWORKS:
             raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
-        for key in self.model_extra or {}:
-            allowed = NETWORKS[self.name].parameters
-            if key not in allowed:
-                raise ValueError(
-                    f"unknown parameter {key!r} of network {self.name!r}{suggestion(key, allowed)}"
-                )
         return self
+
+    def specification(self) -> dict[str, Any]:
+        """The network's name and all its parameters, as JSON values."""
+        return resolved_network(self.model_dump(mode="json", exclude_none=True))
 
 
 class Sampling(Section):
@@ -112,15 +140,21 @@ class Evaluation(Section):
     """``small_diameter``: per data set, lesions below it (voxels) count as small; ``size_bins``: diameter edges."""
 
     small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
-    size_bins: list[Annotated[float, Field(ge=0)]] = [0, 5, 8, 12, 20]
+    size_bins: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0, 5, 8, 12, 20]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Evaluation":
+        if any(b <= a for a, b in pairwise(self.size_bins)):
+            raise ValueError(f"size_bins {self.size_bins} must ascend")
+        return self
 
 
 class Settings(Section):
     """Everything of a run but its loss and seed."""
 
-    datasets: Annotated[list[str], Field(min_length=1)]
-    losses: Annotated[list[str], Field(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    datasets: NameList
+    losses: NameList
+    seeds: SeedList
     split: str = "holdout"
     network: Network
     sampling: Sampling
@@ -130,13 +164,17 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":
-        divisor = NETWORKS[self.network.name].divisor
+        entry = NETWORKS[self.network.name]
+        divisor = entry.divisor(len(self.network.specification()["channels"]))
         for key, size in (
             ("sampling.patch_size", self.sampling.patch_size),
             ("inference.patch_size", self.inference.patch_size),
         ):
-            if any(length % divisor for length in size):
-                raise ValueError(f"{key} {size} must divide by {divisor} for network {self.network.name!r}")
+            if len(size) != entry.dimensions or any(length % divisor for length in size):
+                raise ValueError(
+                    f"{key} {size} must have {entry.dimensions} lengths that divide by {divisor}"
+                    f" for network {self.network.name!r}"
+                )
         return self
 
 
@@ -146,12 +184,23 @@ class Study(Section):
     title: str
     publication: str
     figures: list[str]
-    losses: dict[str, dict[str, Any]]
+    losses: dict[Name, dict[str, Any]]
     demo: dict[str, Any]
     paper: dict[str, Any]
 
 
-def validated(model: type[BaseModel], values: dict[str, Any], where: str) -> Any:
+class Variants(RootModel):
+    """Name of each variant -> the settings that it changes."""
+
+    root: Annotated[dict[Name, dict[str, Any] | None], Field(min_length=1)]
+
+
+def validated(model: type[BaseModel], values: Any, where: str) -> Any:
+    """Build ``model`` from the values of a file.
+
+    Raises:
+        SeglossError: they do not fit; ``where`` begins the message.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -174,13 +223,17 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     if fault["type"] == "missing":
         return f"{key}: is missing"
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "too_short":
+        reason = f"at least {fault['ctx']['min_length']} of them"
+    if fault["type"] == "string_pattern_mismatch":
+        reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
     if fault["type"] == "value_error":
         return f"{key}: {reason}" if key else reason
     return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
 
 
 def _is_union_member(part: Any) -> bool:
-    return isinstance(part, str) and (part.startswith(("literal[", "list[", "function-")))
+    return isinstance(part, str) and part.startswith(("literal[", "list[", "function-", "[key]"))
 
 
 def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:

@@ -94,6 +94,9 @@ def test_parsing_imports_neither_torch_nor_numpy() -> None:
         ({"studies": ["inverse_weightin"]}, "did you mean 'inverse_weighting'?"),
         ({"folders": {"result": "x"}}, "folders.result: unknown key; did you mean 'results'?"),
         ({"folders": 3}, "folders: 3 is not allowed"),
+        ({"losses": []}, "losses: [] is not allowed; expected at least 1 of them"),
+        ({"seeds": True}, "seeds.0: True is not a number"),
+        ({"folders": {"data": ""}}, "folders.data: '' is not allowed"),
         ({"device": "gpu"}, "device: 'gpu' is not allowed; expected 'auto', 'cpu' or 'cuda'"),
     ],
 )
@@ -124,9 +127,28 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         ),
         (("demo", "training", "epoch"), 3, "training.epoch: unknown key; did you mean 'epochs'?"),
         (("demo", "network", "name"), "unet", "network: unknown network 'unet'"),
-        (("demo", "network", "width"), 3, "unknown parameter 'width' of network 'space_to_depth_unet'"),
-        (("demo", "sampling", "patch_size"), [32, 32, 30], "must divide by 8"),
+        (("demo", "network", "width"), 3, "network.width: unknown key; allowed: name, channels"),
+        (("demo", "sampling", "patch_size"), [32, 32, 30], "must have 3 lengths that divide by 8"),
         (("demo", "inference", "stride"), [64, 64, 64], "must not exceed patch_size"),
+        (("demo", "sampling", "patch_size"), [32, 32], "must have 3 lengths"),
+        (("demo", "network", "channels"), [4, 4, 4, 4], "divide by 16"),
+        (("demo", "network", "channels"), "wide", "network.channels: 'wide' is not allowed"),
+        (
+            ("demo", "training", "optimizer", "learning_rate"),
+            float("inf"),
+            "learning_rate: inf is not allowed",
+        ),
+        (("demo", "training", "epochs"), True, "training.epochs: True is not a number"),
+        (("demo", "seeds"), [0, 0], "seeds: 0 stands twice"),
+        (("demo", "losses"), [], "losses: [] is not allowed; expected at least 1 of them"),
+        (("demo", "evaluation", "size_bins"), [5, 2], "size_bins [5.0, 2.0] must ascend"),
+        (("demo", "variants"), [], "demo.variants: "),
+        (("demo", "variants"), {"x": 3}, "demo.variants: x: 3 is not allowed"),
+        (("demo", "variants"), {"a/b": {}}, "a/b: 'a/b' is not allowed; expected letters, digits"),
+        (("demo",), None, "demo: is missing"),
+        (("losses", "a b"), {"name": "bce"}, "'a b' is not allowed; expected letters, digits"),
+        (("losses", "bce"), {"name": ["bce"]}, "losses.bce: name: unknown loss ['bce']"),
+        (("losses", "fl", "alpha"), float("nan"), "losses.fl: alpha: nan is not a finite number"),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
         (
             ("demo", "evaluation", "small_diameter"),
@@ -140,7 +162,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
             1,
             "losses.fl: alfa: unknown parameter of loss 'focal'; did you mean 'alpha'?",
         ),
-        (("losses", "fl", "alpha"), "high", "losses.fl: alpha: 'high' is not a number"),
+        (("losses", "fl", "alpha"), "high", "losses.fl: alpha: 'high' is not a finite number"),
         (
             ("losses", "gdl", "inverse_weights"),
             {},
@@ -172,6 +194,7 @@ def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, t
     [
         ("title: [", "line 1: "),
         ("title: a\ntitle: b\n", "line 2: key 'title' stands twice"),
+        ("? [a, b]\n: 1\n", "line 1: ['a', 'b'] is no key"),
         ("- a\n", "a mapping of keys to values was expected, found list"),
         ("\x00", "not valid YAML"),
     ],
@@ -204,4 +227,4 @@ def test_variants_change_single_keys_and_replace_sections_of_another_name(root: 
     settings = {run.variant: run.settings for run in config.load({}, root).runs}
     assert settings["short"].training.epochs == 1
     assert settings["short"].training.steps_per_epoch == settings["published"].training.steps_per_epoch
-    assert settings["published"].network.model_dump() == {"name": "residual_unet"}
+    assert settings["published"].network.specification()["channels"] == (16, 64, 128, 256)

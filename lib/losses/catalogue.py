@@ -4,6 +4,7 @@ A loss specification, as written in a study file, is a mapping with the catalogu
 entry's parameters, and for a weightable loss optionally ``inverse_weights``.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +82,7 @@ def check_specification(specification: dict[str, Any]) -> None:
     name = specification.get("name")
     if name is None:
         raise SeglossError(f"has no 'name'; allowed: {', '.join(CATALOGUE)}")
-    if name not in CATALOGUE:
+    if not isinstance(name, str) or name not in CATALOGUE:
         raise SeglossError(f"name: unknown loss {name!r}{suggestion(name, CATALOGUE)}")
     entry = CATALOGUE[name]
     allowed = [*entry.parameters, *(["inverse_weights"] if entry.weightable else [])]
@@ -93,7 +94,7 @@ def check_specification(specification: dict[str, Any]) -> None:
         if key == "inverse_weights":
             _check_inverse_weights(value)
         elif not _is_number(value):
-            raise SeglossError(f"{key}: {value!r} is not a number")
+            raise SeglossError(f"{key}: {value!r} is not a finite number")
 
 
 def _check_inverse_weights(options: Any) -> None:
@@ -106,7 +107,7 @@ def _check_inverse_weights(options: Any) -> None:
             raise SeglossError(
                 f"inverse_weights.{key}: unknown key{suggestion(key, INVERSE_WEIGHT_DEFAULTS)}"
             )
-        if key == "formula" and value not in INVERSE_WEIGHT_FORMULAS:
+        if key == "formula" and (not isinstance(value, str) or value not in INVERSE_WEIGHT_FORMULAS):
             raise SeglossError(
                 f"inverse_weights.formula: unknown formula {value!r}{suggestion(value, INVERSE_WEIGHT_FORMULAS)}"
             )
@@ -120,7 +121,7 @@ def _check_inverse_weights(options: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def resolved(specification: dict[str, Any]) -> dict[str, Any]:

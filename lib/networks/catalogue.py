@@ -6,12 +6,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network: where its module lies, its parameters with defaults, and what patch sizes must divide by."""
+    """One network: where its module lies, its parameters with defaults, and what it asks of patches.
+
+    ``halvings_at_once`` is how often the first level already halves the input; every further level halves once.
+    """
 
     implementation: str
     source: str
-    divisor: int
+    halvings_at_once: int
+    dimensions: int = 3
     parameters: dict[str, Any] = field(default_factory=dict)
+
+    def divisor(self, levels: int) -> int:
+        """What the lengths of a patch must divide by, for this many levels."""
+        return 2 ** (self.halvings_at_once + levels - 1)
 
     @property
     def module(self) -> str:
@@ -27,13 +35,13 @@ CATALOGUE: dict[str, NetworkEntry] = {
     "residual_unet": NetworkEntry(
         implementation="lib.networks.residual_unet:ResidualUNet",
         source="Shirokikh et al., MICCAI 2020: the code release's network, 11,074,306 parameters",
-        divisor=8,
+        halvings_at_once=0,
         parameters={"channels": (16, 64, 128, 256)},
     ),
     "space_to_depth_unet": NetworkEntry(
         implementation="lib.networks.space_to_depth_unet:SpaceToDepthUNet",
         source="ours: a small U-Net behind space-to-depth by 2, for minutes on a CPU",
-        divisor=8,
+        halvings_at_once=1,
         parameters={"channels": (8, 16, 32)},
     ),
 }
