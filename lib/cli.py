@@ -6,10 +6,13 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from lib.errors import SeglossError
+
+log = logging.getLogger(__name__)
 
 
 def run(main: Callable[..., None]) -> None:
@@ -28,8 +31,10 @@ def run(main: Callable[..., None]) -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("lib").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
+    start = time.monotonic()
     try:
         main(**arguments)
+        log.info("done in %.1f s", time.monotonic() - start)
     except SeglossError as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
 
@@ -38,7 +43,7 @@ def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -
     required = parameter.default is inspect.Parameter.empty
     options = {"required": required, "default": None if required else parameter.default}
     if parameter.annotation == list[Path]:
-        options |= {"type": Path, "nargs": "*", "metavar": "PATH"}
+        options |= {"type": Path, "nargs": "+", "metavar": "PATH"}
     elif parameter.annotation is dict:
         options |= {"type": _json, "metavar": "JSON"}
     else:

@@ -90,7 +90,13 @@ class Run:
         """The run's keys in tables, and how its lesions are told by size, as JSON values."""
         evaluation = self.settings.evaluation
         return {
-            "keys": {"dataset": self.dataset, "variant": self.variant, "loss": self.loss, "seed": self.seed},
+            "keys": {
+                "scale": self.scale,
+                "dataset": self.dataset,
+                "variant": self.variant,
+                "loss": self.loss,
+                "seed": self.seed,
+            },
             "small_diameter": evaluation.small_diameter.get(self.dataset),
             "size_bins": evaluation.size_bins,
         }
@@ -177,7 +183,7 @@ def _check_references(settings: Settings, study: Study, where: str) -> None:
     for name in settings.datasets:
         if name not in DATASETS:
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, DATASETS)}")
-        if settings.evaluation.small_diameter and name not in settings.evaluation.small_diameter:
+        if "froc_small.pdf" in study.figures and name not in settings.evaluation.small_diameter:
             raise SeglossError(f"{where}: evaluation.small_diameter: no value for data set {name!r}")
 
 
@@ -199,7 +205,7 @@ def _check_available(dataset: Dataset, run: Run) -> None:
     if dataset.adapter is None:
         raise SeglossError(
             f"{where}: datasets: {dataset.name!r} ({dataset.title}) cannot be prepared by this version yet;"
-            f" leave it out with --config datasets=..."
+            f" choose others with --config datasets=..., or scale=demo"
         )
     if run.settings.split not in dataset.splits:
         raise SeglossError(

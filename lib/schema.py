@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -45,6 +46,12 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int) else value
 
 
+def _folder_or_address(mirror: str | None) -> str | None:
+    if mirror and "://" not in mirror and not Path(mirror).is_dir():
+        raise ValueError(f"{mirror!r} is neither a folder that exists nor an http(s) address")
+    return mirror
+
+
 Int = Annotated[int, BeforeValidator(_no_truth_value)]
 PositiveInt = Annotated[Int, Field(ge=1)]
 Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
@@ -77,7 +84,7 @@ class WorkflowConfig(Section):
     losses: Names = "all"
     seeds: Seeds = "all"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    mirror: str | None = None
+    mirror: Annotated[str | None, AfterValidator(_folder_or_address)] = None
     folders: Folders = Folders()
 
 
@@ -183,7 +190,7 @@ class Study(Section):
 
     title: str
     publication: str
-    figures: list[str]
+    figures: list[Literal["froc.pdf", "froc_small.pdf", "froc_tuned.pdf"]]
     losses: dict[Name, dict[str, Any]]
     demo: dict[str, Any]
     paper: dict[str, Any]

@@ -59,7 +59,7 @@ def open_array(path: Path) -> Any:
         SeglossError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise SeglossError(f"{path}: no such prepared array; make it with the rule that prepares the case")
+        raise SeglossError(f"{path}: no such array; run the rule that makes it")
     try:
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
         return array[...] if math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES else array

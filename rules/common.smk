@@ -28,10 +28,18 @@ wildcard_constraints:
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
 
+def run_of(wildcards):
+    if wildcards.run not in RUNS:
+        raise WorkflowError(
+            f"no run {wildcards.run!r} in the configuration as it is narrowed; its runs: {', '.join(RUNS)}"
+        )
+    return RUNS[wildcards.run]
+
+
 def cases_of(wildcards, parts):
     """Data set and case ids of some parts (train, validation, test) of the run, or of the data set's split."""
     if "run" in wildcards.keys():
-        run = RUNS[wildcards.run]
+        run = run_of(wildcards)
         return run.dataset, [case for part in parts for case in run.cases(part)]
     split = DATASETS[wildcards.dataset].splits[wildcards.split]
     return wildcards.dataset, [case for part in parts for case in split[part]]
@@ -61,16 +69,16 @@ def case_arrays(*parts, names):
 
 def run_maps(wildcards):
     """Input function: the maps that the run's training reads."""
-    return case_files("train", names=[f"{name}.b2nd" for name in RUNS[wildcards.run].maps])(wildcards)
+    return case_files("train", names=[f"{name}.b2nd" for name in run_of(wildcards).maps])(wildcards)
 
 
 def network_module(wildcards):
-    return network_catalogue.CATALOGUE[RUNS[wildcards.run].settings.network.name].module
+    return network_catalogue.CATALOGUE[run_of(wildcards).settings.network.name].module
 
 
 def training_settings(wildcards):
     """All that decides the weights but the data, the code included."""
-    run = RUNS[wildcards.run]
+    run = run_of(wildcards)
     loss_modules = loss_catalogue.code_modules(run.loss_specification)
     code = code_version("scripts.train", network_module(wildcards), *loss_modules)
     return json.dumps({**run.training_settings(), "code": code})

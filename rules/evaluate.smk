@@ -3,7 +3,8 @@
 
 rule evaluate:
     input:
-        predictions=PATHS.run("{run}", "predictions"),
+        index=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
+        predictions=ancient(PATHS.run("{run}", "predictions")),
         descriptions=case_files("validation", "test", names=["case.json"]),
         labels=case_arrays("validation", "test", names=["label"]),
     output:

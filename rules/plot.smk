@@ -12,7 +12,7 @@ rule plot_froc:
     benchmark:
         PATHS.benchmark("plots/froc{suffix}")
     wildcard_constraints:
-        suffix="|_small",
+        suffix="|_small|_tuned",
     threads: 1
     resources:
         mem_mb=2000,

@@ -7,7 +7,8 @@ rule predict:
         descriptions=case_files("validation", "test", names=["case.json"]),
         images=case_arrays("validation", "test", names=["image"]),
     output:
-        directory(PATHS.run("{run}", "predictions")),
+        folder=directory(PATHS.run("{run}", "predictions")),
+        index=PATHS.run("{run}", "predictions.json"),
     log:
         PATHS.log("predict/{run}"),
     benchmark:
@@ -18,7 +19,7 @@ rule predict:
         mem_mb=16000 if ON_GPU else 1500,
         runtime=240 if ON_GPU else 30,
     params:
-        settings=lambda wildcards: json.dumps(RUNS[wildcards.run].inference_settings()),
+        settings=lambda wildcards: json.dumps(run_of(wildcards).inference_settings()),
         cases=case_folders("validation", "test"),
         code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
     message:
@@ -26,4 +27,4 @@ rule predict:
     shell:
         f"python {SCRIPTS}/predict.py --settings {{params.settings:q}} --weights {{input.weights:q}}"
         f" --cases {{params.cases:q}} {DEVICE}"
-        " --predictions {output:q} &> {log:q}"
+        " --predictions {output.folder:q} --index {output.index:q} &> {log:q}"

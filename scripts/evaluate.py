@@ -1,4 +1,4 @@
-"""Evaluate a run's predictions: lesion records of the test cases, and Dice at 0.5 and at a tuned threshold."""
+"""Evaluate a run's predictions: lesion records and Dice of the test cases, at 0.5 and at a tuned threshold."""
 
 from pathlib import Path
 
@@ -15,39 +15,24 @@ def main(
     records_tuned: Path,
     dice_table: Path,
 ) -> None:
-    import numpy as np
     import pandas as pd
 
-    from lib.evaluation.lesions import lesion_records
-    from lib.evaluation.overlap import dice, tuned_threshold
     from lib.evaluation.records import write_records
+    from lib.evaluation.run import PredictedCase, evaluate_run
     from lib.files import write_text
     from lib.store import StoredCase, open_array
 
-    def read(folder: Path) -> tuple:
+    def read(folder: Path) -> PredictedCase:
         case = StoredCase(folder)
         probability, logit = (
             open_array(predictions / f"{case.name}.{kind}.b2nd")[...] for kind in ("probability", "logit")
         )
-        return case.name, case.array("label")[...] > 0, probability, logit
+        return PredictedCase(case.name, case.array("label")[...] > 0, probability, logit)
 
-    tuning = [read(folder) for folder in validation]
-    threshold = tuned_threshold([logit for *_, logit in tuning], [target for _, target, *_ in tuning])
-    rows, published, tuned = [], {}, {}
-    for name, target, probability, logit in map(read, test):
-        published[name] = lesion_records(target, probability, logit)
-        tuned[name] = lesion_records(target, (logit > threshold).astype(np.float16), logit)
-        rows.append(
-            {
-                "case": name,
-                "dice_05": dice(probability > 0.5, target),
-                "dice_tuned": dice(logit > threshold, target),
-                "tuned_logit": threshold,
-            }
-        )
-    write_records(records, published)
-    write_records(records_tuned, tuned)
-    write_text(dice_table, pd.DataFrame(rows).to_csv(index=False))
+    evaluation = evaluate_run(map(read, validation), map(read, test))
+    write_records(records, evaluation.records)
+    write_records(records_tuned, evaluation.records_tuned)
+    write_text(dice_table, pd.DataFrame(evaluation.dice_rows).to_csv(index=False))
 
 
 if __name__ == "__main__":

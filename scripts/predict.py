@@ -8,27 +8,27 @@ from lib.cli import run
 
 
 def main(
-    settings: dict, weights: Path, cases: list[Path], device: str, threads: int, predictions: Path
+    settings: dict,
+    weights: Path,
+    cases: list[Path],
+    device: str,
+    threads: int,
+    predictions: Path,
+    index: Path,
 ) -> None:
     import numpy as np
-    import torch
 
-    from lib.errors import SeglossError
-    from lib.files import atomic_path
+    from lib.files import atomic_path, sha256, write_json
     from lib.inference import predict_volume
     from lib.networks import build_network
     from lib.store import StoredCase, write_array
+    from lib.training import checkpoints
     from lib.training.devices import prepare_device
 
     computing = prepare_device(device, threads)
     stored = [StoredCase(folder) for folder in cases]
     network = build_network(settings["network"], stored[0].description["channels"])
-    try:
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["network"])
-    except (RuntimeError, KeyError) as error:
-        raise SeglossError(
-            f"{weights}: not the weights of this network ({error}); train the run again"
-        ) from error
+    checkpoints.load_weights(weights, network)
     network.to(computing)
     largest = np.finfo(np.float16).max
     with atomic_path(predictions) as folder:
@@ -40,6 +40,7 @@ def main(
             # float16 as published: logits keep the ranking where probabilities saturate
             write_array(folder / f"{case.name}.probability.b2nd", probability.astype(np.float16))
             write_array(folder / f"{case.name}.logit.b2nd", logit.clip(-largest, largest).astype(np.float16))
+    write_json(index, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def test_damaged_arrays_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.b2nd").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SeglossError, match=r"a\.b2nd: damaged"):
         open_array(tmp_path / "a.b2nd")
-    with pytest.raises(SeglossError, match="no such prepared array"):
+    with pytest.raises(SeglossError, match="no such array"):
         open_array(tmp_path / "b.b2nd")
     (tmp_path / "case.json").write_text('{"case": "a", "sha')
     with pytest.raises(SeglossError, match=r"case\.json: not valid JSON"):

@@ -1,5 +1,6 @@
 """Overlap, thresholds, the reference without learning, and a study's tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,13 @@ import pandas as pd
 import pytest
 
 from lib.comparison.summary import EvaluatedRun, by_loss, run_row, size_table
+from lib.errors import SeglossError
 from lib.evaluation.lesions import lesion_records
 from lib.evaluation.overlap import dice, dice_by_threshold, tuned_threshold
 from lib.evaluation.records import write_records
 from lib.evaluation.reference import band_pass, reference_dice
+from lib.evaluation.run import PredictedCase, evaluate_run
+from lib.plotting import study_froc
 
 
 def test_dice_by_hand() -> None:
@@ -50,41 +54,144 @@ def test_reference_finds_bright_blobs_of_a_body() -> None:
     assert reference_dice(cases[:1], cases[1:]) > 0.8
 
 
-def evaluated(folder: Path, loss: str, seed: int, shift: int) -> EvaluatedRun:
-    """Two cases with two lesions; the prediction is moved by ``shift`` voxels."""
-    target = np.zeros((2, 24, 24, 24), np.uint8)
-    target[:, 2:4, 2:4, 2:4] = target[:, 10:16, 10:16, 10:16] = 1
-    rows = {}
-    for name, mask in zip("ab", target, strict=True):
-        predicted = np.roll(mask, shift, axis=0)
-        rows[name] = lesion_records(mask, predicted * 0.9, np.where(predicted, 2.0, -2.0))
-    write_records(folder / "records.json", rows)
-    write_records(folder / "records_tuned.json", rows)
-    scores = [dice(np.roll(mask, shift, axis=0) > 0, mask > 0) for mask in target]
-    table = pd.DataFrame({"case": list("ab"), "dice_05": scores, "dice_tuned": scores, "tuned_logit": 0.0})
+def predicted(name: str, target: np.ndarray, logit: np.ndarray) -> PredictedCase:
+    return PredictedCase(name, target, 1 / (1 + np.exp(-logit)), logit)
+
+
+def case_with_halo(name: str, inside: float, halo: float) -> PredictedCase:
+    """A cube of lesion whose voxels score ``inside``, in a larger cube that scores ``halo``."""
+    target = np.zeros((12, 12, 12), bool)
+    target[4:7, 4:7, 4:7] = True
+    logit = np.full(target.shape, -5.0)
+    logit[2:9, 2:9, 2:9] = halo
+    logit[target] = inside
+    return predicted(name, target, logit)
+
+
+def test_only_validation_cases_choose_the_threshold() -> None:
+    validation = [case_with_halo("v", inside=6.0, halo=3.0)]
+    test = [case_with_halo("t", inside=2.0, halo=1.0)]
+    result = evaluate_run(validation, test)
+    (row,) = result.dice_rows
+    assert row["tuned_logit"] == 3.0  # the best of the test case would be 1
+    assert row["dice_tuned"] == 0
+    assert row["dice_05"] == pytest.approx(2 * 27 / (27 + 343))
+    assert evaluate_run(test, test).dice_rows[0]["dice_tuned"] == 1
+
+
+def test_tuned_records_are_cut_and_scored_at_the_tuned_logit() -> None:
+    case = case_with_halo("t", inside=6.0, halo=3.0)
+    result = evaluate_run([case], [case])
+    lesion, component = result.records_tuned["t"]
+    assert lesion["hit_dice"] == 1
+    assert component["self_logit"] == pytest.approx(6.0 - 3.0)
+    assert result.records["t"][0]["hit_dice"] == pytest.approx(2 * 27 / (27 + 343))
+
+
+def test_validation_cases_without_lesion_do_not_tune() -> None:
+    empty = predicted("e", np.zeros((12, 12, 12), bool), np.full((12, 12, 12), 9.0))
+    case = case_with_halo("v", inside=6.0, halo=3.0)
+    assert evaluate_run([case, *[empty] * 5], [case]).dice_rows[0]["tuned_logit"] == 3.0
+    with pytest.raises(SeglossError, match="no validation case has a lesion"):
+        evaluate_run([empty], [case])
+
+
+def test_the_reference_is_tuned_on_validation_and_scored_on_test() -> None:
+    target = np.array([1, 1, 0, 0], bool)
+    validation = [(np.array([10.0, 8.0, 5.0, 0.0]), target)]
+    test = [(np.array([4.0, 3.0, 1.0, 0.0]), target), (np.array([9.0, 9.0, 9.0, 0.0]), target)]
+    empty = (np.array([9.0, 9.0, 9.0, 9.0]), target & False)
+    assert reference_dice([*validation, empty], [*test, empty]) == pytest.approx((0 + 0.8) / 2)
+
+
+def evaluated(folder: Path, loss: str, seed: int, shift: int, tuned_shift: int) -> EvaluatedRun:
+    """Two cases with two lesions and one without; predictions are moved by ``shift``, or ``tuned_shift``, voxels."""
+    target = np.zeros((24, 24, 24), bool)
+    target[2:4, 2:4, 2:4] = target[10:16, 10:16, 10:16] = True
+    cases = {"a": target, "b": target, "empty": target & False}
+
+    def rows(moved: int) -> dict:
+        masks = {name: np.roll(mask, moved, axis=0) for name, mask in cases.items()}
+        return {n: lesion_records(cases[n], m * 0.9, np.where(m, 2.0, -2.0)) for n, m in masks.items()}
+
+    write_records(folder / "records.json", rows(shift))
+    write_records(folder / "records_tuned.json", rows(tuned_shift))
+    scores = {
+        name: [dice(np.roll(m, k, axis=0), m) for k in (shift, tuned_shift)] for name, m in cases.items()
+    }
+    table = pd.DataFrame(
+        {
+            "case": list(cases),
+            "has_lesions": [True, True, False],
+            "dice_05": [scores[name][0] for name in cases],
+            "dice_tuned": [scores[name][1] for name in cases],
+            "tuned_logit": 0.5,
+        }
+    )
     (folder / "dice.csv").write_text(table.to_csv(index=False))
-    keys = {"dataset": "phantom_lesions", "variant": "base", "loss": loss, "seed": seed}
+    keys = {"scale": "demo", "dataset": "phantom_lesions", "variant": "base", "loss": loss, "seed": seed}
     return EvaluatedRun(keys, small_diameter=3.0, size_bins=[0, 3], folder=folder)
 
 
-def test_tables_of_runs(tmp_path: Path) -> None:
-    runs = [
-        evaluated(tmp_path / "0", "good", 0, shift=0),
-        evaluated(tmp_path / "1", "good", 1, shift=3),
-        evaluated(tmp_path / "2", "bad", 0, shift=8),
+def three_runs(folder: Path) -> list[EvaluatedRun]:
+    return [
+        evaluated(folder / "0", "good", 0, shift=0, tuned_shift=0),
+        evaluated(folder / "1", "good", 1, shift=3, tuned_shift=0),
+        evaluated(folder / "2", "bad", 0, shift=0, tuned_shift=8),
     ]
-    rows = pd.DataFrame([run_row(run, reference=0.2) for run in runs])
-    assert rows["recall"].tolist() == [1.0, 0.5, 0.0]
-    assert rows["fp_per_case"].tolist() == [0.0, 1.0, 2.0]
-    assert rows["recall_small"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_one_row_per_run(tmp_path: Path) -> None:
+    rows = pd.DataFrame([run_row(run, reference=0.9) for run in three_runs(tmp_path)])
+    assert rows["recall"].tolist() == [1.0, 0.5, 1.0]
+    assert rows["recall_tuned"].tolist() == [1.0, 1.0, 0.0]
+    np.testing.assert_allclose(rows["fp_per_case"], [0, 2 / 3, 0])
+    np.testing.assert_allclose(rows["fp_per_case_tuned"], [0, 0, 4 / 3])
+    assert rows["avg_recall_tuned"].tolist()[1:] == [pytest.approx(1, abs=0.01), 0.0]
+    assert rows["recall_small"].tolist() == [1.0, 0.0, 1.0]
+    assert rows["dice_tuned"].tolist() == [1, 1, 0]  # the case without lesion plays no part
     assert rows["status"].tolist() == ["learnt", "learnt", "collapsed"]
-    assert rows["dice_05"][0] == rows["object_dice"][0] == 1
+    assert run_row(three_runs(tmp_path)[0], reference=1.0)["status"] == "below reference"
+    # at 0.5 the second run has 2 false positives in 2 cases with rows, among 3 cases
+    at_one = 0.5 * (1 - 0.5 * (2 / 3) / 5)  # from (0, 0) to (2/3, 0.5), then held to 5
+    assert rows["avg_recall"][1] == pytest.approx(at_one, abs=0.01)
+
+
+def test_one_row_per_loss(tmp_path: Path) -> None:
+    rows = pd.DataFrame([run_row(run, reference=0.9) for run in three_runs(tmp_path)])
     table = by_loss(rows).set_index("loss")
     assert table.loc["good", "recall"] == 0.75
     assert table.loc["good", "recall_sd"] == pytest.approx(np.std([1, 0.5], ddof=1))
     assert np.isnan(table.loc["bad", "recall_sd"])
-    assert table.loc["bad", "status"] == "collapsed (1 of 1)"
+    assert table.loc["bad", "status"] == "collapsed 1"
+    assert table.loc["good", "status"] == "learnt 2"
     assert table.loc["good", "seeds"] == 2
-    sizes = size_table(runs)
+    sizes = size_table(three_runs(tmp_path))
     assert sizes["lesions"].tolist() == [2] * 6
-    assert sizes["recall"].tolist() == [1.0, 1.0, 0.0, 1.0, 0.0, 0.0]
+    assert sizes["recall"].tolist() == [1.0, 1.0, 0.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("objects", ["all", "small", "tuned"])
+def test_the_figure_draws_what_it_says(tmp_path: Path, objects: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {}
+    monkeypatch.setattr(
+        study_froc, "draw_froc_panel", lambda _, lines: drawn.update({line.label: line for line in lines})
+    )
+    runs = three_runs(tmp_path)
+    per_run = pd.DataFrame([run_row(run, reference=0.9) for run in runs])
+    study_froc.draw_study_froc(runs, per_run, objects, "demo", tmp_path / "froc.pdf")
+    good, bad = (next(line for label, line in drawn.items() if label.startswith(n)) for n in ("good", "bad"))
+    assert bad.label.endswith("1 of 1 collapsed")
+    last = {"all": (0.75, 1.0), "small": (0.5, 1.0), "tuned": (1.0, 0.0)}[objects]
+    assert (good.curve.mean[-1], bad.curve.mean[-1]) == last
+    assert good.curve.std[-1] == pytest.approx(
+        np.std([1, {"all": 0.5, "small": 0, "tuned": 1}[objects]], ddof=1)
+    )
+    assert not bad.curve.std.any()  # one seed has no spread
+    assert bad.curve.x[-1] == pytest.approx({"all": 0, "small": 0, "tuned": 4 / 3}[objects], abs=0.01)
+
+
+def test_small_lesions_without_a_limit_are_told(tmp_path: Path) -> None:
+    run = replace(three_runs(tmp_path)[0], small_diameter=None)
+    with pytest.raises(SeglossError, match="small_diameter has no value"):
+        run.records("small")

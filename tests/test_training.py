@@ -90,6 +90,25 @@ def test_cases_are_drawn_by_their_lesions_and_patches_centred_on_them(tiny_cases
     assert np.mean(lesions == 2) == pytest.approx(1 / 3, abs=0.06)
 
 
+def test_small_lesions_are_centred_on_as_often_as_large_ones(tmp_path: Path) -> None:
+    label = np.zeros((20, 20, 20), np.uint8)
+    label[2:10, 2:10, 2:10] = label[15, 15, 15] = 1  # 512 voxels and 1 voxel
+    case = store_case(tmp_path, "unequal", label[None] * 1.0, label)
+    drawn = PatchSampler(
+        [case], {**SAMPLING, "patch_size": [2, 2, 2], "foreground_fraction": 1.0}, ["components"], 0, 400
+    )
+    centres = np.concatenate([drawn[step]["components"][:, 0, 1, 1, 1] for step in range(400)])
+    assert np.mean(centres == 2) == pytest.approx(0.5, abs=0.06)
+
+
+def test_padding_is_the_minimum_of_the_image_and_zero_for_label_and_components(tmp_path: Path) -> None:
+    label = np.ones((4, 4, 4), np.uint8)
+    case = store_case(tmp_path, "small", np.full((1, 4, 4, 4), 7.0), label)
+    batch = PatchSampler([case], SAMPLING, ["components"], 0, 1)[0]
+    assert set(batch["image"].ravel()) == {7.0}
+    assert {0, 1} == set(batch["label"].ravel()) == set(batch["components"].ravel())
+
+
 def test_without_lesion_the_place_is_uniform_where_the_patch_fits(tmp_path: Path) -> None:
     label = np.zeros((3, 3, 40), np.uint8)
     label[1, 1, 20] = 1
@@ -110,6 +129,31 @@ def test_nothing_to_draw_from(tiny_cases: list[StoredCase]) -> None:
 def test_learning_rate_falls_after_the_stated_epochs() -> None:
     training = {"optimizer": {"learning_rate": 1.0}, "decay_after": [81], "decay_factor": 0.1}
     assert [learning_rate(training, epoch) for epoch in (0, 80, 81, 99)] == [1.0, 1.0, 0.1, 0.1]
+
+
+def test_the_optimizer_takes_the_rate_of_the_epoch(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt")
+    rates = [row["learning_rate"] for row in trainer.train().rows]
+    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001])
+    assert trainer.optimizer.param_groups[0]["lr"] == rates[-1]
+
+
+def test_batch_statistics_are_learnt_in_training_and_used_in_inference(
+    tiny_cases: list[StoredCase], tmp_path: Path
+) -> None:
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt")
+    trainer.network.eval()
+    before = {name: value.clone() for name, value in trainer.network.named_buffers()}
+    trainer.train()
+    assert any(not torch.equal(value, before[name]) for name, value in trainer.network.named_buffers())
+    learnt = {name: value.clone() for name, value in trainer.network.named_buffers()}
+    image = tiny_cases[0].array("image")
+    trainer.network.train()
+    first = predict_volume(trainer.network, image, (8,) * 3, (8,) * 3, torch.device("cpu"))
+    trainer.network.train()
+    second = predict_volume(trainer.network, image, (24,) * 3, (24,) * 3, torch.device("cpu"))
+    assert all(torch.equal(value, learnt[name]) for name, value in trainer.network.named_buffers())
+    assert first[1].shape == second[1].shape
 
 
 def make_trainer(cases: list[StoredCase], checkpoint: Path, key: str = "k", **changes: object) -> Trainer:
@@ -242,6 +286,21 @@ def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
     assert provenance["settings"]["seed"] == 3
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["seconds"] > 0
+
+
+def test_the_seed_decides_the_first_weights(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+    weights = []
+    for seed in (3, 4):
+        arguments = command(tiny_cases, tmp_path / str(seed))
+        chosen = json.loads(arguments[3])
+        chosen |= {"seed": seed}
+        chosen["training"] |= {"epochs": 1, "steps_per_epoch": 1}
+        chosen["training"]["optimizer"]["learning_rate"] = 1e-12  # the weights stay as they were made
+        arguments[3] = json.dumps(chosen)
+        subprocess.run(arguments, check=True, capture_output=True, cwd=tmp_path)
+        state = torch.load(tmp_path / str(seed) / "weights.pt")["network"]
+        weights.append(state["head.weight"])
+    assert (weights[0] - weights[1]).abs().max() > 0.01
 
 
 def test_several_loading_workers_change_no_bit(tiny_cases: list[StoredCase], tmp_path: Path) -> None:

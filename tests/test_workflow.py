@@ -76,7 +76,7 @@ def workflow(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_the_main_job_makes_figures_tables_and_provenance(finished: Path) -> None:
-    for name in ("plots/froc.pdf", "plots/froc_small.pdf"):
+    for name in ("plots/froc.pdf", "plots/froc_small.pdf", "plots/froc_tuned.pdf"):
         assert (finished / name).read_bytes().startswith(b"%PDF")
     summary = (finished / "results/inverse_weighting/summary.csv").read_text().splitlines()
     assert len(summary) == 1 + 3
@@ -97,8 +97,9 @@ def test_touches_and_fresh_checkouts_run_nothing(workflow: Path) -> None:
     for part in PARTS:
         for path in [workflow / part, *(workflow / part).rglob("*")]:
             os.utime(path, (now, now))
-    for path in (workflow / "data").rglob("*"):
-        os.utime(path, (now, now))
+    for part in ("data", "results"):
+        for path in (workflow / part).rglob("*"):
+            os.utime(path, (now, now))
     assert planned(workflow) == {}
 
 
@@ -113,7 +114,7 @@ def test_comments_and_docstrings_run_nothing(workflow: Path) -> None:
 
 def test_a_loss_parameter_runs_only_what_depends_on_it(workflow: Path) -> None:
     edit(workflow / STUDY, "gamma: 2", "gamma: 3")
-    assert planned(workflow) == {"train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 2}
+    assert planned(workflow) == {"train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 3}
 
 
 def test_code_runs_only_what_uses_it(workflow: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_moved_checkout_another_device_and_another_mirror_run_nothing(workflow
 
 
 def test_narrowing_keeps_the_other_trainings(workflow: Path) -> None:
-    assert planned(workflow, "--config", "losses=bce,fl") == {"summarize": 1, "plot_froc": 2}
+    assert planned(workflow, "--config", "losses=bce,fl") == {"summarize": 1, "plot_froc": 3}
 
 
 def test_another_working_directory(workflow: Path, tmp_path: Path) -> None:
@@ -202,6 +203,29 @@ def test_an_unknown_data_set_is_told_before_anything_runs(workflow: Path) -> Non
 
 def test_a_typing_mistake_on_the_command_line_is_told(workflow: Path) -> None:
     told(snakemake(workflow, "--config", "lossses=bce"), "lossses: unknown key; did you mean 'losses'?")
+
+
+def test_a_run_that_is_not_configured_is_told(workflow: Path) -> None:
+    told(
+        snakemake(workflow, f"{RUN}/bec/seed-0/dice.csv"),
+        "no run 'inverse_weighting/phantom_lesions/base/bec/seed-0'",
+    )
+
+
+def test_a_mirror_that_is_not_there_is_told_once(workflow: Path) -> None:
+    told(
+        snakemake(workflow, "published", "--config", "mirror=/no/such/folder"),
+        "'/no/such/folder' is neither a folder",
+    )
+
+
+def test_weights_of_another_network_are_told(workflow: Path) -> None:
+    (workflow / RUN / "fl/seed-0/weights.pt").write_bytes(b"")
+    told(
+        snakemake(workflow, f"{RUN}/fl/seed-0/predictions"),
+        "error: ",
+        "weights.pt: not the weights of this network",
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_told(workflow: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.errors import SeglossError
 from lib.evaluation.froc import (
     CORRECTED,
     count_by_case,
@@ -18,13 +19,14 @@ from lib.evaluation.froc import (
 )
 from lib.evaluation.records import Records, read_records
 
-KEYS = ["dataset", "variant", "loss"]
+KEYS = ["scale", "dataset", "variant", "loss"]
 COLLAPSED_BELOW = 0.5  # of the Dice that bright blobs alone give
+NO_SPREAD = {*KEYS, "seed", "status", "test_cases", "lesions", "avg_recall_case_sd", "reference_dice"}
 
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """One run's keys (data set, variant, loss, seed), its evaluation settings and the folder of its results."""
+    """One run's keys (scale, data set, variant, loss, seed), its evaluation settings and the folder of its results."""
 
     keys: Mapping[str, Any]
     small_diameter: float | None
@@ -36,8 +38,22 @@ class EvaluatedRun:
         """The data set and variant, as `dataset/variant`."""
         return f"{self.keys['dataset']}/{self.keys['variant']}"
 
-    def records(self) -> Records:
-        return read_records(self.folder / "records.json")
+    def records(self, objects: str = "all") -> Records:
+        """Records of ``all`` or ``small`` objects cut at probability 0.5, or of all cut at the ``tuned`` logit.
+
+        Raises:
+            SeglossError: small objects are asked for and the study does not say what is small.
+        """
+        if objects == "tuned":
+            return read_records(self.folder / "records_tuned.json")
+        records = read_records(self.folder / "records.json")
+        if objects == "all":
+            return records
+        if self.small_diameter is None:
+            raise SeglossError(
+                f"{self.part}: the study's evaluation.small_diameter has no value for this data set"
+            )
+        return small_objects(records, self.small_diameter)
 
 
 def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
@@ -45,23 +61,30 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
 
     ``avg_recall`` and ``luna_metric`` are counted on all test cases (corrected denominators);
     ``avg_recall_published`` is the mean over subsamples with the publication's denominators.
-    ``avg_recall_case_sd`` is the spread over subsamples of cases. ``recall`` and ``fp_per_case`` are those of
-    the components cut at probability 0.5, ``..._tuned`` of those cut at the logit tuned on validation cases.
+    ``avg_recall_case_sd`` is the spread over subsamples of cases. These, ``recall`` and ``fp_per_case`` are
+    those of the components cut at probability 0.5, ``..._tuned`` of those cut at the logit tuned on validation
+    cases. Dice is the mean over the test cases with lesions.
 
     Args:
-        reference: Dice of the band-pass threshold; a run with less than half of it has ``collapsed``.
+        reference: Dice of the band-pass threshold. A run's status by its tuned Dice: ``learnt`` above it,
+            ``below reference``, or ``collapsed`` below half of it.
     """
-    records = run.records()
-    tuned = read_records(run.folder / "records_tuned.json")
-    dice = pd.read_csv(run.folder / "dice.csv")
+    records, tuned = run.records(), run.records("tuned")
+    dice = pd.read_csv(run.folder / "dice.csv").query("has_lesions")
     numbers = froc_numbers(records)
     recall, fp = _operating_point(records)
     recall_tuned, fp_tuned = _operating_point(tuned)
     row = {
         **run.keys,
-        "status": "collapsed" if dice["dice_tuned"].mean() < COLLAPSED_BELOW * reference else "learnt",
+        "status": _status(dice["dice_tuned"].mean(), reference),
         "test_cases": len(records.cases),
         "lesions": numbers["lesions"],
+        "avg_recall_tuned": full_curve(count_by_case(tuned, CORRECTED)).average_recall().item(),
+        "recall_tuned": recall_tuned,
+        "fp_per_case_tuned": fp_tuned,
+        "dice_tuned": dice["dice_tuned"].mean(),
+        "tuned_logit": dice["tuned_logit"].iloc[0],
+        "reference_dice": reference,
         "avg_recall": numbers["avg_recall_full_data_all_cases"],
         "avg_recall_case_sd": numbers["corrected_avg_recall_std"],
         "avg_recall_published": numbers["avg_recall_mean"],
@@ -69,18 +92,19 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
         "recall": recall,
         "fp_per_case": fp,
         "object_dice": numbers["object_dice_mean"],
-        "recall_tuned": recall_tuned,
-        "fp_per_case_tuned": fp_tuned,
         "dice_05": dice["dice_05"].mean(),
-        "dice_tuned": dice["dice_tuned"].mean(),
-        "tuned_logit": dice["tuned_logit"].iloc[0],
-        "reference_dice": reference,
     }
     if run.small_diameter:
-        curve = full_curve(count_by_case(small_objects(records, run.small_diameter), CORRECTED))
+        curve = full_curve(count_by_case(run.records("small"), CORRECTED))
         row["avg_recall_small"] = curve.average_recall().item()
         row["recall_small"] = curve.recall.max()
     return row
+
+
+def _status(tuned_dice: float, reference: float) -> str:
+    if tuned_dice < COLLAPSED_BELOW * reference:
+        return "collapsed"
+    return "learnt" if tuned_dice > reference else "below reference"
 
 
 def _operating_point(records: Records) -> tuple[float, float]:
@@ -94,19 +118,16 @@ def _operating_point(records: Records) -> tuple[float, float]:
 
 def by_loss(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per data set, variant and loss: means over seeds, and ``<metric>_sd`` (empty for one seed)."""
-    metrics = [name for name in runs if name not in (*KEYS, "seed", "status", "test_cases", "lesions")]
     rows = []
     for keys, group in runs.groupby(KEYS, sort=False):
+        first = group.iloc[0]
         row = dict(zip(KEYS, keys, strict=True))
-        row |= {
-            "seeds": len(group),
-            "test_cases": group["test_cases"].iloc[0],
-            "lesions": group["lesions"].iloc[0],
-        }
-        collapsed = (group["status"] == "collapsed").sum()
-        row["status"] = f"collapsed ({collapsed} of {len(group)})" if collapsed else "learnt"
-        for name in metrics:
-            row |= {name: group[name].mean(), f"{name}_sd": group[name].std(ddof=1)}
+        row |= {"seeds": len(group), "test_cases": first["test_cases"], "lesions": first["lesions"]}
+        row["status"] = ", ".join(f"{status} {n}" for status, n in group["status"].value_counts().items())
+        for name in group.columns.drop([*KEYS, "seed", "status", "test_cases", "lesions"]):
+            row[name] = group[name].mean()
+            if name not in NO_SPREAD:
+                row[f"{name}_sd"] = group[name].std(ddof=1)
         rows.append(row)
     return pd.DataFrame(rows)
 

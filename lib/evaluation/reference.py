@@ -33,9 +33,13 @@ def reference_dice(
     """Mean Dice on the test cases of a band-pass threshold tuned on the validation cases.
 
     Args:
-        validation, test: (band-passed image, mask) of each case.
+        validation, test: (band-passed image, mask) of each case; those without lesions are left out.
     """
-    scores, targets = zip(*validation, strict=True)
+    scores, targets = zip(*_with_lesions(validation), strict=True)
     thresholds = np.linspace(0, max(score.max() for score in scores), STEPS)
     threshold = tuned_threshold(scores, targets, thresholds)
-    return float(np.mean([dice(score > threshold, target > 0) for score, target in test]))
+    return float(np.mean([dice(score > threshold, target > 0) for score, target in _with_lesions(test)]))
+
+
+def _with_lesions(cases: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(score, target) for score, target in cases if target.any()]

@@ -35,7 +35,7 @@ from lib.plotting.style import (
 CAMERA_READY_DRAWS = 10
 DATASET_TITLES = {"luna": "LUNA16", "met": "Metastases", "lits": "LiTS", FOCAL_SEARCH: "LUNA16 subsets 6–7"}
 _DATASETS = ("luna", "met", "lits")
-_GROUPS = (("iwdl", "dl", "iwbce", "bce"), ("iwasl", "asl", "iwfl", "fl"))
+GROUPS = (("iwdl", "dl", "iwbce", "bce"), ("iwasl", "asl", "iwfl", "fl"))
 _SPREAD = "Lines: mean, bands: ±1 sd over subsamples of one trained model (not over repeated trainings)."
 _DENOMINATORS = {
     PUBLISHED: "Published denominators: cases with at least one row, subsamples divided by the full number",
@@ -95,7 +95,7 @@ def draw_camera_ready(records: Mapping[DatasetLoss, Records | None], path: Path)
     footer = _footer(records, _DATASETS, PUBLISHED, CAMERA_READY_DRAWS)
     figure = new_figure(11, 6.8, footer)
     axes = figure.subplots(2, 3, sharex=True, sharey=True)
-    for row, losses in zip(axes, _GROUPS, strict=True):
+    for row, losses in zip(axes, GROUPS, strict=True):
         for axis, dataset in zip(row, _DATASETS, strict=True):
             of_loss = {loss: records[dataset, loss] for loss in losses}
             draw_froc_panel(axis, _lines(of_loss, PUBLISHED, CAMERA_READY_DRAWS))
@@ -129,7 +129,7 @@ def _small_and_all(records: Mapping[DatasetLoss, Records | None], convention: Co
     figure.suptitle(_DENOMINATORS[convention].partition(":")[0], weight="bold")
     axes = figure.subplots(3, 4, sharex=True, sharey=True)
     for row, dataset in zip(axes, _DATASETS, strict=True):
-        for group, losses in enumerate(_GROUPS):
+        for group, losses in enumerate(GROUPS):
             of_loss = {loss: records[dataset, loss] for loss in losses}
             small = {
                 loss: small_objects(found, SMALL_LIMITS[dataset]) if found else None

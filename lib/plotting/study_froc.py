@@ -8,9 +8,8 @@ import pandas as pd
 
 from lib.comparison.summary import EvaluatedRun
 from lib.datasets import DATASETS
-from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve, small_objects
-from lib.evaluation.records import Records
-from lib.plotting.froc import FrocLine, draw_froc_panel
+from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve
+from lib.plotting.froc import GROUPS, FrocLine, draw_froc_panel
 from lib.plotting.style import (
     LOSS_COLOURS,
     PALETTE,
@@ -21,17 +20,23 @@ from lib.plotting.style import (
     save_figure,
 )
 
-PUBLISHED_GROUPS = (("iwdl", "dl", "iwbce", "bce"), ("iwasl", "asl", "iwfl", "fl"))
 SCALES = {
     "demo": "Demo scale: a small network on phantoms, a check of the machinery and no evidence about patients.",
     "paper": "Paper scale: the publication's data and settings.",
 }
-_EXPLANATION = (
-    "Lines: mean over seeds; bands: ±1 sd over seeds. Components are cut at probability 0.5 and ranked by their"
-    " largest logit;\nfalse positives are per test case, all cases counted. A curve ends where its components end.\n"
-    "Object Dice: mean Dice of all found lesions with their components. Near 0, a few huge components meet every lesion"
-    " and the curve says nothing."
-)
+_HEADINGS = {"all": "all lesions", "small": "small lesions", "tuned": "all lesions, tuned cut"}
+_SPREAD = "Lines: mean over seeds, a curve held where its components end; bands: ±1 sd over seeds."
+_EXPLANATIONS = {
+    "all": "Components are cut at probability 0.5 and ranked by their largest logit; false positives are per test"
+    " case, all cases counted.\nAny shared voxel counts as found: where object Dice (mean Dice of the found lesions"
+    " with their components) is near 0,\na few huge components meet every lesion and the curve says nothing. See"
+    " froc_tuned.pdf.",
+    "small": "Lesions and unmatched components below the stated diameter; larger false components are not counted"
+    " (as published).\nComponents are cut at probability 0.5. Object Dice is that of all lesions: where it is near"
+    " 0, the curve says nothing.",
+    "tuned": "Components are cut at the logit with the best mean Dice on the validation cases and ranked by their"
+    " largest logit;\nfalse positives are per test case, all cases counted.",
+}
 
 
 def draw_study_froc(
@@ -41,24 +46,29 @@ def draw_study_froc(
 
     Args:
         per_run: the study's table of runs, for object Dice and what has collapsed.
-        objects: ``all``, or ``small`` for lesions below the study's diameter.
+        objects: ``all``, ``small`` for lesions below the study's diameter, or ``tuned`` for all lesions and
+            components cut at each run's tuned logit.
     """
     parts = list(dict.fromkeys(run.part for run in runs))
     members = {part: [run for run in runs if run.part == part] for part in parts}
-    footer = [SCALES[scale], _EXPLANATION, *(_counts(members[part], objects) for part in parts)]
+    footer = [
+        SCALES[scale],
+        _EXPLANATIONS[objects],
+        _SPREAD,
+        *(_counts(members[part], objects) for part in parts),
+    ]
     figure = new_figure(11.5, 3.9 * len(parts) + 0.8, "\n".join(footer))
-    axes = figure.subplots(len(parts), len(PUBLISHED_GROUPS) + 1, sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(len(parts), len(GROUPS) + 1, sharex=True, sharey=True, squeeze=False)
     for row, part in zip(axes, parts, strict=True):
         for axis, losses in zip(row, _groups(members[part]), strict=True):
             lines = [_line(loss, members[part], objects, per_run) for loss in losses]
             draw_froc_panel(axis, lines)
             if lines:
-                axis.legend(
-                    loc="lower right", title="loss (object Dice)", title_fontsize=9, alignment="right"
-                )
+                measure = "Dice" if objects == "tuned" else "object Dice"
+                axis.legend(loc="lower right", title=f"loss ({measure})", title_fontsize=9, alignment="right")
             axis.tick_params(labelleft=True)
         row[0].set_ylabel("Recall")
-        row[0].set_title(f"{_title(members[part])}, {objects} objects", loc="left", weight="bold")
+        row[0].set_title(f"{_title(members[part])}, {_HEADINGS[objects]}", loc="left", weight="bold")
     for axis in axes[-1]:
         axis.set_xlabel("Average FP")
     save_figure(figure, path)
@@ -69,43 +79,43 @@ def _title(members: Sequence[EvaluatedRun]) -> str:
 
 
 def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
-    losses = list(dict.fromkeys(run.keys["loss"] for run in members))
-    published = [[loss for loss in group if loss in losses] for group in PUBLISHED_GROUPS]
-    return [*published, [loss for loss in losses if not any(loss in group for group in published)]]
+    losses = {run.keys["loss"] for run in members}
+    return [*([loss for loss in group if loss in losses] for group in GROUPS), _others(members)]
+
+
+def _others(members: Sequence[EvaluatedRun]) -> list[str]:
+    """Losses that are in none of the published groups."""
+    losses = dict.fromkeys(run.keys["loss"] for run in members)
+    return [loss for loss in losses if not any(loss in group for group in GROUPS)]
 
 
 def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, per_run: pd.DataFrame) -> FrocLine:
     curves = [
-        full_curve(count_by_case(_objects(run, objects), CORRECTED))
+        full_curve(count_by_case(run.records(objects), CORRECTED))
         for run in members
         if run.keys["loss"] == loss
     ]
     end = min(DRAWN_UP_TO, max(curve.false_positives.max() for curve in curves))
     x = np.linspace(0, end, int(100 * end) + 1)
     recall = np.concatenate([curve.recall_at(x, from_origin=False) for curve in curves])
-    drawn = DrawnCurve(x, recall.mean(axis=0), recall.std(axis=0))
+    spread = recall.std(axis=0, ddof=1) if len(recall) > 1 else np.zeros_like(x)
+    drawn = DrawnCurve(x, recall.mean(axis=0), spread)
     known = loss.removeprefix("iw") in LOSS_COLOURS
-    colour = loss_colour(loss) if known else PALETTE[sum(map(ord, loss)) % len(PALETTE)]
-    label = f"{loss_label(loss) if known else loss} {_outcome(loss, members[0].part, per_run)}"
+    colour = loss_colour(loss) if known else PALETTE[_others(members).index(loss) % len(PALETTE)]
+    label = f"{loss_label(loss) if known else loss} {_outcome(loss, members[0].part, objects, per_run)}"
     return FrocLine(label, colour, drawn, not is_inverse_weighted(loss))
 
 
-def _outcome(loss: str, part: str, per_run: pd.DataFrame) -> str:
-    """Mean object Dice, without which a curve misleads: one component over half the volume meets every lesion."""
+def _outcome(loss: str, part: str, objects: str, per_run: pd.DataFrame) -> str:
+    """Mean Dice, without which a curve misleads, and how many runs have collapsed."""
     rows = per_run[(per_run["loss"] == loss) & (per_run["dataset"] + "/" + per_run["variant"] == part)]
+    dice = rows["dice_tuned" if objects == "tuned" else "object_dice"].mean()
     collapsed = (rows["status"] == "collapsed").sum()
-    return f"({rows['object_dice'].mean():.2f})" + (
-        f" {collapsed} of {len(rows)} collapsed" if collapsed else ""
-    )
-
-
-def _objects(run: EvaluatedRun, objects: str) -> Records:
-    records = run.records()
-    return small_objects(records, run.small_diameter) if objects == "small" else records
+    return f"({dice:.2f})" + (f" {collapsed} of {len(rows)} collapsed" if collapsed else "")
 
 
 def _counts(members: Sequence[EvaluatedRun], objects: str) -> str:
-    records = _objects(members[0], objects)
+    records = members[0].records(objects)
     seeds = sorted({run.keys["seed"] for run in members})
     limit = f" below {members[0].small_diameter:g} voxels of diameter" if objects == "small" else ""
     return (

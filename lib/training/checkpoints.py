@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from lib.errors import SeglossError
 from lib.files import atomic_path
+
+UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +30,27 @@ def save(path: Path, state: dict[str, Any]) -> None:
         beside.write_bytes(buffer.getbuffer())
 
 
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Load the weights of a finished run into its network.
+
+    Raises:
+        SeglossError: the file is missing, damaged, or of another network.
+    """
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["network"])
+    except (*UNREADABLE, KeyError, TypeError) as error:
+        raise SeglossError(
+            f"{path}: not the weights of this network ({error}); train the run again"
+        ) from error
+
+
 def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
     """Read the checkpoint at ``path`` if it is one of the same settings and data, otherwise return None."""
     if not path.exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         log.warning("checkpoint %s cannot be read (%s): starting from the beginning", path, error)
         return None
     if state.get("fingerprint") != fingerprint:

@@ -11,8 +11,10 @@ def prepare_device(name: str, threads: int) -> torch.device:
     """Return the device ``cpu`` or ``cuda`` with the number of threads and deterministic kernels set.
 
     Raises:
-        SeglossError: CUDA is asked for and there is none.
+        SeglossError: CUDA is asked for and there is none, or the device is unknown.
     """
+    if name not in ("cpu", "cuda") or threads < 1:
+        raise SeglossError(f"device {name!r} with {threads} threads: cpu or cuda with at least 1 is allowed")
     torch.set_num_threads(threads)
     if name == "cuda":
         if not torch.cuda.is_available():

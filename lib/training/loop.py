@@ -97,16 +97,14 @@ class Trainer:
         hidden = not sys.stderr.isatty()
         with tqdm(total=epochs * steps, initial=first * steps, unit="step", disable=hidden) as progress:
             for epoch in range(first, epochs):
+                progress.set_description(f"epoch {epoch + 1}/{epochs}")
                 row = self._epoch(epoch, batches, progress)
                 self.history.rows.append(row)
                 self._save(epoch + 1)
+                told = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
+                progress.set_postfix(told)
                 if hidden:
-                    log.info(
-                        "epoch %d/%d  %s",
-                        epoch + 1,
-                        epochs,
-                        "  ".join(f"{k} {v:.4g}" for k, v in row.items()),
-                    )
+                    log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
         return self.history
 
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> dict[str, float]:
@@ -118,13 +116,15 @@ class Trainer:
         steps = self.settings["training"]["steps_per_epoch"]
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
         losses: list[Tensor] = []
+        checked = 0
         overlap = torch.zeros(3, dtype=torch.float64, device=self.device)
         for step in range(steps):
             loss, logits, target = self._step(next(batches))
             losses.append(loss)
             overlap += _overlap(logits, target)
             if (step + 1) % check_every == 0 or step + 1 == steps:
-                self._check(losses, epoch * steps)
+                self._check(losses[checked:], epoch * steps + checked)
+                checked = len(losses)
             progress.update()
         both, predicted, present = overlap.tolist()
         return {
