@@ -1,8 +1,8 @@
 """3D phantoms in which lesions of very different sizes compete for a loss's attention.
 
 Imitated, from the 30 multiple-sclerosis lesion masks and 3 FLAIR volumes of open_ms_data (Lesjak et al. 2018):
-lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62), here within 1 to 3000 mm3;
-lesion contrast is about 1.6 standard deviations of the brain's intensity and fades for small lesions by the
+lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62) before they are cut to 1 to
+3000 mm3; lesions are brighter than the brain by about 2 standard deviations of its intensity, small ones less by the
 partial-volume effect (blur by the point-spread function); two tissues and dark fluid spaces; structures as
 bright as lesions that only shape and surroundings tell apart (vessels, patches of cortex, plexus in the
 fluid) and faint spots; a smooth multiplicative bias field; Rician noise; anisotropic spacing; cases without

@@ -40,7 +40,7 @@ class Convention:
 
 PUBLISHED = Convention(count_empty_cases=False, own_denominator=False)
 """As the notebooks count. The first choice makes the number of cases depend on the loss; the second divides
-false positives of 80 % of the cases by 100 % of them, so that the FP axis is too short by a fifth."""
+false positives of 80 % of the cases by 100 % of them, which draws recall at too few false positives."""
 
 CORRECTED = Convention(count_empty_cases=True, own_denominator=True)
 
