@@ -5,6 +5,7 @@ from snakemake.utils import min_version
 
 from lib import config as configuration
 from lib.errors import SeglossError
+from lib.maps import MAPS
 
 min_version("9.20")
 
@@ -14,6 +15,7 @@ configfile: Path(workflow.basedir) / "workflow_config.yaml"
 
 try:
     CONFIG = configuration.load(config)
+    configuration.check_maps(CONFIG.runs, MAPS)
     configuration.check_writable(CONFIG.workflow.folders, Path.cwd())
 except SeglossError as error:
     sys.exit(f"error: {error}")

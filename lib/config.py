@@ -14,7 +14,7 @@ import yaml
 
 from lib.datasets import DATASETS, Dataset
 from lib.errors import SeglossError
-from lib.losses import catalogue as losses
+from lib.losses import specification as losses
 from lib.networks import catalogue as networks
 from lib.schema import Folders, Settings, Study, Variants, WorkflowConfig, validated
 from lib.suggest import suggestion
@@ -49,10 +49,6 @@ class Run:
         return networks.CATALOGUE[self.settings.network.name].implementation
 
     @property
-    def loss_class(self) -> str:
-        return losses.CATALOGUE[self.loss_specification["name"]].implementation
-
-    @property
     def maps(self) -> tuple[str, ...]:
         """Maps that training reads: the loss's own, and the components that lesion-centred patches need."""
         needed = set(losses.required_maps(self.loss_specification))
@@ -70,7 +66,6 @@ class Run:
             "run": self.id,
             "seed": self.seed,
             "loss": losses.resolved(self.loss_specification),
-            "loss_class": self.loss_class,
             "network": self.network_specification,
             "network_class": self.network_class,
             "sampling": self.settings.sampling.model_dump(mode="json"),
@@ -158,7 +153,7 @@ def _load_study(path: Path, root: Path) -> Study:
     study = validated(Study, _read_yaml(path, where), where)
     for label, specification in study.losses.items():
         try:
-            losses.check_specification(specification)
+            losses.resolved(specification)
         except SeglossError as error:
             raise SeglossError(f"{where}: losses.{label}: {error}") from None
     return study
@@ -269,6 +264,20 @@ def _read_yaml(path: Path, where: str) -> dict[str, Any]:
             f"{where}: a mapping of keys to values was expected, found {type(content).__name__}"
         )
     return content
+
+
+def check_maps(runs: Iterable[Run], available: Iterable[str]) -> None:
+    """Check that every map that a run reads can be made.
+
+    Raises:
+        SeglossError: one cannot.
+    """
+    for run in runs:
+        for name in run.maps:
+            if name not in available:
+                raise SeglossError(
+                    f"studies/{run.study}.yaml: losses.{run.loss}: there is no map {name!r}{suggestion(name, available)}"
+                )
 
 
 def check_writable(folders: Folders, directory: Path) -> None:

@@ -1,10 +1,11 @@
-"""Maps made once per case from the whole volume: connected components, signed distances."""
+"""Maps made once per case from the whole volume: connected components, their cells, signed distances."""
 
 from collections.abc import Sequence
 
 import cc3d
 import edt
 import numpy as np
+from scipy import ndimage
 
 from lib.errors import SeglossError
 
@@ -41,10 +42,28 @@ def published_distance(label: np.ndarray, spacing: Sequence[float]) -> np.ndarra
     return np.where(foreground, 1 - inside, outside)
 
 
+def voronoi_cells(label: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Number, from ``connected_components``, of the component that lies nearest to each voxel in mm.
+
+    Returns an array of the same shape and of the components' type; 0 everywhere where there is no component.
+    """
+    components = connected_components(label)
+    if not components.any():
+        return components
+    nearest = ndimage.distance_transform_edt(
+        components == 0, sampling=tuple(spacing), return_distances=False, return_indices=True
+    )
+    return components[tuple(nearest)]
+
+
 def _check_dimensions(label: np.ndarray) -> None:
     if label.ndim not in (2, 3):
         raise SeglossError(f"a map needs a 2D or 3D label, found shape {label.shape}")
 
 
-MAPS = {"components": connected_components, "published_distance": published_distance}
+MAPS = {
+    "components": connected_components,
+    "published_distance": published_distance,
+    "voronoi": voronoi_cells,
+}
 """Name of each map -> function of the label volume and its spacing in mm."""

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
 
 
-TOLD_BY_SETTINGS = {"lib.losses.catalogue", "lib.networks.catalogue"}
+TOLD_BY_SETTINGS = {"lib.losses.catalogue", "lib.losses.specification", "lib.networks.catalogue", "lib.schema"}
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""
 
 
@@ -37,6 +37,11 @@ def code_version(*modules: str) -> str:
     for module in sorted(seen):
         digest.update(f"{module}\0{ast.dump(_tree(module))}\0".encode())
     return digest.hexdigest()[:12]
+
+
+def in_project(module: str) -> bool:
+    """Whether the module's code lies in the project; other packages' versions stand in the provenance."""
+    return _file(module) is not None
 
 
 def _file(module: str) -> Path | None:

@@ -31,7 +31,7 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-def _unique(values: list[Any]) -> list[Any]:
+def unique(values: list[Any]) -> list[Any]:
     for number, value in enumerate(values):
         if value in values[:number]:
             raise ValueError(f"{value!r} stands twice")
@@ -54,11 +54,16 @@ def _folder_or_address(mirror: str | None) -> str | None:
 
 Int = Annotated[int, BeforeValidator(_no_truth_value)]
 PositiveInt = Annotated[Int, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Fraction = Annotated[Number, Field(gt=0, le=1)]
 Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
 Seed = Annotated[Int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
-NameList = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
-SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
+NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
+SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_split_at_commas)]
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Folder = Annotated[str, Field(min_length=1)]
@@ -191,7 +196,7 @@ class Study(Section):
     title: str
     publication: str
     figures: list[Literal["froc.pdf", "froc_small.pdf", "froc_tuned.pdf"]]
-    losses: dict[Name, dict[str, Any]]
+    losses: dict[Name, str | dict[str, Any]]
     demo: dict[str, Any]
     paper: dict[str, Any]
 

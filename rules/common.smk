@@ -6,11 +6,10 @@ from itertools import chain
 from lib.datasets import DATASETS
 from lib.datasets.sources import load_source, source_names
 from lib.job_environment import use_this_python
-from lib.losses import catalogue as loss_catalogue
-from lib.maps import MAPS
+from lib.losses import specification as loss_specification
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
-from lib.provenance import code_version
+from lib.provenance import code_version, in_project
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
@@ -79,7 +78,7 @@ def network_module(wildcards):
 def training_settings(wildcards):
     """All that decides the weights but the data, the code included."""
     run = run_of(wildcards)
-    loss_modules = loss_catalogue.code_modules(run.loss_specification)
+    loss_modules = filter(in_project, loss_specification.code_modules(run.loss_specification))
     code = code_version("scripts.train", network_module(wildcards), *loss_modules)
     return json.dumps({**run.training_settings(), "code": code})
 

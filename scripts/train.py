@@ -22,7 +22,7 @@ def main(
     import torch
 
     from lib.files import write_json, write_text
-    from lib.losses import build_loss
+    from lib.losses import build_resolved
     from lib.networks import build_network
     from lib.provenance import circumstances
     from lib.store import StoredCase
@@ -35,7 +35,7 @@ def main(
     stored = [StoredCase(folder) for folder in cases]
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
-    loss = build_loss(settings["loss"])
+    loss = build_resolved(settings["loss"])
     length = settings["training"]["epochs"] * settings["training"]["steps_per_epoch"]
     trainer = Trainer(
         network,

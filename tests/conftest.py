@@ -1,9 +1,11 @@
 """Fixtures that several test modules use."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lib.maps import connected_components
 from lib.store import Case, StoredCase, write_array, write_case
@@ -39,3 +41,33 @@ def tiny_cases(tmp_path: Path) -> list[StoredCase]:
         image = (rng.normal(0, 0.3, label.shape) + 2 * label)[None]
         cases.append(store_case(tmp_path, f"case{number}", image, label))
     return cases
+
+
+@pytest.fixture(scope="session")
+def iw_target() -> Callable[[str], np.ndarray]:
+    """The targets of the golden files of inverse weighting, by name."""
+
+    def target(name: str) -> np.ndarray:
+        values = np.zeros((2, 1, 12, 14, 16))
+        if name == "multi":
+            values[0, 0, 1:4, 1:4, 1:4] = values[0, 0, 6:8, 6:8, 6:8] = values[0, 0, 10, 12, 14] = 1
+            values[1, 0, 4:8, 4:8, 4:8] = 1
+        elif name == "one_empty":
+            values[0, 0, 1:4, 1:4, 1:4] = 1
+        elif name == "touch":
+            values[0, 0, 2:4, 2:4, 2:4] = values[0, 0, 4:6, 4:6, 4:6] = values[0, 0, 0:2, 8:14, 8:16] = 1
+            values[1, 0, 0:12, 0:13, 0:15] = 1
+        return values
+
+    return target
+
+
+@pytest.fixture(scope="session")
+def components_of() -> Callable[[np.ndarray], torch.Tensor]:
+    """The component labels of every sample of a target (batch, 1, *spatial)."""
+
+    def components(target: np.ndarray) -> torch.Tensor:
+        labelled = [connected_components(sample[0])[None].astype(np.int64) for sample in target]
+        return torch.from_numpy(np.stack(labelled))
+
+    return components

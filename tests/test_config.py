@@ -9,6 +9,7 @@ import yaml
 
 from lib import config
 from lib.errors import SeglossError
+from lib.maps import MAPS
 from lib.schema import Folders
 
 STUDY = "studies/inverse_weighting.yaml"
@@ -51,6 +52,15 @@ def test_only_weighted_losses_need_components_without_lesion_centred_patches(roo
     changed(root, "demo", "sampling", "foreground_fraction", to=0)
     for run in config.load({}, root).runs:
         assert run.maps == (("components",) if run.loss.startswith("iw") else ())
+
+
+def test_a_map_that_cannot_be_made(root: Path) -> None:
+    far = changed(root, "losses", "bce", to={"name": "boundary", "distance": "far"})
+    runs = config.load({}, far).runs
+    with pytest.raises(SeglossError, match=r"losses\.bce: there is no map 'far'; allowed: components, "):
+        config.check_maps(runs, MAPS)
+    near = changed(root, "losses", "bce", to={"name": "boundary"})
+    config.check_maps(config.load({}, near).runs, MAPS)
 
 
 @pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])
@@ -148,35 +158,35 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         (("demo",), None, "demo: is missing"),
         (("losses", "a b"), {"name": "bce"}, "'a b' is not allowed; expected letters, digits"),
         (("losses", "bce"), {"name": ["bce"]}, "losses.bce: name: unknown loss ['bce']"),
-        (("losses", "fl", "alpha"), float("nan"), "losses.fl: alpha: nan is not a finite number"),
+        (("losses", "fl", "alpha"), float("nan"), "losses.fl: loss 'focal': alpha: nan is not allowed; expected "),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
         (
             ("demo", "evaluation", "small_diameter"),
             {"luna16": 8},
             "small_diameter: no value for data set 'phantom",
         ),
-        (("losses", "bce"), {"name": "bec"}, "losses.bce: name: unknown loss 'bec'; did you mean 'bce'?"),
-        (("losses", "bce"), {}, "losses.bce: has no 'name'"),
+        (("losses", "bce"), {"name": "dise"}, "losses.bce: name: unknown loss 'dise'; did you mean 'dice'?"),
+        (("losses", "bce"), {}, "losses.bce: has neither 'name' nor 'sum'"),
         (
             ("losses", "fl", "alfa"),
             1,
-            "losses.fl: alfa: unknown parameter of loss 'focal'; did you mean 'alpha'?",
+            "losses.fl: loss 'focal': alfa: unknown key; did you mean 'alpha'?",
         ),
-        (("losses", "fl", "alpha"), "high", "losses.fl: alpha: 'high' is not a finite number"),
+        (("losses", "fl", "alpha"), "high", "losses.fl: loss 'focal': alpha: 'high' is not allowed"),
         (
-            ("losses", "gdl", "inverse_weights"),
-            {},
-            "inverse_weights: unknown parameter of loss 'generalized_dice'",
+            ("losses", "gdl"),
+            {"name": "t_loss", "inverse_weights": {}},
+            "loss 't_loss' takes no inverse_weights; these do: cross_entropy",
         ),
         (
             ("losses", "iwbce", "inverse_weights"),
             {"formula": "x"},
-            "inverse_weights.formula: unknown formula 'x'",
+            "inverse_weights: formula: 'x' is not allowed; expected 'published'",
         ),
         (
             ("losses", "iwbce", "inverse_weights"),
             {"clip": [2, 1]},
-            "inverse_weights.clip: [2, 1] is not [lowest,",
+            "inverse_weights: clip [2.0, 1.0] is not [lowest,",
         ),
         (("losses", "iwbce", "inverse_weights"), True, "inverse_weights: True is not a mapping"),
     ],

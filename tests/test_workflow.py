@@ -132,12 +132,12 @@ def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(wo
     catalogue = workflow / "lib/losses/catalogue.py"
     edit(
         catalogue,
-        '    "bce": LossEntry(',
-        '    "other": LossEntry("lib.losses.region:Other", "", ""),\n    "bce": LossEntry(',
+        '    "cross_entropy": _pixelwise(',
+        '    "other": _pixelwise("Other", Options, "", ""),\n    "cross_entropy": _pixelwise(',
     )
-    edit(catalogue, '"gamma": 2.0', '"gamma": 3.0')  # the study says 2
+    edit(catalogue, "gamma: NonNegative = 2.0", "gamma: NonNegative = 3.0")  # the study says 2
     assert planned(workflow) == {}
-    edit(catalogue, '"clip": (1.0, 2e5)', '"clip": (1.0, 3e5)')
+    edit(catalogue, "= (1.0, 2e5)", "= (1.0, 3e5)")
     assert planned(workflow)["train"] == 1
     edit(workflow / "lib/networks/catalogue.py", "(8, 16, 32)", "(8, 16, 24)")
     assert planned(workflow)["train"] == 3

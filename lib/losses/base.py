@@ -1,59 +1,95 @@
-"""What all losses share: the contract and its checks."""
+"""What all losses share: the contract, the choice of classes, the reduction."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from lib.errors import SeglossError
+from lib.losses.batch import Batch, Maps, Region
+
+TINY = 1e-12
+
+
+class Call:
+    """The arguments of one call; terms that read the target alike share a Batch."""
+
+    def __init__(self, logits: Tensor, target: Tensor, maps: Maps | None) -> None:
+        self.logits, self.target, self.maps = logits, target, maps
+        self._batches: dict[tuple, Batch] = {}
+
+    def batch(self, sigmoid: bool, to_onehot_y: bool | None, ignore_index: int | None) -> Batch:
+        key = (sigmoid, to_onehot_y, ignore_index)
+        if key not in self._batches:
+            self._batches[key] = Batch(self.logits, self.target, self.maps, *key)
+        return self._batches[key]
 
 
 class SegmentationLoss(nn.Module):
-    """Base of the losses: checks the inputs, then asks ``compute`` for the scalar.
+    """A loss called as ``loss(logits, target, maps)``; subclasses say in ``compute`` what it is.
 
-    A weightable loss's ``compute`` takes ``weight``, a tensor of the target's shape or None.
+    Args:
+        include_background: False leaves channel 0 out; one channel has no background.
+        classes: the channels (for pixel-wise losses: the true classes) that count; None for all.
+        sigmoid, to_onehot_y, ignore_index: see ``Batch``.
+        reduction: "mean", "sum" or "none" of what the catalogue names under `reduction`.
     """
 
-    def forward(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor] | None = None) -> Tensor:
-        check_inputs(logits, target)
-        return self.compute(logits, target.to(logits.dtype))
+    def __init__(
+        self,
+        include_background: bool,
+        classes: Sequence[int] | None,
+        sigmoid: bool,
+        to_onehot_y: bool | None,
+        ignore_index: int | None,
+        reduction: str,
+    ) -> None:
+        super().__init__()
+        self.include_background = include_background
+        self.chosen = classes
+        self.reading = (sigmoid, to_onehot_y, ignore_index)
+        self.reduction = reduction
 
-    def compute(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
+        return self.on(Call(logits, target, maps))
+
+    def on(self, call: Call, weight: Tensor | None = None) -> Tensor:
+        """The loss of a call; ``weight`` (batch, 1, *spatial) for losses that the catalogue calls weightable."""
+        with torch.autocast(call.logits.device.type, enabled=False):
+            batch = call.batch(*self.reading)
+            return self.compute(batch) if weight is None else self.compute(batch, weight)
+
+    def compute(self, batch: Batch) -> Tensor:
         raise NotImplementedError
 
+    def classes(self, batch: Batch) -> list[int]:
+        return batch.classes(self.include_background, self.chosen)
 
-def check_inputs(logits: Tensor, target: Tensor) -> None:
-    """Check that logits and target are (batch, 1, *spatial) and alike.
+    def regions(self, batch: Batch, temperature: float = 1.0) -> list[Region]:
+        return batch.regions(self.classes(batch), temperature)
 
-    Raises:
-        SeglossError: they are not.
-    """
-    if logits.shape != target.shape:
-        raise SeglossError(f"logits {tuple(logits.shape)} and target {tuple(target.shape)} differ in shape")
-    if logits.ndim not in (4, 5) or logits.shape[1] != 1:
-        raise SeglossError(f"logits {tuple(logits.shape)}: (batch, 1, height, width[, depth]) was expected")
-    if not logits.is_floating_point():
-        raise SeglossError(f"logits are {logits.dtype}: a floating-point type was expected")
+    def reduced(self, values: Tensor) -> Tensor:
+        if self.reduction == "none":
+            return values
+        return values.mean() if self.reduction == "mean" else values.sum()
 
-
-def required_map(maps: Mapping[str, Tensor] | None, name: str, target: Tensor) -> Tensor:
-    """Return the map ``name``.
-
-    Raises:
-        SeglossError: it is missing or has another shape than the target.
-    """
-    if not maps or name not in maps:
-        raise SeglossError(f"map {name!r} is missing; given: {', '.join(maps or {}) or 'none'}")
-    if maps[name].shape != target.shape:
-        raise SeglossError(
-            f"map {name!r} {tuple(maps[name].shape)} and target {tuple(target.shape)} differ in shape"
-        )
-    return maps[name]
-
-
-def per_sample(values: Tensor) -> Tensor:
-    """Sum over everything but the batch axis."""
-    return values.flatten(1).sum(1)
+    def mean_of_valid(self, values: Tensor, batch: Batch) -> Tensor:
+        """Reduce voxel values that are 0 where ignored; the mean is over the voxels that are not."""
+        if batch.valid is None or self.reduction != "mean":
+            return self.reduced(values)
+        return mean_over(values, batch.valid.expand(-1, values.shape[1], *batch.valid.shape[2:]))
 
 
 def weighted(values: Tensor, weight: Tensor | None) -> Tensor:
     return values if weight is None else values * weight
+
+
+def mean_over(values: Tensor, counted: Tensor) -> Tensor:
+    """Sum of ``values`` by the sum of ``counted`` (broadcast to them); 0 where nothing is counted."""
+    total = counted.sum() * (values.numel() / counted.numel())
+    return values.sum() / total.clamp_min(TINY)
+
+
+def set_progress(loss: nn.Module, epoch: int, epochs: int) -> None:
+    """Tell a loss with schedules that ``epoch``, counted from 0, of ``epochs`` begins."""
+    if hasattr(loss, "set_progress"):
+        loss.set_progress(epoch, epochs)

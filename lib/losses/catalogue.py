@@ -1,148 +1,406 @@
-"""What the workflow knows of each loss without importing torch: parameters, required maps, source.
+"""Every loss by name, without torch: parameters, required maps, behaviour, source.
 
-A loss specification, as written in a study file, is a mapping with the catalogue's ``name``, any of the
-entry's parameters, and for a weightable loss optionally ``inverse_weights``.
+`docs/losses.md` is made from this module. The classes below are the parameters that a specification may give; what they
+do stands in the docstring of the loss's own class.
 """
 
-import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from lib.errors import SeglossError
-from lib.suggest import suggestion
+from pydantic import AfterValidator, Field, model_validator
+
+from lib.schema import Fraction, Int, NonNegative, Number, Positive, Section, Share, unique
 
 SHIROKIKH = "Shirokikh et al., MICCAI 2020, arXiv 2007.10033"
+LIU = "Liu et al., arXiv 2104.08717; MedIA 2024"
+KERVADEC = "Kervadec et al., MIDL 2019, MedIA 2021"
 
-INVERSE_WEIGHT_FORMULAS = ("published", "lesions_only")
-INVERSE_WEIGHT_DEFAULTS = {"formula": "published", "clip": (1.0, 2e5)}
+Channel = Annotated[Int, Field(ge=0)]
+Channels = Annotated[list[Channel], Field(min_length=1), AfterValidator(unique)]
+Weights = Annotated[list[NonNegative], Field(min_length=1)]
+
+
+class Options(Section):
+    """What every loss takes."""
+
+    include_background: bool = True
+    classes: Channels | None = None
+    sigmoid: bool = False
+    to_onehot_y: bool | None = None
+    ignore_index: Int | None = None
+    reduction: Literal["mean", "sum", "none"] = "mean"
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> "Options":
+        if self.classes is not None and not self.include_background:
+            raise ValueError("include_background: false and classes exclude each other; list the classes")
+        return self
+
+
+class Pixelwise(Options):
+    class_weights: Weights | None = None
+
+
+class CrossEntropy(Pixelwise):
+    epsilon: NonNegative = 0.0
+
+
+class Focal(Pixelwise):
+    alpha: Share | None = None
+    gamma: NonNegative = 2.0
+    smooth: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    epsilon: NonNegative = 0.0
+    sum_classes: bool = False
+
+
+class TopK(Pixelwise):
+    k: Annotated[Number, Field(gt=0, le=100)] = 10.0
+
+
+class ReverseCrossEntropy(Pixelwise):
+    floor: Annotated[Number, Field(gt=0, lt=1)] = 1e-4
+
+
+class Power(Pixelwise):
+    q: Fraction = 0.7
+
+
+class Smoothed(Options):
+    batch: bool = False
+    smooth_nr: NonNegative = 1e-5
+    smooth_dr: NonNegative = 1e-5
+
+
+class Dice(Smoothed):
+    squared_pred: bool = False
+    absent_classes: Literal["counted", "zero"] = "counted"
+
+
+class GeneralizedDice(Options):
+    form: Literal["bounded", "kervadec", "shirokikh", "seglossbias"] = "bounded"
+
+
+class Tversky(Smoothed):
+    alpha: NonNegative = 0.3
+    beta: NonNegative = 0.7
+
+
+class FocalTversky(Tversky):
+    gamma: Positive = 0.75
+
+
+class AsymmetricSimilarity(Options):
+    batch: bool = False
+    beta: Positive = 1.5
+
+
+class Proportion(Options):
+    temperature: Positive = 1.0
+
+
+class ProportionKL(Proportion):
+    one_sided: bool = False
+
+
+class TLoss(Options):
+    nu: Number = 0.0
+    epsilon: Positive = 1e-8
+    log_precision: Number | None = None
+
+
+class Distance(Options):
+    distance: Annotated[str, Field(min_length=1)] = "published_distance"
+
+
+class Boundary(Distance):
+    zero_minimum: bool = False
+    normalize: bool = False
+
+
+class GeneralizedSurface(Distance):
+    class_weights: Weights | None = None
+
+
+class Hausdorff(Options):
+    form: Literal["both_sides", "kervadec"] = "both_sides"
+    alpha: Positive = 2.0
+
+
+class Instance(Options):
+    dice_weight: NonNegative = 1.0
+    ce_weight: NonNegative = 1.0
+    smooth: NonNegative = 0.0
+
+
+class CalibrationError(Options):
+    bins: Annotated[Int, Field(ge=2)] = 20
+    binning: Literal["hard", "soft"] = "hard"
+
+
+class NeighborAware(Options):
+    alpha: NonNegative = 0.1
+    kernel_size: Literal[3, 5, 7, 9] = 3
+    distance: Literal["l1", "l2"] = "l1"
+
+
+class InverseWeights(Section):
+    """The modifier ``inverse_weights`` of weightable losses."""
+
+    formula: Literal["published", "unclipped", "lesions_only"] = "published"
+    clip: tuple[NonNegative, Positive] = (1.0, 2e5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "InverseWeights":
+        if self.clip[0] > self.clip[1]:
+            raise ValueError(f"clip {list(self.clip)} is not [lowest, highest]")
+        return self
 
 
 @dataclass(frozen=True)
 class LossEntry:
-    """One loss: where its module lies, its parameters with defaults, the maps it reads, its source."""
+    """One loss.
 
+    Attributes:
+        implementation: module and class, as ``module:Class``.
+        formula: of one unit of ``per``, with p the probabilities, y the target (0 or 1), t a voxel's true class.
+        per: what the reduction runs over.
+        empty, full: whether a target without, or all of, foreground leaves a gradient (one channel).
+        maps: names of required maps; ``{parameter}`` stands for the parameter's value.
+        weightable: takes ``inverse_weights``.
+        problems: binary (one channel, or two softmax channels), multi-class, multi-label.
+        monai: the equal loss of MONAI and when, checked by a test.
+    """
+
+    family: str
     implementation: str
+    parameters: type[Options]
     formula: str
+    per: str
     source: str
-    parameters: dict[str, Any] = field(default_factory=dict)
-    weightable: bool = False
+    empty: bool = True
+    full: bool = True
     maps: tuple[str, ...] = ()
+    weightable: bool = False
+    problems: tuple[str, ...] = ("binary", "multi-class", "multi-label")
+    monai: str = ""
 
     @property
     def module(self) -> str:
         return self.implementation.partition(":")[0]
 
 
+def _pixelwise(class_name: str, parameters: type[Options], formula: str, source: str, **more) -> LossEntry:
+    family = more.pop("family", "pixel-wise")
+    implementation = f"lib.losses.pixelwise:{class_name}"
+    more = {"weightable": True, "per": "voxel that counts", **more}
+    return LossEntry(family, implementation, parameters, formula, source=source, **more)
+
+
+def _region(class_name: str, parameters: type[Options], formula: str, source: str, **more) -> LossEntry:
+    implementation = f"lib.losses.region:{class_name}"
+    more = {"weightable": True, "per": "sample and class", **more}
+    return LossEntry("region", implementation, parameters, formula, source=source, **more)
+
+
+def _robust(class_name: str, parameters: type[Options], formula: str, source: str) -> LossEntry:
+    return _pixelwise(class_name, parameters, formula, source, family="noise-robust")
+
+
 CATALOGUE: dict[str, LossEntry] = {
-    "bce": LossEntry(
-        implementation="lib.losses.pixelwise:BinaryCrossEntropy",
-        formula="mean(-y log p - (1-y) log(1-p))",
-        source=SHIROKIKH,
-        weightable=True,
+    "cross_entropy": _pixelwise(
+        "CrossEntropy",
+        CrossEntropy,
+        "-w_t log(p_t + epsilon), divided by the sum of the class weights w_t",
+        "softmax, or binary cross-entropy for one channel",
     ),
-    "adaptive_wce": LossEntry(
-        implementation="lib.losses.pixelwise:AdaptiveWeightedCrossEntropy",
-        formula="mean(-a y log p - (1-y) log(1-p)), a = (M - sum p) / sum p over the batch, not detached",
-        source=SHIROKIKH,
+    "focal": _pixelwise(
+        "Focal",
+        Focal,
+        "-alpha_t (1 - p_t)^gamma log p_t, alpha_t = alpha for the foreground, 1 - alpha for the background",
+        f"Lin et al., ICCV 2017; alpha 0.75 in {SHIROKIKH}",
+        monai="FocalLoss (softmax: times the number of channels)",
     ),
-    "focal": LossEntry(
-        implementation="lib.losses.pixelwise:SigmoidFocal",
-        formula="mean(-alpha_t (1-p_t)^gamma log p_t)",
-        source=f"Lin et al., ICCV 2017; constants of {SHIROKIKH}",
-        parameters={"alpha": 0.75, "gamma": 2.0},
-        weightable=True,
+    "top_k_cross_entropy": _pixelwise(
+        "TopKCrossEntropy",
+        TopK,
+        "-log p_t over the k percent of the batch's voxels where it is largest",
+        "Wu et al., arXiv 1605.06885; as in nnU-Net",
+        per="chosen voxel",
     ),
-    "dice": LossEntry(
-        implementation="lib.losses.region:SquaredDice",
-        formula="mean_s(1 - 2 sum(py) / sum(p^2 + y^2)), no smoothing",
-        source=f"Milletari et al., 3DV 2016; as in {SHIROKIKH}",
-        weightable=True,
+    "adaptive_cross_entropy": _pixelwise(
+        "AdaptiveCrossEntropy",
+        Pixelwise,
+        "-a y log p - (1 - y) log(1 - p), a = (M - sum p) / sum p over the M voxels of the batch, not detached",
+        f"`wce` of {SHIROKIKH}",
+        problems=("binary", "multi-label"),
     ),
-    "asymmetric_similarity": LossEntry(
-        implementation="lib.losses.region:AsymmetricSimilarity",
-        formula="mean_s(1 - (1+b^2) sum(py) / sum(b^2 y^2 + p^2)), b = beta",
-        source=f"Hashemi et al., IEEE Access 2018; squared form of {SHIROKIKH}",
-        parameters={"beta": 1.5},
-        weightable=True,
+    "balanced_cross_entropy": LossEntry(
+        "pixel-wise",
+        "lib.losses.pixelwise:BalancedCrossEntropy",
+        Options,
+        "-sum(y log p) / sum y - sum((1 - y) log(1 - p)) / sum(1 - y)",
+        "sample and channel",
+        f"`WeightedBCE` in the code of {LIU}",
+        problems=("binary", "multi-label"),
     ),
-    "generalized_dice": LossEntry(
-        implementation="lib.losses.region:GeneralizedDice",
-        formula="mean_s(1 - 2 sum_c u_c sum(p_c y_c) / sum_c u_c sum(p_c^2 + y_c^2)), u_c = 1/(1+(sum y_c)^2)",
-        source=f"Sudre et al., DLMIA 2017; form of {SHIROKIKH}",
+    "dice": _region(
+        "Dice",
+        Dice,
+        "1 - (2 sum(p y) + smooth_nr) / (sum p + sum y + smooth_dr); sum p^2 with squared_pred",
+        f"Milletari et al., 3DV 2016; squared in {SHIROKIKH}; absent classes as zero in {LIU}",
+        monai="DiceLoss",
+    ),
+    "log_dice": _region(
+        "LogDice",
+        Dice,
+        "-log of the Dice of `dice`, which counts as at least 1e-7",
+        LIU,
+    ),
+    "generalized_dice": _region(
+        "GeneralizedDice",
+        GeneralizedDice,
+        "1 - 2 sum_c w_c sum(p y) / sum_c w_c (sum p + sum y); w_c by form",
+        f"Sudre et al., DLMIA 2017; forms of MONAI (bounded), {KERVADEC}, {SHIROKIKH}, {LIU}",
+        per="sample",
+        monai="GeneralizedDiceLoss (bounded; two or more channels)",
+    ),
+    "tversky": _region(
+        "Tversky",
+        Tversky,
+        "1 - (TP + smooth_nr) / (TP + alpha FP + beta FN + smooth_dr)",
+        "Salehi et al., MLMI 2017",
+        monai="TverskyLoss",
+    ),
+    "focal_tversky": _region(
+        "FocalTversky",
+        FocalTversky,
+        "the loss of `tversky` to the power gamma",
+        "Abraham and Khan, ISBI 2019",
+    ),
+    "asymmetric_similarity": _region(
+        "AsymmetricSimilarity",
+        AsymmetricSimilarity,
+        "1 - (1 + beta^2) sum(p y) / (beta^2 sum y + sum p^2)",
+        f"Hashemi et al., IEEE Access 2018; squared form of {SHIROKIKH}",
+        empty=False,
+    ),
+    "proportion_l1": LossEntry(
+        "region proportion",
+        "lib.losses.proportion:ProportionL1",
+        Proportion,
+        "|p_c - g_c| of the proportions of predicted probability and of target",
+        "image and class",
+        LIU,
+    ),
+    "proportion_kl": LossEntry(
+        "region proportion",
+        "lib.losses.proportion:ProportionKL",
+        ProportionKL,
+        "sum_c g_c log(g_c / p_c) of the proportions; a single channel has two classes, itself and the rest",
+        "image",
+        LIU,
+    ),
+    "dice_bias": LossEntry(
+        "region proportion",
+        "lib.losses.proportion:DiceBias",
+        Proportion,
+        "log(p_c + g_c) of the proportions: the size penalty hidden in -log Dice",
+        "image and class",
+        LIU,
+    ),
+    "mae": _robust("MeanAbsoluteError", Pixelwise, "1 - p_t", "Ghosh et al., AAAI 2017"),
+    "rce": _robust(
+        "ReverseCrossEntropy",
+        ReverseCrossEntropy,
+        "-sum_k p_k ln y_k with ln 0 := ln floor, so -ln(floor) (1 - p_t)",
+        "Wang et al., ICCV 2019",
+    ),
+    "gce": _robust(
+        "GeneralizedCrossEntropy", Power, "(1 - p_t^q) / q", "Zhang and Sabuncu, NeurIPS 2018"
+    ),
+    "nce": _robust(
+        "NormalizedCrossEntropy", Pixelwise, "ln p_t / sum_k ln p_k", "Ma et al., ICML 2020"
+    ),
+    "ngce": _robust(
+        "NormalizedGeneralizedCrossEntropy",
+        Power,
+        "(1 - p_t^q) / (K - sum_k p_k^q) for K classes",
+        "Ma et al., ICML 2020",
+    ),
+    "t_loss": LossEntry(
+        "noise-robust",
+        "lib.losses.t_loss:TLoss",
+        TLoss,
+        "-lnG((s+D)/2) + lnG(s/2) + D/2 ln(pi s) + (s+D)/2 ln(1 + sum (p - y)^2 / s), s = exp(nu) + epsilon, nu trained",
+        "sample and class",
+        "Gonzalez-Jimenez et al., MICCAI 2023, arXiv 2306.00753",
+    ),
+    "boundary": LossEntry(
+        "distance",
+        "lib.losses.distance:Boundary",
+        Boundary,
+        "phi p, phi the signed distance to the border, negative inside",
+        "voxel that counts and class",
+        KERVADEC,
+        maps=("{distance}",),
+        monai="BoundaryLoss (with its maps)",
+    ),
+    "generalized_surface": LossEntry(
+        "distance",
+        "lib.losses.distance:GeneralizedSurface",
+        GeneralizedSurface,
+        "1 - sum_c w_c sum (phi (1 - p - y))^2 / sum_c w_c sum phi^2, w_c = 1 / (1 + G_c^2) unless given",
+        "sample",
+        "Celaya et al., arXiv 2302.03868",
+        maps=("{distance}",),
+    ),
+    "hausdorff_dt": LossEntry(
+        "distance",
+        "lib.losses.distance:HausdorffDistanceTransform",
+        Hausdorff,
+        "(p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction, made in every step",
+        "voxel that counts and class",
+        f"Karimi and Salcudean, TMI 2020; form of {KERVADEC}",
+        monai="HausdorffDTLoss (both_sides)",
+    ),
+    "blob": LossEntry(
+        "instance-aware",
+        "lib.losses.instance:Blob",
+        Instance,
+        "mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, the other lesions masked out",
+        "sample with a lesion",
+        "Kofler et al., IPMI 2023, arXiv 2205.08209",
+        empty=False,
+        maps=("components",),
+        problems=("binary", "multi-class"),
+    ),
+    "cc_dice_ce": LossEntry(
+        "instance-aware",
+        "lib.losses.instance:ComponentDiceCrossEntropy",
+        Instance,
+        "mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, each in its lesion's Voronoi cell",
+        "sample with a cell",
+        "Bouteille et al., arXiv 2511.17146",
+        empty=False,
+        maps=("voronoi",),
+        problems=("binary", "multi-class"),
+    ),
+    "ace": LossEntry(
+        "calibration",
+        "lib.losses.calibration:AverageCalibrationError",
+        CalibrationError,
+        "mean over non-empty bins of p of |mean y - mean p|",
+        "image and class",
+        "Barfoot et al., arXiv 2506.03942",
+    ),
+    "nacl": LossEntry(
+        "calibration",
+        "lib.losses.calibration:NeighborAwareCalibration",
+        NeighborAware,
+        "-log p_t + alpha mean_c |mean of y_c around - z_c|, z the logits",
+        "voxel that counts",
+        "Murugesan et al., MICCAI 2023, arXiv 2303.06268",
+        problems=("binary", "multi-class"),
+        monai="NACLLoss (mean kernel)",
     ),
 }
-
-
-def check_specification(specification: dict[str, Any]) -> None:
-    """Check a loss specification against the catalogue.
-
-    Raises:
-        SeglossError: unknown loss, unknown parameter, wrong type, or weights on a loss that takes none.
-    """
-    name = specification.get("name")
-    if name is None:
-        raise SeglossError(f"has no 'name'; allowed: {', '.join(CATALOGUE)}")
-    if not isinstance(name, str) or name not in CATALOGUE:
-        raise SeglossError(f"name: unknown loss {name!r}{suggestion(name, CATALOGUE)}")
-    entry = CATALOGUE[name]
-    allowed = [*entry.parameters, *(["inverse_weights"] if entry.weightable else [])]
-    for key, value in specification.items():
-        if key == "name":
-            continue
-        if key not in allowed:
-            raise SeglossError(f"{key}: unknown parameter of loss {name!r}{suggestion(key, allowed)}")
-        if key == "inverse_weights":
-            _check_inverse_weights(value)
-        elif not _is_number(value):
-            raise SeglossError(f"{key}: {value!r} is not a finite number")
-
-
-def _check_inverse_weights(options: Any) -> None:
-    if not isinstance(options, dict):
-        raise SeglossError(
-            f"inverse_weights: {options!r} is not a mapping; write {{}} for the published weights"
-        )
-    for key, value in options.items():
-        if key not in INVERSE_WEIGHT_DEFAULTS:
-            raise SeglossError(
-                f"inverse_weights.{key}: unknown key{suggestion(key, INVERSE_WEIGHT_DEFAULTS)}"
-            )
-        if key == "formula" and (not isinstance(value, str) or value not in INVERSE_WEIGHT_FORMULAS):
-            raise SeglossError(
-                f"inverse_weights.formula: unknown formula {value!r}{suggestion(value, INVERSE_WEIGHT_FORMULAS)}"
-            )
-        if key == "clip" and not (
-            isinstance(value, list | tuple)
-            and len(value) == 2
-            and all(map(_is_number, value))
-            and value[0] <= value[1]
-        ):
-            raise SeglossError(f"inverse_weights.clip: {value!r} is not [lowest, highest]")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def resolved(specification: dict[str, Any]) -> dict[str, Any]:
-    """The specification with every default filled in: all that the catalogue has to say about the values."""
-    full = {**CATALOGUE[specification["name"]].parameters, **specification}
-    if "inverse_weights" in full:
-        full["inverse_weights"] = {**INVERSE_WEIGHT_DEFAULTS, **full["inverse_weights"]}
-    return full
-
-
-def required_maps(specification: dict[str, Any]) -> tuple[str, ...]:
-    """Names of the maps that a loss specification reads, such as ``("components",)``."""
-    maps = set(CATALOGUE[specification["name"]].maps)
-    if "inverse_weights" in specification:
-        maps.add("components")
-    return tuple(sorted(maps))
-
-
-def code_modules(specification: dict[str, Any]) -> tuple[str, ...]:
-    """Modules whose code decides the values of this loss."""
-    modules = [CATALOGUE[specification["name"]].module]
-    if "inverse_weights" in specification:
-        modules.append("lib.losses.inverse_weighting")
-    return tuple(modules)

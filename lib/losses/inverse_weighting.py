@@ -1,11 +1,13 @@
 """Inverse weighting: every connected component gets the same total weight; Shirokikh et al., MICCAI 2020."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lib.losses.base import SegmentationLoss, check_inputs, required_map
+from lib.losses.base import Call, SegmentationLoss
+from lib.losses.batch import Maps
+from lib.losses.instance import n_labels, sums_by_label
 
 
 class InverseWeighted(nn.Module):
@@ -17,11 +19,12 @@ class InverseWeighted(nn.Module):
         self.formula = formula
         self.clip = tuple(clip)
 
-    def forward(self, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor] | None = None) -> Tensor:
-        check_inputs(logits, target)
-        components = required_map(maps, "components", target)
-        weight = inverse_weights(components, self.formula, self.clip)
-        return self.loss.compute(logits, target.to(logits.dtype), weight)
+    def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
+        return self.on(Call(logits, target, maps))
+
+    def on(self, call: Call) -> Tensor:
+        components = call.batch(*self.loss.reading).map("components")
+        return self.loss.on(call, inverse_weights(components, self.formula, self.clip))
 
 
 def inverse_weights(
@@ -32,27 +35,29 @@ def inverse_weights(
     Args:
         components: (batch, 1, *spatial) integer labels, 0 for background; labels may be missing (lesions cut
             away by the patch).
-        formula: ``published`` (README and last state of the code): with N voxels and K components visible in
-            a sample, N / ((K + 1) |C_j|) for every component C_j, the background included, then clipped;
-            ``lesions_only`` (the code when the published records were made): n_pos / (n_cc |C_j|) for
-            lesions, with n_pos lesion voxels and n_cc the largest label, 1 for background, never clipped.
-        clip: lowest and highest weight of the published formula.
+        formula: ``published`` (last state of the code): with N voxels and K components visible in a sample,
+            N / ((K + 1) |C_j|) for every component C_j, the background included, then clipped; ``unclipped``: the
+            same formula as the README prints it; ``lesions_only`` (the code when the published records were made):
+            n_pos / (n_cc |C_j|) for lesions, with n_pos lesion voxels and n_cc the largest label, 1 for background.
+        clip: lowest and highest weight of ``published``.
 
     Returns:
         float32 weights of the same shape.
     """
-    weights = torch.empty(components.shape, dtype=torch.float32, device=components.device)
-    for labels, weight in zip(components.flatten(1).int(), weights.flatten(1), strict=True):
-        table = _weight_of_label(torch.bincount(labels).double(), formula, clip)
-        torch.index_select(table.float(), 0, labels, out=weight)
-    return weights
+    labels = components.flatten(1).long()
+    sizes = sums_by_label(torch.ones_like(labels, dtype=torch.float64), labels, n_labels(labels))
+    table = _weight_of_label(sizes, formula, clip).float()
+    return table.gather(1, labels).view(components.shape)
 
 
 def _weight_of_label(sizes: Tensor, formula: str, clip: Sequence[float]) -> Tensor:
-    """Weights of one sample's labels, the background's first, from their numbers of voxels."""
+    """Weights of each sample's labels, the background's first, from their numbers of voxels, (batch, labels)."""
+    visible = sizes[:, 1:] > 0
     if formula == "lesions_only":
-        weights = sizes[1:].sum() / (len(sizes) - 1) / sizes
-        weights[0] = 1.0
+        labels = torch.arange(1, sizes.shape[1], device=sizes.device)
+        largest = (labels * visible).amax(1, keepdim=True) if visible.shape[1] else 0
+        weights = sizes[:, 1:].sum(1, keepdim=True) / largest / sizes
+        weights[:, 0] = 1.0
         return weights
-    n_visible = (sizes[1:] > 0).sum()
-    return (sizes.sum() / (n_visible + 1.0) / sizes).clamp(*clip)
+    weights = sizes.sum(1, keepdim=True) / (visible.sum(1, keepdim=True) + 1.0) / sizes
+    return weights.clamp(*clip) if formula == "published" else weights

@@ -15,12 +15,13 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from lib.errors import SeglossError
+from lib.losses.base import set_progress
 from lib.training import checkpoints
 from lib.training.sampling import PatchSampler
 
 log = logging.getLogger(__name__)
 
-EXPLODED = 1e6  # no loss in the catalogue comes near it unless the weights have run away
+EXPLODED = 1e12  # T-Loss is of the size of a patch, sums of voxels are; beyond this the weights have run away
 
 
 @dataclass
@@ -112,6 +113,7 @@ class Trainer:
         rate = learning_rate(self.settings["training"], epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        set_progress(self.loss, epoch, self.settings["training"]["epochs"])
         self.network.train()
         steps = self.settings["training"]["steps_per_epoch"]
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
@@ -119,7 +121,11 @@ class Trainer:
         checked = 0
         overlap = torch.zeros(3, dtype=torch.float64, device=self.device)
         for step in range(steps):
-            loss, logits, target = self._step(next(batches))
+            try:
+                loss, logits, target = self._step(next(batches))
+            except SeglossError as error:
+                where = f"run {self.settings['run']}: step {epoch * steps + step + 1}"
+                raise SeglossError(f"{where}: {error}") from error
             losses.append(loss)
             overlap += _overlap(logits, target)
             if (step + 1) % check_every == 0 or step + 1 == steps:
@@ -149,7 +155,7 @@ class Trainer:
             value = float(loss)
             if not abs(value) <= EXPLODED:
                 raise SeglossError(
-                    f"run {self.settings['run']}: loss {self.settings['loss']['name']!r} became {value:g} at step"
+                    f"run {self.settings['run']}: its loss became {value:g} at step"
                     f" {first_step + offset + 1}; lower training.optimizer.learning_rate or look at the loss's"
                     f" parameters and the data"
                 )

@@ -1,0 +1,330 @@
+"""One call's logits, target and maps, checked and brought into the forms that losses compute with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lib.errors import SeglossError
+
+Maps = Mapping[str, Tensor]
+
+
+class Region(NamedTuple):
+    """Probabilities and targets of some classes, (batch, classes, *spatial), 0 where the voxel is ignored."""
+
+    probability: Tensor
+    target: Tensor
+    channels: list[int]
+
+
+class Batch:
+    """The tensors of one call of a loss; what several terms of a sum need is made once.
+
+    A single channel, two softmax channels and every channel of a multi-label problem are binary problems: they are
+    kept as one logit each (``logit``, ``positive``), for two softmax channels the difference of the two, which is
+    exact and half the work. With more channels the problem is kept as ``logits`` and ``labels``. ``raw`` are the
+    logits as they came; ``valid`` tells the voxels that count, None where all do.
+
+    Args:
+        logits: (batch, channels, *spatial), 2D or 3D, float; half precision is computed in float32.
+        target: class labels (batch, 1, *spatial), or one-hot or multi-hot values of the shape of ``logits``.
+        maps: name -> (batch, 1 or channels, *spatial).
+        sigmoid: every channel is a binary problem of its own (multi-label, or one class against the rest).
+        to_onehot_y: True: ``target`` must hold class labels; False: it must have the shape of ``logits``.
+        ignore_index: value of ``target`` at voxels that do not count.
+
+    Raises:
+        SeglossError: shapes, types or values do not fit. Values on a GPU are looked at without waiting for it: the
+            kernel stops there, with the message.
+    """
+
+    def __init__(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        maps: Maps | None = None,
+        sigmoid: bool = False,
+        to_onehot_y: bool | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
+        check_tensors(logits, target, sigmoid, to_onehot_y)
+        check_finite(logits, "logits")
+        logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        self.raw = logits
+        self.maps = maps or {}
+        self.n_channels = logits.shape[1]
+        self.spatial = tuple(range(2, logits.ndim))
+        self.multilabel = sigmoid and self.n_channels > 1
+        self.binary = self.multilabel or self.n_channels <= 2
+        labels, self.valid = self._labels(target, ignore_index)
+        if self.binary:
+            if self.n_channels == 2 and not sigmoid:
+                background, foreground = logits.split(1, dim=1)
+                logits = foreground - background
+            self.logit = logits
+            self.positive = labels.to(logits.dtype)
+        else:
+            self.logits = logits
+            self.labels = labels.long()
+        self._probability: dict[float, Tensor] = {}
+        self._cross_entropy: Tensor | None = None
+
+    def _labels(self, target: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
+        """Labels and counted voxels; for a multi-label problem the labels are 0 or 1 in every channel."""
+        valid = None
+        one_hot = not self.multilabel and target.shape[1] > 1
+        if ignore_index is not None:
+            valid = target != ignore_index
+            valid = valid.all(1, keepdim=True) if one_hot else valid
+            target = target.masked_fill(~valid, 0)
+        as_labels = self.multilabel and target.shape[1] == 1
+        n_values = self.n_channels if as_labels or (not self.multilabel and not one_hot) else 2
+        check_labels(target, max(n_values, 2), ignore_index)
+        if as_labels:
+            target = one_hot_of(target, self.n_channels)
+        elif one_hot:
+            counted = target.sum(1, keepdim=True) == (1 if valid is None else valid)
+            require(
+                counted.all(),
+                lambda: f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1",
+            )
+            target = target[:, 1:] if self.n_channels == 2 else target.argmax(1, keepdim=True)
+        return target, valid
+
+    @property
+    def scores(self) -> Tensor:
+        return self.logit if self.binary else self.logits
+
+    @property
+    def device(self) -> torch.device:
+        return self.scores.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.scores.dtype
+
+    def n_voxels_of(self, regions: Sequence[Region]) -> Tensor | float:
+        """Voxels that count, as float64 (batch, 1 or classes of the regions), or one number where none is ignored."""
+        if self.valid is None:
+            return float(self.scores[0, 0].numel())
+        counts = self.valid.sum(self.spatial).double()
+        return counts if counts.shape[1] == 1 else counts[:, regions[0].channels]
+
+    def masked(self, values: Tensor) -> Tensor:
+        return values if self.valid is None else values * self.valid
+
+    def classes(self, include_background: bool, classes: Sequence[int] | None) -> list[int]:
+        """Numbers of the chosen channels.
+
+        Raises:
+            SeglossError: a class that is not there, or a choice among the classes of a single channel.
+        """
+        if classes is None:
+            return list(range(0 if include_background or self.n_channels == 1 else 1, self.n_channels))
+        if self.n_channels == 1 or max(classes) >= self.n_channels:
+            raise SeglossError(
+                f"classes {list(classes)}: the logits have {self.n_channels} channel(s); choose among"
+                f" 0..{self.n_channels - 1}, or leave 'classes' out for one channel"
+            )
+        return list(classes)
+
+    def cross_entropy(self) -> Tensor:
+        """-log of the probability of the true class: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
+        if self._cross_entropy is None:
+            if self.binary:
+                loss = F.binary_cross_entropy_with_logits(self.logit, self.positive, reduction="none")
+            else:
+                loss = F.cross_entropy(self.logits, self.labels[:, 0], reduction="none").unsqueeze(1)
+            self._cross_entropy = loss
+        return self._cross_entropy
+
+    def log_probability_sum(self) -> Tensor:
+        """Sum over the classes of log p, shaped like ``cross_entropy``."""
+        if self.binary:
+            return self.logit - 2 * F.softplus(self.logit)
+        return F.log_softmax(self.logits, 1).sum(1, keepdim=True)
+
+    def power_sum(self, q: float) -> Tensor:
+        """Sum over the classes of p^q, shaped like ``cross_entropy``."""
+        if self.binary:
+            return sum((q * F.logsigmoid(sign * self.logit)).exp() for sign in (1, -1))
+        return (q * F.log_softmax(self.logits, 1)).exp().sum(1, keepdim=True)
+
+    def per_class(self, values: Sequence[float]) -> Tensor:
+        """One value per class, spread to the voxels: each takes the value of its true class.
+
+        Args:
+            values: background and foreground for one channel, otherwise one value a channel.
+
+        Returns:
+            (batch, 1, *spatial); multi-label (1, channels, 1...).
+        """
+        expected = max(self.n_channels, 2)
+        if len(values) != expected:
+            raise SeglossError(
+                f"{len(values)} class weights {tuple(values)}: {expected} were expected, one a class"
+                " (background and foreground for one channel)"
+            )
+        if self.binary and not self.multilabel:
+            return values[0] + (values[1] - values[0]) * self.positive
+        table = torch.tensor(values, dtype=self.dtype, device=self.device)
+        return table.view(1, -1, *[1] * len(self.spatial)) if self.multilabel else table[self.labels]
+
+    def regions(self, classes: Sequence[int], temperature: float = 1.0) -> list[Region]:
+        """Probabilities and targets of the chosen channels; ``temperature`` multiplies the logits."""
+        if self.binary and not self.multilabel:
+            foreground = self.n_channels - 1
+            return [self.side(channel == foreground, temperature) for channel in classes]
+        if temperature not in self._probability:
+            whole = torch.sigmoid(temperature * self.logit) if self.binary else None
+            whole = F.softmax(temperature * self.logits, 1) if whole is None else whole
+            self._probability[temperature] = self.masked(whole)
+        probability = self._probability[temperature]
+        target = self.masked(self.positive if self.binary else one_hot_of(self.labels, self.n_channels))
+        if len(classes) < self.n_channels:
+            probability, target = probability[:, classes], target[:, classes]
+        return [Region(probability, target.to(probability.dtype), list(classes))]
+
+    def side(self, foreground: bool, temperature: float = 1.0) -> Region:
+        """The foreground or the background of binary problems."""
+        key = temperature if foreground else -temperature
+        if key not in self._probability:
+            self._probability[key] = self.masked(torch.sigmoid(key * self.logit))
+        target = self.masked(self.positive if foreground else 1 - self.positive)
+        return Region(self._probability[key], target, [self.n_channels - 1 if foreground else 0])
+
+    def foreground(self) -> "Batch":
+        """The same voxels as foreground against background: one logit, whatever the number of softmax classes.
+
+        Raises:
+            SeglossError: a multi-label problem has no single foreground.
+        """
+        if self.multilabel:
+            raise SeglossError(
+                "sigmoid: true with several channels: this loss needs one foreground; give it softmax classes"
+                " or one channel"
+            )
+        if self.binary:
+            return self
+        merged = object.__new__(Batch)
+        merged.__dict__.update(self.__dict__)
+        merged.binary, merged.n_channels = True, 1
+        merged.logit = torch.logsumexp(self.logits[:, 1:], 1, keepdim=True) - self.logits[:, :1]
+        merged.positive = (self.labels > 0).to(merged.logit.dtype)
+        merged._probability, merged._cross_entropy = {}, None
+        return merged
+
+    def map(self, name: str, channels: Sequence[int] | None = None) -> Tensor:
+        """Return the map ``name``, or those of its channels that belong to ``channels``.
+
+        A map of one channel belongs to the foreground.
+
+        Raises:
+            SeglossError: it is missing, or of a shape that does not fit.
+        """
+        if name not in self.maps:
+            given = ", ".join(self.maps) or "none"
+            raise SeglossError(f"map {name!r} is missing; given: {given}; pass maps={{{name!r}: tensor}}")
+        values = self.maps[name]
+        reference = self.positive if self.binary else self.labels
+        expected = (len(reference), *reference.shape[2:])
+        if values.ndim != reference.ndim or (len(values), *values.shape[2:]) != expected:
+            raise SeglossError(
+                f"map {name!r} {tuple(values.shape)}: (batch {expected[0]}, channels, *{tuple(expected[1:])})"
+                " was expected, as the target's"
+            )
+        if values.device != self.device:
+            raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
+        if values.is_floating_point():
+            check_finite(values, f"map {name!r}")
+        if channels is None:
+            if values.shape[1] != 1:
+                raise SeglossError(f"map {name!r} {tuple(values.shape)}: one channel was expected")
+            return values
+        if values.shape[1] == self.n_channels:
+            return values if len(channels) == self.n_channels else values[:, channels]
+        if values.shape[1] == 1 and self.n_channels == 2 and list(channels) == [1]:
+            return values
+        raise SeglossError(
+            f"map {name!r} {tuple(values.shape)} has {values.shape[1]} channel(s): {self.n_channels} were expected, one"
+            " a class; a map of the foreground alone serves two classes with include_background: false"
+        )
+
+
+def one_hot_of(labels: Tensor, n_channels: int) -> Tensor:
+    """Truth values (batch, channels, *spatial) of labels (batch, 1, *spatial)."""
+    channels = torch.arange(n_channels, dtype=labels.dtype, device=labels.device)
+    return labels == channels.view(1, -1, *[1] * (labels.ndim - 2))
+
+
+def check_tensors(logits: Tensor, target: Tensor, sigmoid: bool, to_onehot_y: bool | None) -> None:
+    """Check types and shapes.
+
+    Raises:
+        SeglossError: they do not fit each other or the options.
+    """
+    for name, tensor in (("logits", logits), ("target", target)):
+        if not isinstance(tensor, Tensor):
+            raise SeglossError(f"{name}: a tensor was expected, found {type(tensor).__name__}")
+    if not logits.is_floating_point():
+        raise SeglossError(f"logits are {logits.dtype}: a floating-point type was expected")
+    if target.is_complex():
+        raise SeglossError(f"target is {target.dtype}: integer labels or 0 and 1 were expected")
+    if logits.ndim not in (4, 5):
+        raise SeglossError(
+            f"logits {tuple(logits.shape)}: (batch, channels, height, width[, depth]) was expected"
+        )
+    if not logits.numel():
+        raise SeglossError(f"logits {tuple(logits.shape)} are empty")
+    n_channels = logits.shape[1]
+    allowed = {None: {1, n_channels}, True: {1}, False: {n_channels}}[to_onehot_y]
+    spatial_fits = (len(target), *target.shape[2:]) == (len(logits), *logits.shape[2:])
+    if target.ndim != logits.ndim or not spatial_fits or target.shape[1] not in allowed:
+        shapes = " or ".join(str((len(logits), n, *logits.shape[2:])) for n in sorted(allowed))
+        raise SeglossError(
+            f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}: {shapes} was expected"
+            + (f" with to_onehot_y={to_onehot_y}" if to_onehot_y is not None else "")
+        )
+    if logits.device != target.device:
+        raise SeglossError(f"target is on {target.device}, the logits are on {logits.device}")
+
+
+def check_finite(values: Tensor, name: str) -> None:
+    lowest, highest = torch.aminmax(values.detach())
+    require(
+        torch.isfinite(lowest) & torch.isfinite(highest),
+        lambda: f"{name} {tuple(values.shape)} hold NaN or infinity: finite numbers were expected",
+    )
+
+
+def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> None:
+    """Check that the target holds whole numbers from 0 to n_values - 1."""
+    if target.dtype == torch.bool:
+        return
+    lowest, highest = torch.aminmax(target)
+    hint = "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
+    require(
+        (lowest >= 0) & (highest < n_values),
+        lambda: (
+            f"target {tuple(target.shape)} holds values from {lowest.item():g} to {highest.item():g}:"
+            f" 0..{n_values - 1} was expected{hint}"
+        ),
+    )
+    if target.is_floating_point():
+        require(
+            (target == target.round()).all(),
+            lambda: f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected",
+        )
+
+
+def require(holds: Tensor, told: Callable[[], str]) -> None:
+    """Raise SeglossError(told()) unless ``holds``; on a GPU stop the kernel instead of waiting for it."""
+    if torch.compiler.is_compiling():
+        return  # looking at a value would break the graph
+    if holds.device.type == "cuda":
+        torch._assert_async(holds, "segloss: logits, target or map hold a value that is not allowed; see on a CPU")
+    elif not holds:
+        raise SeglossError(told())

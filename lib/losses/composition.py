@@ -1,0 +1,129 @@
+"""Losses made of losses: weighted sums with schedules, deep supervision, a user's own module."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lib.errors import SeglossError
+from lib.losses.base import Call, set_progress
+from lib.losses.batch import Maps
+from lib.losses.schedule import weight_at
+
+
+class WeightedSum(nn.Module):
+    """Sum of terms times their weights; a weight is a number or a schedule (``lib.losses.schedule``)."""
+
+    def __init__(self, terms: Sequence[nn.Module], weights: Sequence[float | Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.terms = nn.ModuleList(terms)
+        self.schedules = tuple(weights)
+        weights = torch.zeros(len(self.schedules), dtype=torch.float64)
+        self.register_buffer("weights", weights, persistent=False)  # a tensor: a change recompiles nothing
+        self.set_progress(0, 1)
+
+    def set_progress(self, epoch: int, epochs: int) -> None:
+        """Take the weights of ``epoch``, counted from 0, of a training of ``epochs``."""
+        weights = [weight_at(schedule, epoch, epochs) for schedule in self.schedules]
+        self.weights.copy_(torch.tensor(weights))
+        for term in self.terms:
+            set_progress(term, epoch, epochs)
+
+    def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
+        return self.on(Call(logits, target, maps))
+
+    def on(self, call: Call) -> Tensor:
+        values = [term.on(call) for term in self.terms]
+        return sum(weight.to(value.dtype) * value for weight, value in zip(self.weights, values, strict=True))
+
+
+class DeepSupervision(nn.Module):
+    """One loss at several resolutions of the network's output, the full one first, times ``weights``.
+
+    Labels and maps of labels are taken at the voxel nearest to each coarse voxel's centre, so that label and map
+    still belong together; real-valued maps (distances, in units of space) are interpolated linearly there.
+    ``weights`` None: halved from level to level, in sum 1.
+    """
+
+    def __init__(self, loss: nn.Module, weights: Sequence[float] | None) -> None:
+        super().__init__()
+        self.loss = loss
+        self.weights = weights
+
+    def set_progress(self, epoch: int, epochs: int) -> None:
+        set_progress(self.loss, epoch, epochs)
+
+    def forward(
+        self, logits: Sequence[Tensor], target: Tensor, maps: Maps | None = None
+    ) -> Tensor:
+        if isinstance(logits, Tensor):
+            raise SeglossError(
+                f"logits {tuple(logits.shape)}: deep supervision expects a list of outputs, full resolution first"
+            )
+        weights = self.weights or [2.0**-level for level in range(len(logits))]
+        if len(weights) != len(logits):
+            raise SeglossError(
+                f"deep supervision has {len(weights)} weights, the network gave {len(logits)} outputs"
+            )
+        total = sum(weights) if self.weights is None else 1.0
+        return sum(
+            weight / total * self.loss(level, *resampled(level.shape[2:], target, maps))
+            for weight, level in zip(weights, logits, strict=True)
+            if weight
+        )
+
+
+def resampled(size: Sequence[int], target: Tensor, maps: Maps | None) -> tuple[Tensor, dict[str, Tensor]]:
+    """Target and maps at another resolution."""
+    if tuple(size) == tuple(target.shape[2:]):
+        return target, dict(maps or {})
+    return (
+        _nearest(target, size),
+        {
+            name: _linear(values, size) if values.is_floating_point() else _nearest(values, size)
+            for name, values in (maps or {}).items()
+        },
+    )
+
+
+def _nearest(values: Tensor, size: Sequence[int]) -> Tensor:
+    """Values at the coarse voxels' centres, by indexing: interpolation would round large labels."""
+    for axis, (length, coarse) in enumerate(zip(values.shape[2:], size, strict=True), start=2):
+        centres = (torch.arange(coarse, device=values.device) + 0.5) * (length / coarse)
+        values = values.index_select(axis, centres.long())
+    return values
+
+
+def _linear(values: Tensor, size: Sequence[int]) -> Tensor:
+    mode = "bilinear" if len(size) == 2 else "trilinear"
+    return F.interpolate(values, tuple(size), mode=mode, align_corners=False)
+
+
+class UserLoss(nn.Module):
+    """A module from elsewhere: called with float targets, and with the maps if its ``forward`` takes three.
+
+    Raises:
+        SeglossError: it returned something else than a scalar.
+    """
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        super().__init__()
+        self.module = module
+        self.name = name
+        parameters = inspect.signature(module.forward).parameters.values()
+        places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.takes_maps = len(places) > 2 or any(p.kind == p.VAR_POSITIONAL for p in parameters)
+
+    def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
+        target = target.to(logits.dtype)
+        value = self.module(logits, target, maps or {}) if self.takes_maps else self.module(logits, target)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            told = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise SeglossError(f"loss {self.name!r} returned {told}: a scalar tensor was expected")
+        return value.reshape(())
+
+    def on(self, call: Call) -> Tensor:
+        return self(call.logits, call.target, call.maps)

@@ -1,0 +1,84 @@
+"""Losses on region proportions, the label marginals of Liu et al. (2021; MedIA 2024).
+
+The proportion of a class in an image is its share of the voxels that count: g of the target, p of the predicted
+probabilities, each with 1e-10 added above and below (so that a fully ignored image has g = p = 1: loss 0).
+``temperature`` multiplies the logits. The published losses are cross-entropy plus ``alpha`` times one of these;
+they are sums by name.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lib.losses.base import SegmentationLoss
+from lib.losses.batch import Batch, Region
+
+EPSILON = 1e-10
+
+
+class ProportionLoss(SegmentationLoss):
+    def __init__(self, temperature: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.temperature = temperature
+
+    def compute(self, batch: Batch) -> Tensor:
+        return self.reduced(self.compare(*proportions(self.regions(batch, self.temperature), batch)))
+
+    def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
+        """Compare proportions, (batch, classes) each."""
+        raise NotImplementedError
+
+
+def proportions(regions: list[Region], batch: Batch) -> tuple[Tensor, Tensor]:
+    """Proportions of target and prediction, (batch, classes) each."""
+    n_voxels = batch.n_voxels_of(regions)
+    actual, predicted = (
+        (torch.cat([values.sum(batch.spatial) for values in column], 1) + EPSILON) / (n_voxels + EPSILON)
+        for column in (
+            [region.target for region in regions],
+            [region.probability for region in regions],
+        )
+    )
+    return actual, predicted
+
+
+class ProportionL1(ProportionLoss):
+    """mean over images and classes of |p - g|."""
+
+    def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
+        return (predicted - actual).abs()
+
+
+class ProportionKL(ProportionLoss):
+    """mean over images of sum_c g log(g / p): KL of the predicted from the true proportions.
+
+    One channel, and every channel of a multi-label problem, has two classes, itself and the rest. The released code
+    leaves the rest out for multi-label (``one_sided``), which is no divergence and can be negative. The proportion
+    of the rest is summed itself, not 1 - g, so that an image of one class only has no log 0.
+    """
+
+    def __init__(self, one_sided: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.one_sided = one_sided
+
+    def compute(self, batch: Batch) -> Tensor:
+        regions = self.regions(batch, self.temperature)
+        divergence = self.compare(*proportions(regions, batch))
+        if (batch.n_channels == 1 or batch.multilabel) and not self.one_sided:
+            rest = batch.side(False, self.temperature)
+            if batch.multilabel:
+                channels = regions[0].channels
+                rest = Region(rest.probability[:, channels], rest.target[:, channels], channels)
+            divergence = divergence + self.compare(*proportions([rest], batch))
+        return self.reduced(divergence.sum(1))
+
+    def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
+        return actual * (actual / predicted).log()
+
+
+class DiceBias(ProportionLoss):
+    """mean over images and classes of log(p + g): the size penalty hidden in -log Dice."""
+
+    def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
+        return (predicted + actual + EPSILON).log()

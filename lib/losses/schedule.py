@@ -1,0 +1,53 @@
+"""Weights of a sum's terms as functions of training progress. Never imports torch.
+
+A resumed training computes the same weights: no state is kept. Progress t of an epoch e, counted from 0, of E is e/E.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lib.schema import Fraction, Number, Section
+
+
+class Linear(Section):
+    """From ``start`` to ``stop``, which is reached when ``over`` of the training is done, and kept.
+
+    Two terms with opposite schedules rebalance; a convex rebalancing is one whose weights add up to 1 at both ends.
+    """
+
+    schedule: Literal["linear"]
+    start: Number
+    stop: Number
+    over: Fraction = 1.0
+
+    def at(self, epoch: int, epochs: int) -> float:
+        progress = min(epoch / (self.over * epochs), 1.0)
+        return self.start + (self.stop - self.start) * progress
+
+
+class Steps(Section):
+    """``start`` times ``factor`` after every part ``every`` of the training, never beyond ``stop`` (the cap)."""
+
+    schedule: Literal["steps"]
+    start: Number
+    factor: Annotated[Number, Field(gt=0)]
+    every: Fraction
+    stop: Number
+
+    def at(self, epoch: int, epochs: int) -> float:
+        n_steps = int(epoch / (self.every * epochs) + 1e-9)  # 0.3 / 0.1 is a little less than 3
+        limit = min if self.factor >= 1 else max
+        return limit(self.start * self.factor**n_steps, self.stop)
+
+
+Schedule = Annotated[Linear | Steps, Field(discriminator="schedule")]
+SCHEDULES = {"linear": Linear, "steps": Steps}
+
+
+def weight_at(weight: float | Mapping[str, Any], epoch: int, epochs: int) -> float:
+    """The weight in ``epoch``, counted from 0, of ``epochs``."""
+    if not isinstance(weight, Mapping):
+        return float(weight)
+    return SCHEDULES[weight["schedule"]](**weight).at(epoch, epochs)
