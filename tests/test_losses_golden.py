@@ -163,13 +163,14 @@ def t_loss_inputs(recipe: str) -> tuple[np.ndarray, np.ndarray]:
     return np.random.default_rng(2).standard_normal((2, 128, 128))[:, None], np.stack(disks)[:, None]
 
 
-@pytest.mark.parametrize("recipe", ["A_nu=1.0", "A_nu=0.0", "A_nu=-2.4", "A_nu=5.0", "C_nu=1.0", "C_nu=-2.4"])
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+RECIPES = ["A_nu=1.0", "A_nu=0.0", "A_nu=-2.4", "A_nu=5.0", "C_nu=1.0", "C_nu=-2.4"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_t_loss_as_released(golden: Callable, recipe: str, reduction: str) -> None:
     inputs = t_loss_inputs(recipe[0])
     records = golden("t_loss")["tloss"][recipe]["repo_float64_full"]
-    if reduction not in records:
-        pytest.skip("the golden file has no such reduction of this recipe")
     z = torch.tensor(inputs[0], requires_grad=True)
     options = {"nu": float(recipe.split("=")[1]), "reduction": reduction}
     loss = build_loss("t_loss_released", **options).double()
@@ -185,7 +186,7 @@ def test_t_loss_as_released(golden: Callable, recipe: str, reduction: str) -> No
     assert z.grad.flatten()[:5].tolist() == pytest.approx(expected["grad_logits_first5"], rel=1e-9)
 
 
-@pytest.mark.parametrize("recipe", ["A_nu=1.0", "A_nu=0.0", "A_nu=-2.4", "A_nu=5.0", "C_nu=1.0", "C_nu=-2.4"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_t_loss_as_in_the_paper(golden: Callable, recipe: str) -> None:
     record = golden("t_loss")["tloss"][recipe]
     expected = record["formula_paper_mean"] if "formula_paper_mean" in record else record["formula_paper"]["mean"]

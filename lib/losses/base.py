@@ -54,8 +54,8 @@ class SegmentationLoss(nn.Module):
 
     def on(self, call: Call, weight: Tensor | None = None) -> Tensor:
         """The loss of a call; ``weight`` (batch, 1, *spatial) for losses that the catalogue calls weightable."""
-        with torch.autocast(call.logits.device.type, enabled=False):
-            batch = call.batch(*self.reading)
+        batch = call.batch(*self.reading)
+        with torch.autocast(batch.device.type, enabled=False):
             return self.compute(batch) if weight is None else self.compute(batch, weight)
 
     def compute(self, batch: Batch) -> Tensor:

@@ -91,7 +91,7 @@ class Batch:
                 counted.all(),
                 lambda: f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1",
             )
-            target = target[:, 1:] if self.n_channels == 2 else target.argmax(1, keepdim=True)
+            target = target[:, 1:] if self.n_channels == 2 else target.byte().argmax(1, keepdim=True)
         return target, valid
 
     @property
@@ -217,14 +217,42 @@ class Batch:
         merged._probability, merged._cross_entropy = {}, None
         return merged
 
-    def map(self, name: str, channels: Sequence[int] | None = None) -> Tensor:
-        """Return the map ``name``, or those of its channels that belong to ``channels``.
+    def label_map(self, name: str) -> Tensor:
+        """Return a map of labels, (batch, 1, *spatial).
+
+        Raises:
+            SeglossError: it is missing, of a shape that does not fit, or no map of labels from 0.
+        """
+        labels = self._map(name)
+        if labels.shape[1] != 1:
+            raise SeglossError(f"map {name!r} {tuple(labels.shape)}: one channel was expected")
+        if labels.is_floating_point():
+            raise SeglossError(f"map {name!r} is {labels.dtype}: whole numbers were expected")
+        require(
+            (labels >= 0).all(), lambda: f"map {name!r} {tuple(labels.shape)} holds negative labels: 0 and up were expected"
+        )
+        return labels
+
+    def distance_map(self, name: str, channels: Sequence[int]) -> Tensor:
+        """Return the channels of a real-valued map that belong to ``channels``.
 
         A map of one channel belongs to the foreground.
 
         Raises:
-            SeglossError: it is missing, or of a shape that does not fit.
+            SeglossError: it is missing, of a shape that does not fit, or not finite.
         """
+        values = self._map(name).to(self.dtype)
+        check_finite(values, f"map {name!r}")
+        if values.shape[1] == self.n_channels:
+            return values if len(channels) == self.n_channels else values[:, channels]
+        if values.shape[1] == 1 and self.n_channels == 2 and list(channels) == [1]:
+            return values
+        raise SeglossError(
+            f"map {name!r} {tuple(values.shape)} has {values.shape[1]} channel(s): {self.n_channels} were expected, one"
+            " a class; a map of the foreground alone serves two classes with include_background: false"
+        )
+
+    def _map(self, name: str) -> Tensor:
         if name not in self.maps:
             given = ", ".join(self.maps) or "none"
             raise SeglossError(f"map {name!r} is missing; given: {given}; pass maps={{{name!r}: tensor}}")
@@ -238,20 +266,7 @@ class Batch:
             )
         if values.device != self.device:
             raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
-        if values.is_floating_point():
-            check_finite(values, f"map {name!r}")
-        if channels is None:
-            if values.shape[1] != 1:
-                raise SeglossError(f"map {name!r} {tuple(values.shape)}: one channel was expected")
-            return values
-        if values.shape[1] == self.n_channels:
-            return values if len(channels) == self.n_channels else values[:, channels]
-        if values.shape[1] == 1 and self.n_channels == 2 and list(channels) == [1]:
-            return values
-        raise SeglossError(
-            f"map {name!r} {tuple(values.shape)} has {values.shape[1]} channel(s): {self.n_channels} were expected, one"
-            " a class; a map of the foreground alone serves two classes with include_background: false"
-        )
+        return values
 
 
 def one_hot_of(labels: Tensor, n_channels: int) -> Tensor:

@@ -248,6 +248,7 @@ CATALOGUE: dict[str, LossEntry] = {
         Dice,
         "1 - (2 sum(p y) + smooth_nr) / (sum p + sum y + smooth_dr); sum p^2 with squared_pred",
         f"Milletari et al., 3DV 2016; squared in {SHIROKIKH}; absent classes as zero in {LIU}",
+        empty=False,
         monai="DiceLoss",
     ),
     "log_dice": _region(
@@ -269,6 +270,7 @@ CATALOGUE: dict[str, LossEntry] = {
         Tversky,
         "1 - (TP + smooth_nr) / (TP + alpha FP + beta FN + smooth_dr)",
         "Salehi et al., MLMI 2017",
+        empty=False,
         monai="TverskyLoss",
     ),
     "focal_tversky": _region(
@@ -276,6 +278,7 @@ CATALOGUE: dict[str, LossEntry] = {
         FocalTversky,
         "the loss of `tversky` to the power gamma",
         "Abraham and Khan, ISBI 2019",
+        empty=False,
     ),
     "asymmetric_similarity": _region(
         "AsymmetricSimilarity",
@@ -342,6 +345,8 @@ CATALOGUE: dict[str, LossEntry] = {
         "phi p, phi the signed distance to the border, negative inside",
         "voxel that counts and class",
         KERVADEC,
+        empty=False,
+        full=False,
         maps=("{distance}",),
         monai="BoundaryLoss (with its maps)",
     ),
@@ -352,6 +357,8 @@ CATALOGUE: dict[str, LossEntry] = {
         "1 - sum_c w_c sum (phi (1 - p - y))^2 / sum_c w_c sum phi^2, w_c = 1 / (1 + G_c^2) unless given",
         "sample",
         "Celaya et al., arXiv 2302.03868",
+        empty=False,
+        full=False,
         maps=("{distance}",),
     ),
     "hausdorff_dt": LossEntry(

@@ -28,7 +28,7 @@ class WeightedSum(nn.Module):
     def set_progress(self, epoch: int, epochs: int) -> None:
         """Take the weights of ``epoch``, counted from 0, of a training of ``epochs``."""
         weights = [weight_at(schedule, epoch, epochs) for schedule in self.schedules]
-        self.weights.copy_(torch.tensor(weights))
+        self.weights.copy_(torch.tensor(weights, dtype=torch.float64))
         for term in self.terms:
             set_progress(term, epoch, epochs)
 

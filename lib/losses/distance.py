@@ -23,8 +23,7 @@ class DistanceLoss(SegmentationLoss):
         self.distance = distance
 
     def maps(self, batch: Batch, region: Region) -> Tensor:
-        channels = None if batch.n_channels == 1 else region.channels
-        return batch.masked(batch.map(self.distance, channels)).to(batch.dtype)
+        return batch.masked(batch.distance_map(self.distance, region.channels))
 
 
 class Boundary(DistanceLoss):

@@ -23,7 +23,7 @@ class InverseWeighted(nn.Module):
         return self.on(Call(logits, target, maps))
 
     def on(self, call: Call) -> Tensor:
-        components = call.batch(*self.loss.reading).map("components")
+        components = call.batch(*self.loss.reading).label_map("components")
         return self.loss.on(call, inverse_weights(components, self.formula, self.clip))
 
 

@@ -1,0 +1,404 @@
+"""The losses against slow, independent evaluations of their formulas, against MONAI, and against hand-made cases."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import monai.losses
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage, special
+from torch import Tensor
+
+from lib.losses import build_loss
+from lib.losses.catalogue import CATALOGUE
+from lib.losses.inverse_weighting import inverse_weights
+from lib.maps import connected_components, published_distance, voronoi_cells
+
+SHAPE = (9, 8, 10)
+
+
+def inputs(channels: int, batch: int = 2, labels: int | None = None) -> tuple[Tensor, Tensor]:
+    rng = np.random.default_rng(17)
+    target = rng.integers(0, labels or max(channels, 2), (batch, 1, *SHAPE))
+    return torch.from_numpy(rng.standard_normal((batch, channels, *SHAPE)) * 2), torch.from_numpy(target)
+
+
+def value_and_gradient(loss: Callable, logits: Tensor, *others: object) -> tuple[float, Tensor]:
+    z = logits.clone().requires_grad_()
+    value = loss(z, *others)
+    return value.item(), torch.autograd.grad(value, z)[0]
+
+
+def assert_equal(first: tuple[float, Tensor], second: tuple[float, Tensor], rtol: float) -> None:
+    assert first[0] == pytest.approx(second[0], rel=rtol)
+    assert (first[1] - second[1]).abs().max() <= rtol * second[1].abs().max()
+
+
+# MONAI, which makes one-hot targets and some sums in float32
+
+MONAI_DIGITS = 1e-6
+ACTIVATION = {1: {"sigmoid": True}, 2: {"softmax": True}, 4: {"softmax": True}}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("include_background", [True, False])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"name": "dice"}, lambda **o: monai.losses.DiceLoss(**o)),
+        ({"name": "dice", "squared_pred": True}, lambda **o: monai.losses.DiceLoss(squared_pred=True, **o)),
+        (
+            {"name": "dice", "batch": True, "smooth_nr": 1, "smooth_dr": 1},
+            lambda **o: monai.losses.DiceLoss(batch=True, smooth_nr=1, smooth_dr=1, **o),
+        ),
+        ({"name": "tversky"}, lambda **o: monai.losses.TverskyLoss(alpha=0.3, beta=0.7, **o)),
+        ({"name": "generalized_dice"}, lambda **o: monai.losses.GeneralizedDiceLoss(**o)),
+        ({"name": "hausdorff_dt"}, lambda **o: monai.losses.HausdorffDTLoss(**o)),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_equal_to_monai(ours: dict, theirs: Callable, channels: int, include_background: bool) -> None:
+    if channels == 1 and (ours["name"] == "generalized_dice" or not include_background):
+        return  # one channel: two regions here, one there; no background to leave out
+    logits, target = inputs(channels, labels=max(channels, 2) - (ours["name"] == "generalized_dice"))
+    other = theirs(
+        include_background=include_background, to_onehot_y=channels > 1, **ACTIVATION[channels], reduction="mean"
+    )
+    loss = build_loss(ours, include_background=include_background)
+    mine = value_and_gradient(loss, logits, target)
+    assert_equal(mine, value_and_gradient(other, logits, target.double()), MONAI_DIGITS)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_focal_equals_monai(channels: int) -> None:
+    logits, target = inputs(channels)
+    other = monai.losses.FocalLoss(use_softmax=channels > 1, to_onehot_y=channels > 1, alpha=0.75, gamma=1.5)
+    theirs = value_and_gradient(other, logits, target.double())
+    mine = value_and_gradient(build_loss("focal", alpha=0.75, gamma=1.5), logits, target)
+    assert_equal(mine, (theirs[0] * channels, theirs[1] * channels), MONAI_DIGITS)
+
+
+def test_sums_equal_monai() -> None:
+    logits, target = inputs(4)
+    other = monai.losses.DiceCELoss(softmax=True, to_onehot_y=True)
+    mine = value_and_gradient(build_loss("dice_ce"), logits, target)
+    assert_equal(mine, value_and_gradient(other, logits, target), MONAI_DIGITS)
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_nacl_equals_monai(distance: str, kernel_size: int, channels: int) -> None:
+    logits, target = inputs(channels)
+    other = monai.losses.NACLLoss(channels, 3, kernel_size=kernel_size, distance_type=distance, alpha=0.3)
+    loss = build_loss("nacl", distance=distance, kernel_size=kernel_size, alpha=0.3)
+    theirs = value_and_gradient(other, logits, target[:, 0])
+    assert_equal(value_and_gradient(loss, logits, target), theirs, MONAI_DIGITS)
+
+
+def test_boundary_equals_monai_on_maps_of_the_whole_patch() -> None:
+    logits, _ = inputs(2)
+    target = torch.zeros(2, 1, *SHAPE, dtype=torch.long)
+    target[0, 0, 2:6, 2:5, 3:8] = target[1, 0, 4:, 1:3, 2:4] = 1
+    maps = np.stack([[published_distance(s[0] == c, (1, 1, 1)) for c in (0, 1)] for s in target.numpy()])
+    mine = value_and_gradient(
+        build_loss("boundary"), logits, target, {"published_distance": torch.from_numpy(maps)}
+    )
+    other = monai.losses.BoundaryLoss(softmax=True, to_onehot_y=True, include_background=True)
+    assert_equal(mine, value_and_gradient(other, logits, target), MONAI_DIGITS)
+
+
+# Slow evaluations
+
+
+def probabilities(logits: Tensor) -> np.ndarray:
+    z = logits.numpy()
+    return special.expit(z) if z.shape[1] == 1 else special.softmax(z, 1)
+
+
+def lesions() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Two samples with several lesions and one without; component labels with gaps, as in a patch."""
+    rng = np.random.default_rng(23)
+    target = np.zeros((3, 1, *SHAPE), int)
+    for sample in target[:2, 0]:
+        sample[ndimage.gaussian_filter(rng.standard_normal(SHAPE), 1) > 0.25] = 1
+    components = np.stack([connected_components(sample[0]).astype(np.int64) * 3 for sample in target])
+    cells = np.stack([voronoi_cells(sample[0], (3, 1, 1)).astype(np.int64) for sample in target])
+    assert len(np.unique(components[0])) > 3
+    maps = {"components": torch.from_numpy(components)[:, None], "voronoi": torch.from_numpy(cells)[:, None]}
+    return torch.from_numpy(rng.standard_normal((3, 1, *SHAPE)) * 2), torch.from_numpy(target), maps
+
+
+def instance_loss_by_loop(logits: Tensor, target: Tensor, labels: Tensor, masked: bool, weights: tuple) -> float:
+    p, y, labels = probabilities(logits)[:, 0], target.numpy()[:, 0], labels.numpy()[:, 0]
+    cross_entropy = -np.where(y, np.log(p), np.log1p(-p))
+    samples = []
+    for sample in range(len(p)):
+        found = []
+        for label in np.unique(labels[sample][labels[sample] > 0]):
+            own = labels[sample] == label
+            domain = own | (labels[sample] == 0) if masked else own
+            inside = p[sample][domain]
+            actual = y[sample][domain]
+            dice = 2 * (inside * actual).sum() / (inside.sum() + actual.sum())
+            found.append(weights[0] * (1 - dice) + weights[1] * cross_entropy[sample][domain].mean())
+        if found:
+            samples.append(np.mean(found))
+    return float(np.mean(samples))
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.0), (0.5, 2.0)])
+def test_instance_losses_equal_a_loop_over_lesions(weights: tuple[float, float]) -> None:
+    logits, target, maps = lesions()
+    for name, map_name in (("blob", "components"), ("cc_dice_ce", "voronoi")):
+        loss = build_loss(name, dice_weight=weights[0], ce_weight=weights[1])
+        expected = instance_loss_by_loop(logits, target, maps[map_name], name == "blob", weights)
+        assert loss(logits, target, maps).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_instance_losses_take_several_classes_as_one_foreground() -> None:
+    logits, target, maps = lesions()
+    two = torch.cat([-logits, logits], 1) / 2
+    split = torch.cat([-logits, logits.expand(-1, 3, *SHAPE) - math.log(3)], 1)
+    for name in ("blob", "cc_dice_ce"):
+        expected = build_loss(name)(logits, target, maps).item()
+        assert build_loss(name)(two, target, maps).item() == pytest.approx(expected, rel=1e-9)
+        halved = torch.cat([split[:, :1] * 0, split[:, 1:] - split[:, :1]], 1)
+        value = build_loss(name)(halved, target * 2, maps).item()
+        assert value == pytest.approx(build_loss(name)(2 * logits, target, maps).item(), rel=1e-9)
+
+
+def test_other_lesions_do_not_matter_to_blob() -> None:
+    logits, target, maps = lesions()
+    one = torch.zeros_like(target)
+    one[:2, :, 3:5, 3:5, 3:5] = one[:2, :, 7:, 7:, 7:] = 1
+    labels = one.clone()
+    labels[:, :, 7:] *= 2
+    loss = build_loss("blob", ce_weight=0, reduction="none")
+    before = loss(logits, one, {"components": labels})
+    better = logits.clone()
+    better[:2, :, 7:, 7:, 7:] = 40.0  # the second lesion found: only its own half of the mean changes
+    after = loss(better, one, {"components": labels})
+    change = (before - after)[:2]
+    alone = build_loss("blob", ce_weight=0, reduction="none")
+    only_second = one * (labels == 2)
+    ignored = torch.where(labels == 1, 255, only_second)
+    second = [
+        build_loss("blob", ce_weight=0, reduction="none", ignore_index=255)(z, ignored, {"components": labels * (labels == 2)})
+        for z in (logits, better)
+    ]
+    assert change.tolist() == pytest.approx(((second[0] - second[1])[:2] / 2).tolist(), rel=1e-9)
+    assert alone(logits, one * 0, {"components": labels * 0}).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("binning", ["hard", "soft"])
+def test_calibration_error_equals_a_loop_over_bins(binning: str) -> None:
+    logits, target = inputs(3)
+    p, bins = probabilities(logits), 7
+    centres = (np.arange(bins) + 0.5) / bins
+    errors = []
+    for sample in range(len(p)):
+        for channel in range(3):
+            q, y = p[sample, channel].ravel(), (target[sample, 0].numpy() == channel).ravel()
+            if binning == "hard":
+                shares = (np.minimum((q * bins).astype(int), bins - 1) == np.arange(bins)[:, None]).astype(float)
+            else:
+                shares = np.maximum(0, 1 - np.abs(q - centres[:, None]) * bins)
+                shares[0] += q < centres[0]
+                shares[0][q < centres[0]] = 1
+                shares[-1][q > centres[-1]] = 1
+            filled = shares.sum(1) >= 0.01
+            weight = shares.sum(1)[filled]
+            gaps = np.abs((shares @ y)[filled] / weight - (shares @ q)[filled] / weight)
+            errors.append(gaps.mean())
+    loss = build_loss("ace", bins=bins, binning=binning)
+    assert loss(logits, target).item() == pytest.approx(np.mean(errors), rel=1e-9)
+
+
+def test_calibration_error_of_a_calibrated_and_of_an_overconfident_prediction() -> None:
+    target = (torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)) < 0.3).long()
+    share = target.double().mean()
+    calibrated = torch.full((1, 1, 64, 64), float(torch.logit(share)), dtype=torch.float64)
+    for binning in ("hard", "soft"):
+        assert build_loss("ace", binning=binning)(calibrated, target).item() == pytest.approx(0, abs=1e-9)
+        confident = build_loss("ace", binning=binning)(torch.full_like(calibrated, -30.0), target)
+        assert confident.item() == pytest.approx(float(share), rel=1e-6)
+
+
+@pytest.mark.parametrize("ignore_index", [None, 255])
+@pytest.mark.parametrize("k", [10.0, 37.5, 100.0])
+def test_top_k_is_a_mean_of_the_largest(k: float, ignore_index: int | None) -> None:
+    logits, target = inputs(4)
+    cross_entropy = -np.log(np.take_along_axis(probabilities(logits), target.numpy(), 1))
+    if ignore_index:
+        target[:, :, :2] = ignore_index
+        cross_entropy = cross_entropy[:, :, 2:]
+    n_chosen = int(target.numel() * k / 100)
+    expected = np.sort(cross_entropy.ravel())[::-1][:n_chosen].mean()
+    loss = build_loss("top_k_cross_entropy", k=k, ignore_index=ignore_index)
+    assert loss(logits, target).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_generalized_surface_lies_between_0_and_1_and_equals_its_formula() -> None:
+    logits, target = inputs(3)
+    phi = np.random.default_rng(2).standard_normal((2, 3, *SHAPE)) * 5
+    maps = {"published_distance": torch.from_numpy(phi)}
+    y = np.stack([target.numpy()[:, 0] == c for c in range(3)], 1)
+    p, axes = probabilities(logits), (2, 3, 4)
+    weight = 1 / (1 + y.sum(axes) ** 2)
+    above = (weight * ((phi * (1 - (p + y))) ** 2).sum(axes)).sum(1)
+    expected = 1 - above / (weight * (phi**2).sum(axes)).sum(1)
+    loss = build_loss("generalized_surface")
+    assert loss(logits, target, maps).item() == pytest.approx(expected.mean(), rel=1e-9)
+    certain = 200.0 * torch.from_numpy(y).double()
+    assert loss(certain, target, maps).item() == pytest.approx(0, abs=1e-9)
+    binary = {"published_distance": maps["published_distance"][:, :1]}
+    wrong = 200.0 * (0.5 - (target > 0).double())
+    assert loss(wrong, (target > 0).long(), binary).item() == pytest.approx(1, abs=1e-9)
+
+
+def test_boundary_with_its_constant_is_0_at_the_true_mask_and_normalised_maps_are_bounded() -> None:
+    target = torch.zeros(1, 1, *SHAPE, dtype=torch.long)
+    target[0, 0, 3:7, 2:6, 2:7] = 1
+    phi = torch.from_numpy(published_distance(target[0, 0].numpy(), (5, 1, 1)))[None, None]
+    maps = {"published_distance": phi}
+    right = 200.0 * (target.double() - 0.5)
+    assert build_loss("boundary")(right, target, maps).item() < 0
+    assert build_loss("boundary", zero_minimum=True)(right, target, maps).item() == pytest.approx(0, abs=1e-9)
+    assert build_loss("boundary", zero_minimum=True)(-right, target, maps).item() > 0
+    scaled = [build_loss("boundary", normalize=True)(right, target, {"published_distance": f * phi}).item() for f in (1, 7)]
+    assert scaled[0] == pytest.approx(scaled[1], rel=1e-6)
+    assert abs(scaled[0]) <= 1
+
+
+@pytest.mark.parametrize("problem", ["binary", "multi-label"])
+def test_proportion_kl_has_two_sides_and_the_released_one_has_one(problem: str) -> None:
+    channels = 1 if problem == "binary" else 3
+    rng = np.random.default_rng(5)
+    logits = torch.from_numpy(rng.standard_normal((2, channels, *SHAPE)))
+    target = torch.from_numpy(rng.integers(0, 2, (2, channels, *SHAPE)))
+    g = (target.numpy().sum((2, 3, 4)) + 1e-10) / (720 + 1e-10)
+    p = (special.expit(10 * logits.numpy()).sum((2, 3, 4)) + 1e-10) / (720 + 1e-10)
+    one, other = g * np.log(g / p), (1 - g) * np.log((1 - g) / (1 - p))
+    loss = build_loss("proportion_kl", temperature=10, sigmoid=True)
+    assert loss(logits, target).item() == pytest.approx((one + other).sum(1).mean(), rel=1e-8)
+    loss = build_loss("proportion_kl", temperature=10, sigmoid=True, one_sided=True)
+    assert loss(logits, target).item() == pytest.approx(one.sum(1).mean(), rel=1e-8)
+
+
+def test_an_ignored_image_counts_as_0_in_the_mean_over_images() -> None:
+    logits, target = inputs(4)
+    masked = target.clone()
+    masked[1] = 255
+    for name in ("proportion_l1", "proportion_kl"):
+        loss = build_loss(name, ignore_index=255)
+        assert loss(logits, masked).item() == pytest.approx(loss(logits[:1], target[:1]).item() / 2, rel=1e-12)
+
+
+def test_generalized_dice_of_an_absent_class_dies_as_published_and_lives_when_bounded() -> None:
+    logits, target = inputs(4, labels=3)
+    gradients = {
+        form: value_and_gradient(build_loss("generalized_dice", form=form), logits, target)[1].norm().item()
+        for form in ("kervadec", "bounded")
+    }
+    assert gradients["kervadec"] < 1e-20
+    assert gradients["bounded"] > 1e-4
+
+
+def test_t_loss_keeps_its_digits_in_float32() -> None:
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.standard_normal((2, 1, 64, 128, 128)))
+    target = torch.from_numpy(rng.random((2, 1, 64, 128, 128)) < 0.1)
+    results = []
+    for dtype in (torch.float64, torch.float32):
+        loss = build_loss("t_loss", nu=-2.4)
+        value = loss(logits.to(dtype), target)
+        value.backward()
+        results.append((value.item(), loss.nu.grad.item()))
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-6)
+    assert results[1][1] == pytest.approx(results[0][1], rel=1e-6)
+
+
+def test_one_channel_two_channels_and_two_of_multi_label_agree() -> None:
+    logits, target = inputs(1)
+    two = torch.cat([0.3 - logits / 2, 0.3 + logits / 2], 1)
+    for name in ("cross_entropy", "mae", "gce", "ngce", "nce", "focal", "t_loss", "adaptive_cross_entropy"):
+        value = build_loss(name)(logits, target).item()
+        assert build_loss(name)(two, target).item() == pytest.approx(value, rel=1e-9)
+    for name in ("dice", "tversky", "log_dice", "ace", "proportion_l1", "t_loss"):
+        value = build_loss(name)(logits, target).item()
+        assert build_loss(name, include_background=False)(two, target).item() == pytest.approx(value, rel=1e-9)
+        repeated = build_loss(name, sigmoid=True)(logits.expand(-1, 3, *SHAPE), target.expand(-1, 3, *SHAPE))
+        assert repeated.item() == pytest.approx(value, rel=1e-9)
+
+
+# Inverse weights
+
+
+def weights_by_loop(components: np.ndarray, formula: str, clip: tuple[float, float]) -> np.ndarray:
+    visible = [label for label in np.unique(components) if label]
+    weights = np.ones(components.shape, np.float32)
+    for label in [0, *visible]:
+        mask = components == label
+        if not mask.any():
+            continue
+        if formula == "lesions_only":
+            weights[mask] = 1 if label == 0 else (components > 0).sum() / (components.max() * mask.sum())
+        else:
+            weights[mask] = components.size / ((len(visible) + 1) * mask.sum())
+    return np.clip(weights, *clip) if formula == "published" else weights
+
+
+@pytest.mark.parametrize("formula", ["published", "unclipped", "lesions_only"])
+def test_weights_equal_a_loop_over_components_with_labels_missing(formula: str) -> None:
+    rng = np.random.default_rng(1)
+    for density in (0, 0.02, 0.2, 1):
+        volume = np.where(rng.random((3, 1, *SHAPE)) < density, rng.integers(1, 40, (3, 1, *SHAPE)), 0)
+        weights = inverse_weights(torch.from_numpy(volume), formula, clip=(1, 50)).numpy()
+        for sample, found in zip(volume, weights, strict=True):
+            np.testing.assert_allclose(found, weights_by_loop(sample, formula, (1, 50)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["multi", "one_empty", "touch"])
+def test_golden_weights(shared: Path, iw_target: Callable, components_of: Callable, target: str) -> None:
+    golden = json.loads((shared / "golden" / "inverse_weighting_losses.json").read_text())["cases"]
+    weights = inverse_weights(components_of(iw_target(target)))
+    for sample, unique, total in zip(
+        weights, golden[target]["weights_unique"], golden[target]["weights_sum"], strict=True
+    ):
+        np.testing.assert_allclose(np.unique(sample.numpy()), unique, rtol=1e-8)
+        assert sample.double().sum().item() == pytest.approx(total, rel=1e-9)
+
+
+def test_every_component_has_the_same_total_weight_where_nothing_is_clipped(
+    iw_target: Callable, components_of: Callable
+) -> None:
+    components = components_of(iw_target("multi"))[:1]
+    weights = inverse_weights(components, "unclipped").double()
+    totals = [weights[components == label].sum().item() for label in range(4)]
+    assert totals == pytest.approx([components.numel() / 4] * 4, rel=1e-6)
+
+
+def test_weights_of_different_samples_do_not_depend_on_each_other(
+    iw_target: Callable, components_of: Callable
+) -> None:
+    components = components_of(iw_target("multi"))
+    together = inverse_weights(components)
+    for number in range(2):
+        assert torch.equal(together[number : number + 1], inverse_weights(components[number : number + 1]))
+
+
+def test_perfect_predictions_beat_wrong_ones(iw_target: Callable, components_of: Callable) -> None:
+    target = torch.from_numpy(iw_target("multi")).long()
+    maps = {"components": components_of(iw_target("multi"))}
+    maps["voronoi"] = torch.from_numpy(np.stack([voronoi_cells(s[0], (1, 1, 1)) for s in target.numpy()])[:, None])
+    maps["published_distance"] = torch.from_numpy(
+        np.stack([published_distance(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
+    )
+    for name in set(CATALOGUE) - {"nacl", "dice_bias"}:
+        loss = build_loss(name).double()
+        right, wrong = (loss(sign * (2 * target - 1) * 8.0, target, maps).item() for sign in (1.0, -1.0))
+        assert right < wrong, name
