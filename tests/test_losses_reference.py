@@ -12,9 +12,10 @@ import torch
 from scipy import ndimage, special
 from torch import Tensor
 
-from lib.losses import build_loss
+from lib.losses import build_loss, voxels
 from lib.losses.catalogue import CATALOGUE
 from lib.losses.inverse_weighting import inverse_weights
+from lib.losses.pixelwise import kth_largest
 from lib.maps import connected_components, published_distance, voronoi_cells
 
 SHAPE = (9, 8, 10)
@@ -240,6 +241,32 @@ def test_top_k_is_a_mean_of_the_largest(k: float, ignore_index: int | None) -> N
     expected = np.sort(cross_entropy.ravel())[::-1][:n_chosen].mean()
     loss = build_loss("top_k_cross_entropy", k=k, ignore_index=ignore_index)
     assert loss(logits, target).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "sorted", "periodic", "constant"])
+def test_the_kth_largest_of_hostile_orders(kind: str) -> None:
+    values = np.random.default_rng(0).standard_normal(300_000)
+    values = {
+        "normal": values,
+        "ties": np.round(values),
+        "sorted": np.sort(values),
+        "periodic": np.where(np.arange(values.size) % 4, values, 9.0),
+        "constant": 0 * values,
+    }[kind]
+    ordered = np.sort(values)[::-1]
+    for k in (1, 7, 30_000, 299_999, 300_000):
+        assert kth_largest(values, k) == ordered[k - 1]
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "focal", "gce", "ngce", "nce", "top_k_cross_entropy"])
+def test_large_patches_are_evaluated_in_pieces_to_the_same_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    shape = (2, 1, 33, 45, 64)
+    assert np.prod(shape[2:]) > voxels.PIECE
+    inputs = torch.from_numpy(rng.standard_normal(shape) * 3), torch.from_numpy(rng.integers(0, 2, shape))
+    mine = value_and_gradient(build_loss(name), *inputs)
+    monkeypatch.setattr(voxels, "PIECE", 10**9)
+    assert_equal(mine, value_and_gradient(build_loss(name), *inputs), 1e-12)
 
 
 def test_generalized_surface_lies_between_0_and_1_and_equals_its_formula() -> None:

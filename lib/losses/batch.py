@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
+from lib.losses.voxels import SoftmaxVoxels, Voxelwise, of_binary_voxels
 
 Maps = Mapping[str, Tensor]
 
@@ -131,27 +132,17 @@ class Batch:
             )
         return list(classes)
 
+    def voxelwise(self, function: Voxelwise) -> Tensor:
+        """Evaluate ``function`` at every voxel: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
+        if self.binary:
+            return of_binary_voxels(function, self.logit, self.positive)
+        return function(SoftmaxVoxels(self.logits, self.labels))
+
     def cross_entropy(self) -> Tensor:
-        """-log of the probability of the true class: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
+        """-log of the probability of the true class, shaped as ``voxelwise``."""
         if self._cross_entropy is None:
-            if self.binary:
-                loss = F.binary_cross_entropy_with_logits(self.logit, self.positive, reduction="none")
-            else:
-                loss = F.cross_entropy(self.logits, self.labels[:, 0], reduction="none").unsqueeze(1)
-            self._cross_entropy = loss
+            self._cross_entropy = self.voxelwise(lambda voxels: -voxels.log_p)
         return self._cross_entropy
-
-    def log_probability_sum(self) -> Tensor:
-        """Sum over the classes of log p, shaped like ``cross_entropy``."""
-        if self.binary:
-            return self.logit - 2 * F.softplus(self.logit)
-        return F.log_softmax(self.logits, 1).sum(1, keepdim=True)
-
-    def power_sum(self, q: float) -> Tensor:
-        """Sum over the classes of p^q, shaped like ``cross_entropy``."""
-        if self.binary:
-            return sum((q * F.logsigmoid(sign * self.logit)).exp() for sign in (1, -1))
-        return (q * F.log_softmax(self.logits, 1)).exp().sum(1, keepdim=True)
 
     def per_class(self, values: Sequence[float]) -> Tensor:
         """One value per class, spread to the voxels: each takes the value of its true class.

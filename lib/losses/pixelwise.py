@@ -11,6 +11,7 @@ from torch import Tensor
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss, mean_over, weighted
 from lib.losses.batch import Batch
+from lib.losses.voxels import Voxels
 
 
 class PixelwiseLoss(SegmentationLoss):
@@ -25,15 +26,15 @@ class PixelwiseLoss(SegmentationLoss):
         self.class_weights = class_weights
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        values = weighted(self.values(batch), weight)
+        values = weighted(batch.voxelwise(self.values), weight)
         counted = self.counted(batch)
         if counted is None:
             return self.reduced(values)
         values = values * counted
         return mean_over(values, counted) if self.reduction == "mean" else self.reduced(values)
 
-    def values(self, batch: Batch) -> Tensor:
-        """The loss of every voxel, (batch, 1 or channels, *spatial)."""
+    def values(self, voxels: Voxels) -> Tensor:
+        """The loss of every voxel."""
         raise NotImplementedError
 
     def counted(self, batch: Batch) -> Tensor | None:
@@ -56,8 +57,8 @@ class CrossEntropy(PixelwiseLoss):
         super().__init__(**options)
         self.epsilon = epsilon
 
-    def values(self, batch: Batch) -> Tensor:
-        return cross_entropy_with(batch, self.epsilon)
+    def values(self, voxels: Voxels) -> Tensor:
+        return -log_with(voxels, self.epsilon)
 
 
 class Focal(PixelwiseLoss):
@@ -81,30 +82,28 @@ class Focal(PixelwiseLoss):
         self.alpha, self.gamma, self.smooth, self.epsilon = alpha, gamma, smooth, epsilon
         self.sum_classes = sum_classes
 
-    def values(self, batch: Batch) -> Tensor:
-        if self.smooth:
-            p = true_probability(batch)
-            others = max(batch.n_channels, 2) - 1
-            p = (1 - self.smooth) * p + self.smooth / others * (1 - p) + self.smooth
-            values = -((1 - p).clamp_min(TINY) ** self.gamma) * p.log()
-        else:
-            missed = missed_probability(batch).clamp_min(TINY)  # the power of 0 has no finite gradient
-            values = missed**self.gamma * cross_entropy_with(batch, self.epsilon)
-        if self.alpha is not None:
-            values = values * self._alpha_of_true_class(batch)
-        return values * batch.n_channels if self.sum_classes and batch.multilabel else values
+    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        loss = super().compute(batch, weight)
+        return loss * batch.n_channels if self.sum_classes and batch.multilabel else loss
 
-    def _alpha_of_true_class(self, batch: Batch) -> Tensor:
-        if batch.binary:
-            return (1 - self.alpha) + (2 * self.alpha - 1) * batch.positive
-        return batch.per_class([1 - self.alpha] + [self.alpha] * (batch.n_channels - 1))
+    def values(self, voxels: Voxels) -> Tensor:
+        if self.smooth:
+            p = voxels.log_p.exp()
+            p = (1 - self.smooth) * p + self.smooth / (voxels.n_classes - 1) * (1 - p) + self.smooth
+            missed, log_p = 1 - p, p.log()
+        else:
+            missed, log_p = voxels.missed(), log_with(voxels, self.epsilon)
+        values = -(missed.clamp_min(TINY) ** self.gamma) * log_p  # the power of 0 has no finite gradient
+        if self.alpha is None:
+            return values
+        return values * ((1 - self.alpha) + (2 * self.alpha - 1) * voxels.foreground)
 
 
 class TopKCrossEntropy(PixelwiseLoss):
     """Mean of the ``k`` percent of the batch's voxels with the largest cross-entropy; as nnU-Net's TopK.
 
     Voxels as large as the last one chosen are all counted, so the order of voxels plays no part. Ignored voxels
-    are part of the percentage and are never chosen.
+    are part of the percentage and are never chosen, as in nnU-Net.
     """
 
     def __init__(self, k: float, **options: Any) -> None:
@@ -112,27 +111,30 @@ class TopKCrossEntropy(PixelwiseLoss):
         self.k = k
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        values = weighted(self.values(batch), weight)
+        values = weighted(batch.cross_entropy(), weight)
         counted = self.counted(batch)
-        ranked = values.detach() if counted is None else (values.detach() * counted).masked_fill(counted == 0, -1)
-        chosen = (ranked >= self._threshold(ranked.flatten())) & (ranked >= 0)
         if counted is not None:
             values = values * counted
+        ranked = values.detach()
+        chosen = ranked >= self._smallest_chosen(ranked.flatten())
+        if counted is not None:
+            chosen = chosen & (counted > 0)
         values = values * chosen
-        if self.reduction != "mean":
-            return self.reduced(values)
-        return values.sum() / chosen.sum().clamp_min(1)
+        return values.sum() / chosen.sum().clamp_min(1) if self.reduction == "mean" else self.reduced(values)
 
-    def values(self, batch: Batch) -> Tensor:
-        return batch.cross_entropy()
-
-    def _threshold(self, ranked: Tensor) -> Tensor:
+    def _smallest_chosen(self, ranked: Tensor) -> Tensor:
         n_chosen = max(1, int(ranked.numel() * self.k / 100))
-        smallest_chosen = ranked.numel() - n_chosen
         if ranked.device.type == "cpu" and not torch.compiler.is_compiling():
-            # NumPy's selection takes half the time of torch.kthvalue, which moves indices too
-            return torch.from_numpy(np.partition(ranked.numpy(), smallest_chosen)[smallest_chosen, None])
-        return ranked.kthvalue(smallest_chosen + 1).values
+            return torch.tensor(kth_largest(ranked.numpy(), n_chosen))
+        return ranked.kthvalue(ranked.numel() - n_chosen + 1).values
+
+
+def kth_largest(values: np.ndarray, k: int) -> np.floating:
+    """The k-th largest value: a sample tells most values that cannot be it, the rest is partitioned."""
+    sample = values[:: max(1, values.size // 65536)]
+    generous = min(sample.size, int(1.1 * k * sample.size / values.size) + 100)
+    candidates = values[values >= np.partition(sample, -generous)[-generous]]
+    return np.partition(candidates if candidates.size >= k else values, -k)[-k]
 
 
 class AdaptiveCrossEntropy(PixelwiseLoss):
@@ -143,7 +145,7 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
     problems only; each channel of a multi-label problem has its own weight.
     """
 
-    def values(self, batch: Batch) -> Tensor:
+    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         require_binary(batch, "adaptive_cross_entropy")
         others = tuple(axis for axis in range(batch.logit.ndim) if axis != 1)
         total = batch.masked(torch.sigmoid(batch.logit)).sum(others, keepdim=True)
@@ -151,7 +153,10 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
         if batch.valid is not None:
             n_voxels = batch.valid.sum(others, keepdim=True)
         adaptive = (n_voxels - total) / total.clamp_min(torch.finfo(total.dtype).eps)
-        return batch.cross_entropy() * (1 + (adaptive - 1) * batch.positive)
+        return super().compute(batch, weighted(1 + (adaptive - 1) * batch.positive, weight))
+
+    def values(self, voxels: Voxels) -> Tensor:
+        return -voxels.log_p
 
 
 class BalancedCrossEntropy(SegmentationLoss):
@@ -175,8 +180,8 @@ class BalancedCrossEntropy(SegmentationLoss):
 class MeanAbsoluteError(PixelwiseLoss):
     """1 - p_y: half of sum_k |p_k - q_k|. Ghosh et al., AAAI 2017."""
 
-    def values(self, batch: Batch) -> Tensor:
-        return missed_probability(batch)
+    def values(self, voxels: Voxels) -> Tensor:
+        return voxels.missed()
 
 
 class ReverseCrossEntropy(PixelwiseLoss):
@@ -186,8 +191,8 @@ class ReverseCrossEntropy(PixelwiseLoss):
         super().__init__(**options)
         self.scale = -math.log(floor)
 
-    def values(self, batch: Batch) -> Tensor:
-        return self.scale * missed_probability(batch)
+    def values(self, voxels: Voxels) -> Tensor:
+        return self.scale * voxels.missed()
 
 
 class GeneralizedCrossEntropy(PixelwiseLoss):
@@ -197,15 +202,15 @@ class GeneralizedCrossEntropy(PixelwiseLoss):
         super().__init__(**options)
         self.q = q
 
-    def values(self, batch: Batch) -> Tensor:
-        return one_minus_power(batch, self.q) / self.q
+    def values(self, voxels: Voxels) -> Tensor:
+        return torch.expm1(self.q * voxels.log_p) / -self.q
 
 
 class NormalizedCrossEntropy(PixelwiseLoss):
     """ln p_y / sum_k ln p_k. Ma et al., ICML 2020."""
 
-    def values(self, batch: Batch) -> Tensor:
-        return batch.cross_entropy() / -batch.log_probability_sum()
+    def values(self, voxels: Voxels) -> Tensor:
+        return voxels.log_p / voxels.log_p_sum()
 
 
 class NormalizedGeneralizedCrossEntropy(PixelwiseLoss):
@@ -215,31 +220,13 @@ class NormalizedGeneralizedCrossEntropy(PixelwiseLoss):
         super().__init__(**options)
         self.q = q
 
-    def values(self, batch: Batch) -> Tensor:
-        n_classes = 2 if batch.binary else batch.n_channels
-        return one_minus_power(batch, self.q) / (n_classes - batch.power_sum(self.q))
+    def values(self, voxels: Voxels) -> Tensor:
+        return -torch.expm1(self.q * voxels.log_p) / voxels.missing_powers(self.q)
 
 
-def true_probability(batch: Batch) -> Tensor:
-    """p_y of every voxel."""
-    return (-batch.cross_entropy()).exp()
-
-
-def missed_probability(batch: Batch) -> Tensor:
-    """1 - p_y of every voxel."""
-    if batch.binary:
-        p, y = torch.sigmoid(batch.logit), batch.positive
-        return p + y - 2 * p * y
-    return -torch.expm1(-batch.cross_entropy())
-
-
-def one_minus_power(batch: Batch, q: float) -> Tensor:
-    """1 - p_y^q, without cancellation."""
-    return -torch.expm1(-q * batch.cross_entropy())
-
-
-def cross_entropy_with(batch: Batch, epsilon: float) -> Tensor:
-    return -(true_probability(batch) + epsilon).log() if epsilon else batch.cross_entropy()
+def log_with(voxels: Voxels, epsilon: float) -> Tensor:
+    """log(p_y + epsilon)."""
+    return (voxels.log_p.exp() + epsilon).log() if epsilon else voxels.log_p
 
 
 def require_binary(batch: Batch, name: str) -> None:
