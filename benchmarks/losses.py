@@ -1,7 +1,7 @@
 """Time forward + backward of every loss on (2, 2, 128, 128, 128), one thread, in units of plain cross-entropy.
 
-Each loss is timed beside ``F.cross_entropy`` in turns and its ratio is the median over the turns; so are MONAI's loss of
-the same name and the formula as the publication's code evaluates it (written out here from its description), where
+Each loss is timed beside ``F.cross_entropy`` in turns and its ratio is the median over the turns; so are MONAI's loss
+of the same name and the formula as the publication's code evaluates it (written out here from its description), where
 there are such.
 """
 
@@ -110,7 +110,9 @@ def written_inverse_weights(logits: Tensor, target: Tensor, maps: dict[str, Tens
         for label in labels:
             mask = components == label
             sample[mask] = mask.numel() / (len(labels) * mask.sum())
-    values = F.binary_cross_entropy_with_logits(logits[:, 1:] - logits[:, :1], target.float(), reduction="none")
+    values = F.binary_cross_entropy_with_logits(
+        logits[:, 1:] - logits[:, :1], target.float(), reduction="none"
+    )
     return (weight.clip(1, 2e5) * values).mean()
 
 

@@ -275,9 +275,8 @@ def check_maps(runs: Iterable[Run], available: Iterable[str]) -> None:
     for run in runs:
         for name in run.maps:
             if name not in available:
-                raise SeglossError(
-                    f"studies/{run.study}.yaml: losses.{run.loss}: there is no map {name!r}{suggestion(name, available)}"
-                )
+                where = f"studies/{run.study}.yaml: losses.{run.loss}"
+                raise SeglossError(f"{where}: there is no map {name!r}{suggestion(name, available)}")
 
 
 def check_writable(folders: Folders, directory: Path) -> None:

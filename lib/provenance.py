@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
 
 
-TOLD_BY_SETTINGS = {"lib.losses.catalogue", "lib.losses.specification", "lib.networks.catalogue", "lib.schema"}
+TOLD_BY_SETTINGS = {
+    "lib.losses.catalogue",
+    "lib.losses.specification",
+    "lib.networks.catalogue",
+    "lib.schema",
+}
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""
 
 

@@ -158,7 +158,11 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         (("demo",), None, "demo: is missing"),
         (("losses", "a b"), {"name": "bce"}, "'a b' is not allowed; expected letters, digits"),
         (("losses", "bce"), {"name": ["bce"]}, "losses.bce: name: unknown loss ['bce']"),
-        (("losses", "fl", "alpha"), float("nan"), "losses.fl: loss 'focal': alpha: nan is not allowed; expected "),
+        (
+            ("losses", "fl", "alpha"),
+            float("nan"),
+            "losses.fl: loss 'focal': alpha: nan is not allowed; expected ",
+        ),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
         (
             ("demo", "evaluation", "small_diameter"),

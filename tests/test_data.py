@@ -12,7 +12,7 @@ from lib.datasets import DATASETS, SPLITS
 from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
 from lib.errors import SeglossError
 from lib.files import read_json
-from lib.maps import connected_components, published_distance
+from lib.maps import connected_components, published_distance, voronoi_cells
 from lib.store import Case, StoredCase, cut, open_array, write_array, write_case
 
 PARAMETERS = DATASETS["phantom_lesions"].parameters
@@ -107,6 +107,24 @@ def test_published_distance_equals_golden_values(shared: Path) -> None:
         assert distance.sum(dtype=float) == pytest.approx(expected["sum"], rel=1e-6)
         for place, value in expected["voxels"].items():
             assert distance[tuple(map(int, place.split(",")))] == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 1.0, 0.5)])
+def test_voronoi_cells_belong_to_the_nearest_component(spacing: tuple[float, ...]) -> None:
+    label = np.random.default_rng(4).random((7, 9, 8)) < 0.03
+    components = connected_components(label)
+    voxels = np.argwhere(components)
+    cells = voronoi_cells(label, spacing)
+    for place in np.ndindex(label.shape):
+        distances = np.linalg.norm((voxels - place) * spacing, axis=1)
+        nearest = {components[tuple(voxel)] for voxel in voxels[np.isclose(distances, distances.min())]}
+        assert cells[place] in nearest
+    assert (cells[label] == components[label]).all()
+
+
+def test_a_volume_without_component_is_no_cell() -> None:
+    assert not voronoi_cells(np.zeros((4, 5)), (1.0, 1.0)).any()
+    assert (voronoi_cells(np.ones((4, 5)), (1.0, 1.0)) == 1).all()
 
 
 def test_masks_without_a_border_have_no_distance() -> None:

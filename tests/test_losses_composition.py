@@ -40,7 +40,9 @@ def test_rebalance_as_published() -> None:
     for weights in rows:  # StealWeight(to_steal=0.01), called after every epoch
         assert weights == pytest.approx([region, boundary], abs=1e-12)
         region, boundary = max(0.1, region - 0.01), boundary + 0.01
-    assert [rows[e] for e in (89, 90, 99)] == [pytest.approx(w) for w in ([0.11, 0.9], [0.1, 0.91], [0.1, 1.0])]
+    assert [rows[e] for e in (89, 90, 99)] == [
+        pytest.approx(w) for w in ([0.11, 0.9], [0.1, 0.91], [0.1, 1.0])
+    ]
 
 
 def test_increase_as_published() -> None:
@@ -72,7 +74,9 @@ def test_a_schedule_keeps_to_its_floor_and_ceiling() -> None:
 def test_multiplicative_steps_with_a_cap() -> None:
     steps = {"schedule": "steps", "start": 0.01, "factor": 5, "every": 0.1, "stop": 100}
     rows = weights_over({"sum": ["cross_entropy", {"name": "proportion_l1", "weight": steps}]}, 100)
-    assert [row[1] for row in rows[::10]] == pytest.approx([0.01, 0.05, 0.25, 1.25, 6.25, 31.25, 100, 100, 100, 100])
+    assert [row[1] for row in rows[::10]] == pytest.approx(
+        [0.01, 0.05, 0.25, 1.25, 6.25, 31.25, 100, 100, 100, 100]
+    )
     assert [row[1] for row in rows[9:11]] == pytest.approx([0.01, 0.05])
     falling = {**steps, "factor": 0.5, "stop": 0.003}
     rows = weights_over({"sum": [{"name": "dice", "weight": falling}]}, 100)
@@ -110,12 +114,16 @@ def test_common_options_go_to_every_term_that_has_none_of_its_own(pair: tuple[Te
         for name in ("dice", "cross_entropy")
     )
     assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-12)
-    terms = resolved({"sum": [{"name": "dice", "classes": [1]}, "tversky"], "include_background": False})["sum"]
+    terms = resolved({"sum": [{"name": "dice", "classes": [1]}, "tversky"], "include_background": False})[
+        "sum"
+    ]
     assert [term["loss"]["parameters"]["include_background"] for term in terms] == [True, False]
     assert [term["loss"]["parameters"]["classes"] for term in terms] == [[1], None]
 
 
-def test_terms_of_a_sum_share_their_probabilities(pair: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terms_of_a_sum_share_their_probabilities(
+    pair: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     monkeypatch.setattr(torch, "sigmoid", lambda z, original=torch.sigmoid: calls.append(1) or original(z))
     build_loss("dice", include_background=False)(*pair)
@@ -236,9 +244,9 @@ def test_a_dotted_path_is_taken_wherever_a_name_is(pair: tuple[Tensor, Tensor]) 
     mine = {"name": "users_losses.Mine", "scale": 2.0, "maps": ["components"]}
     expected = 2 * (logits.mean() + target.sum()).item()
     assert build_loss(mine)(logits, target, maps).item() == pytest.approx(expected)
-    assert build_loss({"sum": [mine, "dice"], "ignore_index": 255})(logits, target, maps).item() == pytest.approx(
-        expected + build_loss("dice")(logits, target).item()
-    )
+    assert build_loss({"sum": [mine, "dice"], "ignore_index": 255})(
+        logits, target, maps
+    ).item() == pytest.approx(expected + build_loss("dice")(logits, target).item())
     assert required_maps({"sum": [mine, "boundary"]}) == ("components", "published_distance")
     assert "users_losses" in code_modules(mine)
     assert build_loss("users_losses.TwoArguments")(logits, target.byte()).item() == pytest.approx(
@@ -261,9 +269,15 @@ def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) ->
     ("specification", "told"),
     [
         ("users_losses.Yours", "'users_losses.Yours' cannot be built: AttributeError: "),
-        ({"name": "users_losses.Mine", "size": 2}, "cannot be built: TypeError: .*unexpected keyword argument 'size'"),
+        (
+            {"name": "users_losses.Mine", "size": 2},
+            "cannot be built: TypeError: .*unexpected keyword argument 'size'",
+        ),
         ("users_losses.nothing.Mine", "cannot be built: ModuleNotFoundError: "),
-        ("no_such_package.Mine", "there is no package or module 'no_such_package'; put it beside the Snakefile"),
+        (
+            "no_such_package.Mine",
+            "there is no package or module 'no_such_package'; put it beside the Snakefile",
+        ),
         ("users_losses..Mine", "is not a dotted path to a class"),
         ("users_losses.function", "cannot be built: TypeError|a torch.nn.Module was expected"),
         ({"name": "users_losses.Mine", "maps": "components"}, "maps: 'components' is not allowed"),
@@ -276,7 +290,9 @@ def test_a_user_loss_that_cannot_be_built(specification: object, told: str) -> N
 
 @pytest.mark.usefixtures("user_module")
 def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None:
-    with pytest.raises(SeglossError, match=r"'users_losses.Voxels' returned \(2, 2, 8, 8, 8\): a scalar tensor"):
+    with pytest.raises(
+        SeglossError, match=r"'users_losses.Voxels' returned \(2, 2, 8, 8, 8\): a scalar tensor"
+    ):
         build_loss("users_losses.Voxels")(*pair)
 
 
@@ -293,29 +309,50 @@ def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None
         ({"name": "dice", "sum": []}, "has both 'name' and 'sum'"),
         ({"name": ["dice"]}, "name: unknown loss ['dice']"),
         ({"name": "focal", "gama": 1}, "loss 'focal': gama: unknown key; did you mean 'gamma'?"),
-        ({"name": "focal", "gamma": -1}, "loss 'focal': gamma: -1 is not allowed; expected greater than or equal to 0"),
+        (
+            {"name": "focal", "gamma": -1},
+            "loss 'focal': gamma: -1 is not allowed; expected greater than or equal to 0",
+        ),
         ({"name": "focal", "alpha": 1.5}, "loss 'focal': alpha: 1.5 is not allowed"),
         ({"name": "focal", "gamma": True}, "loss 'focal': gamma: True is not a number"),
         ({"name": "gce", "q": 0}, "loss 'gce': q: 0 is not allowed; expected greater than 0"),
-        ({"name": "dice", "reduction": "all"}, "reduction: 'all' is not allowed; expected 'mean', 'sum' or 'none'"),
+        (
+            {"name": "dice", "reduction": "all"},
+            "reduction: 'all' is not allowed; expected 'mean', 'sum' or 'none'",
+        ),
         ({"name": "dice", "classes": []}, "loss 'dice': classes: [] is not allowed; expected at least 1"),
         ({"name": "dice", "classes": [1, 1]}, "loss 'dice': classes: 1 stands twice"),
-        ({"name": "dice", "classes": [1], "include_background": False}, "include_background: false and classes exclude"),
-        ({"name": "boundary", "inverse_weights": {}}, "loss 'boundary' takes no inverse_weights; these do: cross_entr"),
+        (
+            {"name": "dice", "classes": [1], "include_background": False},
+            "include_background: false and classes exclude",
+        ),
+        (
+            {"name": "boundary", "inverse_weights": {}},
+            "loss 'boundary' takes no inverse_weights; these do: cross_entr",
+        ),
         ({"name": "dice", "inverse_weights": True}, "inverse_weights: True is not a mapping; write {}"),
         ({"name": "dice", "inverse_weights": {"clip": [2, 1]}}, "clip [2.0, 1.0] is not [lowest, highest]"),
-        ({"name": "dice", "inverse_weights": {"formula": "x"}}, "inverse_weights: formula: 'x' is not allowed"),
+        (
+            {"name": "dice", "inverse_weights": {"formula": "x"}},
+            "inverse_weights: formula: 'x' is not allowed",
+        ),
         ({"sum": []}, "sum: [] is not a list of terms"),
         ({"sum": "dice"}, "sum: 'dice' is not a list of terms"),
         ({"sum": [3]}, "sum: term 1: 3 is no loss"),
         ({"sum": ["dice", {"name": "dise"}]}, "sum: term 2: name: unknown loss 'dise'"),
         ({"sum": ["dice"], "gamma": 2}, "gamma: not an option beside 'sum'"),
-        ({"sum": [{"name": "dice", "reduction": "none"}]}, "sum: term 1: reduction: 'none' cannot be added up"),
+        (
+            {"sum": [{"name": "dice", "reduction": "none"}]},
+            "sum: term 1: reduction: 'none' cannot be added up",
+        ),
         ({"sum": [{"name": "dice", "weight": "much"}]}, "weight: 'much' is not allowed"),
         ({"sum": [{"name": "dice", "weight": {"schedule": "cosine"}}]}, "weight: "),
         ({"sum": [{"name": "dice", "weight": {"schedule": "linear", "start": 1}}]}, "stop: is missing"),
         ({"sum": [{"name": "dice", "deep_supervision": {}}]}, "deep_supervision stands beside 'sum'"),
-        ({"name": "dice", "deep_supervision": {"weights": []}}, "deep_supervision.weights: [] is not allowed; expected at least 1"),
+        (
+            {"name": "dice", "deep_supervision": {"weights": []}},
+            "deep_supervision.weights: [] is not allowed; expected at least 1",
+        ),
         ({"name": "dice_ce", "gamma": 2}, "loss 'dice_ce' of sums.yaml: gamma: not an option beside 'sum'"),
     ],
 )

@@ -162,7 +162,9 @@ def test_ignored_voxels_do_not_count(specification: dict, problem: str, dimensio
 KNOWS_ITS_SURROUNDINGS = ("nacl", "hausdorff_dt", "top_k_cross_entropy")
 
 
-@pytest.mark.parametrize(("name", "problem"), [pair for pair in EVERY if pair[0] not in KNOWS_ITS_SURROUNDINGS])
+@pytest.mark.parametrize(
+    ("name", "problem"), [pair for pair in EVERY if pair[0] not in KNOWS_ITS_SURROUNDINGS]
+)
 def test_ignoring_a_slab_equals_cutting_it_off(name: str, problem: str) -> None:
     logits, target = logits_of(problem, 3), target_of(problem, 3)
     cropped = (logits[:, :, 2:], target[:, :, 2:])
@@ -221,13 +223,18 @@ def test_memory_layout_and_target_type_play_no_part(name: str, problem: str) -> 
     maps = maps_of(problem, target)
     loss = built({"name": name}, problem)
     expected = loss(logits, target, maps).item()
-    assert loss(logits.to(memory_format=torch.channels_last_3d), target, maps).item() == pytest.approx(expected)
+    assert loss(logits.to(memory_format=torch.channels_last_3d), target, maps).item() == pytest.approx(
+        expected
+    )
     for dtype in (torch.uint8, torch.int32, torch.float32, torch.float16):
         assert loss(logits, target.to(dtype), maps).item() == expected
     if problem == "two classes":
         one_hot = torch.cat([target == 0, target == 1], 1)
         assert loss(logits, one_hot, maps).item() == expected
-        assert built({"name": name}, problem, to_onehot_y=False)(logits, one_hot.float(), maps).item() == expected
+        assert (
+            built({"name": name}, problem, to_onehot_y=False)(logits, one_hot.float(), maps).item()
+            == expected
+        )
     if problem == "multi-class":
         one_hot = torch.cat([target == channel for channel in range(4)], 1)
         assert loss(logits, one_hot, maps).item() == expected
@@ -259,9 +266,24 @@ def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(name: str, fi
     assert bool(norms[0] > 1e-3 * norms[1]) == getattr(CATALOGUE[name], filled)
 
 
-COMPILED = [
-    pair for pair in ALL if pair[0]["name"] not in ("hausdorff_dt",) and "multi" not in pair[1]
-] + [({"name": name}, "two classes") for name in named_sums() if name != "gdl_hausdorff"]
+@pytest.mark.parametrize(
+    ("specification", "problem"),
+    [pair for pair in ALL if pair[0]["name"] != "hausdorff_dt"],
+    ids=lambda value: str(value),
+)
+def test_the_host_never_waits_for_a_value(specification: dict, problem: str) -> None:
+    """Tensors on the device meta have no values: to ask for one, as for a GPU's to wait, is an error."""
+    target = target_of(problem, 3)
+    maps = {name: values.to("meta") for name, values in maps_of(problem, target).items()}
+    logits = logits_of(problem, 3).to("meta").requires_grad_()
+    loss = built(specification, problem, ignore_index=IGNORED).to("meta")
+    loss(logits, target.to("meta"), maps).backward()
+    assert logits.grad.shape == logits.shape
+
+
+COMPILED = [pair for pair in ALL if pair[0]["name"] not in ("hausdorff_dt",) and "multi" not in pair[1]] + [
+    ({"name": name}, "two classes") for name in named_sums() if name != "gdl_hausdorff"
+]
 
 
 @pytest.mark.parametrize(("specification", "problem"), COMPILED, ids=lambda value: str(value))
@@ -275,16 +297,28 @@ def test_compiles_to_one_graph(specification: dict, problem: str) -> None:
 
 
 BAD_INPUTS = [
-    ({"logits": torch.zeros(2, 4, 8)}, r"logits \(2, 4, 8\): \(batch, channels, height, width\[, depth\]\) was exp"),
+    (
+        {"logits": torch.zeros(2, 4, 8)},
+        r"logits \(2, 4, 8\): \(batch, channels, height, width\[, depth\]\) was exp",
+    ),
     ({"logits": torch.zeros(0, 4, 8, 8)}, r"logits \(0, 4, 8, 8\) are empty"),
-    ({"logits": torch.zeros(2, 4, 8, 8).long()}, "logits are torch.int64: a floating-point type was expected"),
+    (
+        {"logits": torch.zeros(2, 4, 8, 8).long()},
+        "logits are torch.int64: a floating-point type was expected",
+    ),
     ({"logits": np.zeros((2, 4, 8, 8))}, "logits: a tensor was expected, found ndarray"),
-    ({"target": torch.zeros(2, 1, 8, 7)}, r"target \(2, 1, 8, 7\) does not fit logits .*: \(2, 1, 8, 8\) or \(2, 4"),
+    (
+        {"target": torch.zeros(2, 1, 8, 7)},
+        r"target \(2, 1, 8, 7\) does not fit logits .*: \(2, 1, 8, 8\) or \(2, 4",
+    ),
     ({"target": torch.zeros(2, 8, 8)}, r"target \(2, 8, 8\) does not fit logits"),
     ({"target": torch.zeros(2, 3, 8, 8)}, r"target \(2, 3, 8, 8\) does not fit logits"),
     ({"target": torch.zeros(1, 1, 8, 8)}, r"target \(1, 1, 8, 8\) does not fit logits"),
     ({"target": torch.zeros(2, 1, 8, 8, dtype=torch.complex64)}, "target is torch.complex64"),
-    ({"target": torch.full((2, 1, 8, 8), 4)}, r"holds values from 4 to 4: 0\.\.3 was expected; a value for voxels"),
+    (
+        {"target": torch.full((2, 1, 8, 8), 4)},
+        r"holds values from 4 to 4: 0\.\.3 was expected; a value for voxels",
+    ),
     ({"target": torch.full((2, 1, 8, 8), -1)}, r"holds values from -1 to -1: 0\.\.3 was expected"),
     ({"target": torch.full((2, 1, 8, 8), 0.5)}, r"target \(2, 1, 8, 8\) holds fractions"),
     ({"target": torch.full((2, 1, 8, 8), float("nan"))}, "target .* holds values from nan"),
@@ -306,10 +340,22 @@ def test_what_is_said_about_bad_input(name: str, changed: dict, told: str) -> No
 @pytest.mark.parametrize(
     ("options", "target", "told"),
     [
-        ({"to_onehot_y": True}, torch.zeros(2, 4, 8, 8), r"\(2, 1, 8, 8\) was expected with to_onehot_y=True"),
-        ({"to_onehot_y": False}, torch.zeros(2, 1, 8, 8), r"\(2, 4, 8, 8\) was expected with to_onehot_y=False"),
+        (
+            {"to_onehot_y": True},
+            torch.zeros(2, 4, 8, 8),
+            r"\(2, 1, 8, 8\) was expected with to_onehot_y=True",
+        ),
+        (
+            {"to_onehot_y": False},
+            torch.zeros(2, 1, 8, 8),
+            r"\(2, 4, 8, 8\) was expected with to_onehot_y=False",
+        ),
         ({"classes": [4]}, torch.zeros(2, 1, 8, 8), r"classes \[4\]: the logits have 4 channel"),
-        ({"class_weights": [1, 2]}, torch.zeros(2, 1, 8, 8), r"2 class weights \(1.0, 2.0\): 4 were expected"),
+        (
+            {"class_weights": [1, 2]},
+            torch.zeros(2, 1, 8, 8),
+            r"2 class weights \(1.0, 2.0\): 4 were expected",
+        ),
         ({"ignore_index": 9}, torch.full((2, 1, 8, 8), 8), r"holds values from 8 to 8: 0\.\.3 was expected$"),
         ({"sigmoid": True}, torch.full((2, 4, 8, 8), 2), r"holds values from 2 to 2: 0\.\.1 was expected"),
     ],
@@ -324,8 +370,16 @@ def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, told
     [
         ("boundary", {}, "map 'published_distance' is missing; given: none; pass maps="),
         ("boundary", {"components": torch.zeros(2, 1, 8, 8)}, "is missing; given: components"),
-        ("boundary", {"published_distance": torch.zeros(2, 2, 8, 7)}, r"\(2, 2, 8, 7\): \(batch 2, channels, \*\(8, 8"),
-        ("boundary", {"published_distance": torch.zeros(2, 1, 8, 8)}, "1 channel.*: 2 were expected.*include_backgr"),
+        (
+            "boundary",
+            {"published_distance": torch.zeros(2, 2, 8, 7)},
+            r"\(2, 2, 8, 7\): \(batch 2, channels, \*\(8, 8",
+        ),
+        (
+            "boundary",
+            {"published_distance": torch.zeros(2, 1, 8, 8)},
+            "1 channel.*: 2 were expected.*include_backgr",
+        ),
         ("boundary", {"published_distance": torch.full((2, 2, 8, 8), float("nan"))}, "hold NaN or infinity"),
         ("blob", {"components": torch.zeros(2, 2, 8, 8).long()}, r"\(2, 2, 8, 8\): one channel was expected"),
         ("blob", {"components": torch.zeros(2, 1, 8, 8)}, "map 'components' .* whole numbers"),
@@ -341,7 +395,9 @@ def test_what_is_said_about_bad_maps(name: str, maps: dict, told: str) -> None:
 def test_losses_for_other_problems_say_so() -> None:
     logits, target = torch.zeros(2, 4, 8, 8), torch.zeros(2, 1, 8, 8)
     for name in ("adaptive_cross_entropy", "balanced_cross_entropy"):
-        with pytest.raises(SeglossError, match=f"loss '{name}' is for binary problems: the logits have 4 softmax"):
+        with pytest.raises(
+            SeglossError, match=f"loss '{name}' is for binary problems: the logits have 4 softmax"
+        ):
             build_loss(name)(logits, target)
     with pytest.raises(SeglossError, match="loss 'nacl' needs softmax logits"):
         build_loss("nacl")(logits[:, :1], target)

@@ -66,7 +66,10 @@ def test_equal_to_monai(ours: dict, theirs: Callable, channels: int, include_bac
         return  # one channel: two regions here, one there; no background to leave out
     logits, target = inputs(channels, labels=max(channels, 2) - (ours["name"] == "generalized_dice"))
     other = theirs(
-        include_background=include_background, to_onehot_y=channels > 1, **ACTIVATION[channels], reduction="mean"
+        include_background=include_background,
+        to_onehot_y=channels > 1,
+        **ACTIVATION[channels],
+        reduction="mean",
     )
     loss = build_loss(ours, include_background=include_background)
     mine = value_and_gradient(loss, logits, target)
@@ -133,7 +136,9 @@ def lesions() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     return torch.from_numpy(rng.standard_normal((3, 1, *SHAPE)) * 2), torch.from_numpy(target), maps
 
 
-def instance_loss_by_loop(logits: Tensor, target: Tensor, labels: Tensor, masked: bool, weights: tuple) -> float:
+def instance_loss_by_loop(
+    logits: Tensor, target: Tensor, labels: Tensor, masked: bool, weights: tuple
+) -> float:
     p, y, labels = probabilities(logits)[:, 0], target.numpy()[:, 0], labels.numpy()[:, 0]
     cross_entropy = -np.where(y, np.log(p), np.log1p(-p))
     samples = []
@@ -173,7 +178,7 @@ def test_instance_losses_take_several_classes_as_one_foreground() -> None:
 
 
 def test_other_lesions_do_not_matter_to_blob() -> None:
-    logits, target, maps = lesions()
+    logits, target, _ = lesions()
     one = torch.zeros_like(target)
     one[:2, :, 3:5, 3:5, 3:5] = one[:2, :, 7:, 7:, 7:] = 1
     labels = one.clone()
@@ -184,15 +189,16 @@ def test_other_lesions_do_not_matter_to_blob() -> None:
     better[:2, :, 7:, 7:, 7:] = 40.0  # the second lesion found: only its own half of the mean changes
     after = loss(better, one, {"components": labels})
     change = (before - after)[:2]
-    alone = build_loss("blob", ce_weight=0, reduction="none")
     only_second = one * (labels == 2)
     ignored = torch.where(labels == 1, 255, only_second)
     second = [
-        build_loss("blob", ce_weight=0, reduction="none", ignore_index=255)(z, ignored, {"components": labels * (labels == 2)})
+        build_loss("blob", ce_weight=0, reduction="none", ignore_index=255)(
+            z, ignored, {"components": labels * (labels == 2)}
+        )
         for z in (logits, better)
     ]
     assert change.tolist() == pytest.approx(((second[0] - second[1])[:2] / 2).tolist(), rel=1e-9)
-    assert alone(logits, one * 0, {"components": labels * 0}).tolist() == [0, 0, 0]
+    assert loss(logits, one * 0, {"components": labels * 0}).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("binning", ["hard", "soft"])
@@ -205,7 +211,9 @@ def test_calibration_error_equals_a_loop_over_bins(binning: str) -> None:
         for channel in range(3):
             q, y = p[sample, channel].ravel(), (target[sample, 0].numpy() == channel).ravel()
             if binning == "hard":
-                shares = (np.minimum((q * bins).astype(int), bins - 1) == np.arange(bins)[:, None]).astype(float)
+                shares = (np.minimum((q * bins).astype(int), bins - 1) == np.arange(bins)[:, None]).astype(
+                    float
+                )
             else:
                 shares = np.maximum(0, 1 - np.abs(q - centres[:, None]) * bins)
                 shares[0] += q < centres[0]
@@ -259,7 +267,9 @@ def test_the_kth_largest_of_hostile_orders(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "focal", "gce", "ngce", "nce", "top_k_cross_entropy"])
-def test_large_patches_are_evaluated_in_pieces_to_the_same_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(3)
     shape = (2, 1, 33, 45, 64)
     assert np.prod(shape[2:]) > voxels.PIECE
@@ -296,7 +306,10 @@ def test_boundary_with_its_constant_is_0_at_the_true_mask_and_normalised_maps_ar
     assert build_loss("boundary")(right, target, maps).item() < 0
     assert build_loss("boundary", zero_minimum=True)(right, target, maps).item() == pytest.approx(0, abs=1e-9)
     assert build_loss("boundary", zero_minimum=True)(-right, target, maps).item() > 0
-    scaled = [build_loss("boundary", normalize=True)(right, target, {"published_distance": f * phi}).item() for f in (1, 7)]
+    scaled = [
+        build_loss("boundary", normalize=True)(right, target, {"published_distance": f * phi}).item()
+        for f in (1, 7)
+    ]
     assert scaled[0] == pytest.approx(scaled[1], rel=1e-6)
     assert abs(scaled[0]) <= 1
 
@@ -322,7 +335,9 @@ def test_an_ignored_image_counts_as_0_in_the_mean_over_images() -> None:
     masked[1] = 255
     for name in ("proportion_l1", "proportion_kl"):
         loss = build_loss(name, ignore_index=255)
-        assert loss(logits, masked).item() == pytest.approx(loss(logits[:1], target[:1]).item() / 2, rel=1e-12)
+        assert loss(logits, masked).item() == pytest.approx(
+            loss(logits[:1], target[:1]).item() / 2, rel=1e-12
+        )
 
 
 def test_generalized_dice_of_an_absent_class_dies_as_published_and_lives_when_bounded() -> None:
@@ -357,7 +372,9 @@ def test_one_channel_two_channels_and_two_of_multi_label_agree() -> None:
         assert build_loss(name)(two, target).item() == pytest.approx(value, rel=1e-9)
     for name in ("dice", "tversky", "log_dice", "ace", "proportion_l1", "t_loss"):
         value = build_loss(name)(logits, target).item()
-        assert build_loss(name, include_background=False)(two, target).item() == pytest.approx(value, rel=1e-9)
+        assert build_loss(name, include_background=False)(two, target).item() == pytest.approx(
+            value, rel=1e-9
+        )
         repeated = build_loss(name, sigmoid=True)(logits.expand(-1, 3, *SHAPE), target.expand(-1, 3, *SHAPE))
         assert repeated.item() == pytest.approx(value, rel=1e-9)
 
@@ -421,7 +438,9 @@ def test_weights_of_different_samples_do_not_depend_on_each_other(
 def test_perfect_predictions_beat_wrong_ones(iw_target: Callable, components_of: Callable) -> None:
     target = torch.from_numpy(iw_target("multi")).long()
     maps = {"components": components_of(iw_target("multi"))}
-    maps["voronoi"] = torch.from_numpy(np.stack([voronoi_cells(s[0], (1, 1, 1)) for s in target.numpy()])[:, None])
+    maps["voronoi"] = torch.from_numpy(
+        np.stack([voronoi_cells(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
+    )
     maps["published_distance"] = torch.from_numpy(
         np.stack([published_distance(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
     )

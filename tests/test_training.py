@@ -219,9 +219,7 @@ def test_a_diverging_loss_stops_the_run_and_names_run_step_and_loss(
     trainer = make_trainer(tiny_cases, tmp_path / "c.pt")
     forward, calls = trainer.loss.forward, iter(range(99))
     trainer.loss.forward = lambda *inputs: forward(*inputs) * (bad if next(calls) == 4 else 1)
-    with pytest.raises(
-        SeglossError, match=r"run study/data/base/bce/seed-3: its loss became .* at step 5;"
-    ):
+    with pytest.raises(SeglossError, match=r"run study/data/base/bce/seed-3: its loss became .* at step 5;"):
         trainer.train()
 
 

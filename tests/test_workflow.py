@@ -143,6 +143,34 @@ def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(wo
     assert planned(workflow)["train"] == 3
 
 
+USER_LOSS = """
+from torch import nn
+
+class Mine(nn.Module):
+    def forward(self, logits, target, maps):
+        return ((logits - target) ** 2 * (maps["voronoi"] > 0)).mean()
+"""
+
+
+def test_composed_losses_and_a_user_loss_get_their_maps_and_train(workflow: Path) -> None:
+    (workflow / "my_losses.py").write_text(USER_LOSS)
+    study = yaml.safe_load((workflow / STUDY).read_text())
+    study["losses"] |= {
+        "rebalanced": "gdl_boundary_rebalance",
+        "cells": {"sum": ["dice_ce", {"name": "cc_dice_ce", "weight": 0.5}]},
+        "noisy": {"sum": ["t_loss", {"name": "dice", "inverse_weights": {}}]},
+        "mine": {"name": "my_losses.Mine", "maps": ["voronoi"]},
+    }
+    study["demo"]["losses"] = ["rebalanced", "cells", "noisy", "mine"]
+    (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
+    targets = [f"{RUN}/{loss}/seed-0/weights.pt" for loss in study["demo"]["losses"]]
+    assert planned(workflow, "--", *targets) == {"make_map": 4, "train": 4}  # two maps of two training cases
+    done = snakemake(workflow, "--", *targets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    edit(workflow / "my_losses.py", "** 2", "** 4")
+    assert planned(workflow, "--", *targets) == {"train": 1}
+
+
 def test_a_deleted_figure_is_one_job(workflow: Path) -> None:
     (workflow / "plots/froc.pdf").unlink()
     before = (workflow / "plots/froc_small.pdf").stat().st_mtime_ns

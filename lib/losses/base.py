@@ -1,6 +1,7 @@
 """What all losses share: the contract, the choice of classes, the reduction."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +56,7 @@ class SegmentationLoss(nn.Module):
     def on(self, call: Call, weight: Tensor | None = None) -> Tensor:
         """The loss of a call; ``weight`` (batch, 1, *spatial) for losses that the catalogue calls weightable."""
         batch = call.batch(*self.reading)
-        with torch.autocast(batch.device.type, enabled=False):
+        with full_precision(batch.device.type):
             return self.compute(batch) if weight is None else self.compute(batch, weight)
 
     def compute(self, batch: Batch) -> Tensor:
@@ -77,6 +78,12 @@ class SegmentationLoss(nn.Module):
         if batch.valid is None or self.reduction != "mean":
             return self.reduced(values)
         return mean_over(values, batch.valid.expand(-1, values.shape[1], *batch.valid.shape[2:]))
+
+
+def full_precision(device_type: str) -> AbstractContextManager:
+    """No autocast: sums over a patch need all digits of float32."""
+    available = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if available else nullcontext()
 
 
 def weighted(values: Tensor, weight: Tensor | None) -> Tensor:

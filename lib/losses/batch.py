@@ -1,6 +1,7 @@
 """One call's logits, target and maps, checked and brought into the forms that losses compute with."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -90,7 +91,9 @@ class Batch:
             counted = target.sum(1, keepdim=True) == (1 if valid is None else valid)
             require(
                 counted.all(),
-                lambda: f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1",
+                lambda: (
+                    f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1"
+                ),
             )
             target = target[:, 1:] if self.n_channels == 2 else target.byte().argmax(1, keepdim=True)
         return target, valid
@@ -112,13 +115,13 @@ class Batch:
         if self.valid is None:
             return float(self.scores[0, 0].numel())
         counts = self.valid.sum(self.spatial).double()
-        return counts if counts.shape[1] == 1 else counts[:, regions[0].channels]
+        return counts if counts.shape[1] == 1 else channels_of(counts, regions[0].channels)
 
     def masked(self, values: Tensor) -> Tensor:
         return values if self.valid is None else values * self.valid
 
     def classes(self, include_background: bool, classes: Sequence[int] | None) -> list[int]:
-        """Numbers of the chosen channels.
+        """Numbers of the chosen channels, ascending.
 
         Raises:
             SeglossError: a class that is not there, or a choice among the classes of a single channel.
@@ -130,7 +133,7 @@ class Batch:
                 f"classes {list(classes)}: the logits have {self.n_channels} channel(s); choose among"
                 f" 0..{self.n_channels - 1}, or leave 'classes' out for one channel"
             )
-        return list(classes)
+        return sorted(classes)
 
     def voxelwise(self, function: Voxelwise) -> Tensor:
         """Evaluate ``function`` at every voxel: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
@@ -161,7 +164,7 @@ class Batch:
             )
         if self.binary and not self.multilabel:
             return values[0] + (values[1] - values[0]) * self.positive
-        table = torch.tensor(values, dtype=self.dtype, device=self.device)
+        table = on_device(tuple(values), self.dtype, self.device)
         return table.view(1, -1, *[1] * len(self.spatial)) if self.multilabel else table[self.labels]
 
     def regions(self, classes: Sequence[int], temperature: float = 1.0) -> list[Region]:
@@ -176,7 +179,7 @@ class Batch:
         probability = self._probability[temperature]
         target = self.masked(self.positive if self.binary else one_hot_of(self.labels, self.n_channels))
         if len(classes) < self.n_channels:
-            probability, target = probability[:, classes], target[:, classes]
+            probability, target = channels_of(probability, classes), channels_of(target, classes)
         return [Region(probability, target.to(probability.dtype), list(classes))]
 
     def side(self, foreground: bool, temperature: float = 1.0) -> Region:
@@ -220,7 +223,8 @@ class Batch:
         if labels.is_floating_point():
             raise SeglossError(f"map {name!r} is {labels.dtype}: whole numbers were expected")
         require(
-            (labels >= 0).all(), lambda: f"map {name!r} {tuple(labels.shape)} holds negative labels: 0 and up were expected"
+            (labels >= 0).all(),
+            lambda: f"map {name!r} {tuple(labels.shape)} holds negative labels: 0 and up were expected",
         )
         return labels
 
@@ -235,7 +239,7 @@ class Batch:
         values = self._map(name).to(self.dtype)
         check_finite(values, f"map {name!r}")
         if values.shape[1] == self.n_channels:
-            return values if len(channels) == self.n_channels else values[:, channels]
+            return channels_of(values, channels)
         if values.shape[1] == 1 and self.n_channels == 2 and list(channels) == [1]:
             return values
         raise SeglossError(
@@ -258,6 +262,19 @@ class Batch:
         if values.device != self.device:
             raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
         return values
+
+
+@lru_cache
+def on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor, kept: a copy to a GPU makes the host wait."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def channels_of(values: Tensor, channels: Sequence[int]) -> Tensor:
+    """The chosen channels of (batch, channels, ...)."""
+    if len(channels) == values.shape[1]:
+        return values
+    return values.index_select(1, on_device(tuple(channels), torch.long, values.device))
 
 
 def one_hot_of(labels: Tensor, n_channels: int) -> Tensor:
@@ -311,7 +328,9 @@ def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> Non
     if target.dtype == torch.bool:
         return
     lowest, highest = torch.aminmax(target)
-    hint = "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
+    hint = (
+        "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
+    )
     require(
         (lowest >= 0) & (highest < n_values),
         lambda: (
@@ -322,15 +341,19 @@ def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> Non
     if target.is_floating_point():
         require(
             (target == target.round()).all(),
-            lambda: f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected",
+            lambda: (
+                f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected"
+            ),
         )
 
 
 def require(holds: Tensor, told: Callable[[], str]) -> None:
-    """Raise SeglossError(told()) unless ``holds``; on a GPU stop the kernel instead of waiting for it."""
+    """Raise SeglossError(told()) unless ``holds``; on a GPU the kernel stops, as to look would make the host wait."""
     if torch.compiler.is_compiling():
         return  # looking at a value would break the graph
-    if holds.device.type == "cuda":
-        torch._assert_async(holds, "segloss: logits, target or map hold a value that is not allowed; see on a CPU")
+    if holds.device.type != "cpu":
+        torch._assert_async(
+            holds, "segloss: a value of logits, target or map is not allowed; a CPU tells which"
+        )
     elif not holds:
         raise SeglossError(told())

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from lib.errors import SeglossError
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, Region, one_hot_of
+from lib.losses.batch import Batch, Region, channels_of, one_hot_of
 from lib.losses.instance import sums_by_label
 from lib.losses.region import ratio
 
@@ -36,7 +36,7 @@ class AverageCalibrationError(SegmentationLoss):
         p, y = (values.flatten(2).flatten(0, 1) for values in region[:2])  # (batch * classes, voxels)
         counted = torch.ones_like(p)
         if batch.valid is not None:
-            valid = batch.valid if batch.valid.shape[1] == 1 else batch.valid[:, region.channels]
+            valid = batch.valid if batch.valid.shape[1] == 1 else channels_of(batch.valid, region.channels)
             counted = valid.expand(region.probability.shape).flatten(2).flatten(0, 1).to(p.dtype)
         weight = confidence = accuracy = 0
         for bin_number, share in self._shares(p):

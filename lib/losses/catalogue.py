@@ -318,12 +318,8 @@ CATALOGUE: dict[str, LossEntry] = {
         "-sum_k p_k ln y_k with ln 0 := ln floor, so -ln(floor) (1 - p_t)",
         "Wang et al., ICCV 2019",
     ),
-    "gce": _robust(
-        "GeneralizedCrossEntropy", Power, "(1 - p_t^q) / q", "Zhang and Sabuncu, NeurIPS 2018"
-    ),
-    "nce": _robust(
-        "NormalizedCrossEntropy", Pixelwise, "ln p_t / sum_k ln p_k", "Ma et al., ICML 2020"
-    ),
+    "gce": _robust("GeneralizedCrossEntropy", Power, "(1 - p_t^q) / q", "Zhang and Sabuncu, NeurIPS 2018"),
+    "nce": _robust("NormalizedCrossEntropy", Pixelwise, "ln p_t / sum_k ln p_k", "Ma et al., ICML 2020"),
     "ngce": _robust(
         "NormalizedGeneralizedCrossEntropy",
         Power,
@@ -334,7 +330,7 @@ CATALOGUE: dict[str, LossEntry] = {
         "noise-robust",
         "lib.losses.t_loss:TLoss",
         TLoss,
-        "-lnG((s+D)/2) + lnG(s/2) + D/2 ln(pi s) + (s+D)/2 ln(1 + sum (p - y)^2 / s), s = exp(nu) + epsilon, nu trained",
+        "-lnG((s+D)/2) + lnG(s/2) + D/2 ln(pi s) + (s+D)/2 ln(1 + sum (p - y)^2 / s), s = exp(nu) + epsilon",
         "sample and class",
         "Gonzalez-Jimenez et al., MICCAI 2023, arXiv 2306.00753",
     ),
@@ -365,7 +361,7 @@ CATALOGUE: dict[str, LossEntry] = {
         "distance",
         "lib.losses.distance:HausdorffDistanceTransform",
         Hausdorff,
-        "(p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction, made in every step",
+        "(p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction",
         "voxel that counts and class",
         f"Karimi and Salcudean, TMI 2020; form of {KERVADEC}",
         monai="HausdorffDTLoss (both_sides)",

@@ -56,9 +56,7 @@ class DeepSupervision(nn.Module):
     def set_progress(self, epoch: int, epochs: int) -> None:
         set_progress(self.loss, epoch, epochs)
 
-    def forward(
-        self, logits: Sequence[Tensor], target: Tensor, maps: Maps | None = None
-    ) -> Tensor:
+    def forward(self, logits: Sequence[Tensor], target: Tensor, maps: Maps | None = None) -> Tensor:
         if isinstance(logits, Tensor):
             raise SeglossError(
                 f"logits {tuple(logits.shape)}: deep supervision expects a list of outputs, full resolution first"

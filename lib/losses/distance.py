@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss
-from lib.losses.batch import Batch, Region, one_hot_of
+from lib.losses.batch import Batch, Region, channels_of, on_device, one_hot_of
 from lib.losses.region import ratio
 
 
@@ -82,7 +82,7 @@ class GeneralizedSurface(DistanceLoss):
                 f" channels {classes} was expected"
             )
         values = [self.class_weights[classes.index(channel)] for channel in region.channels]
-        return torch.tensor(values, dtype=batch.dtype, device=batch.device)
+        return on_device(tuple(values), batch.dtype, batch.device)
 
 
 class HausdorffDistanceTransform(SegmentationLoss):
@@ -90,9 +90,9 @@ class HausdorffDistanceTransform(SegmentationLoss):
 
     Karimi and Salcudean, TMI 2020, eq. 8. The transforms are made on the CPU in every step, in voxels. Forms:
 
-    both_sides: d on both sides of the border, prediction cut at 0.5; the transforms are MONAI's.
-    kervadec: d inside only, 0 outside; prediction by the largest class; d_p cut to whole numbers; a class that fills
-        the image has SciPy's distances to a voxel that is not there. As boundary-loss.
+    * both_sides: d on both sides of the border, prediction cut at 0.5; the transforms are MONAI's.
+    * kervadec: d inside only, 0 outside; prediction by the largest class; d_p cut to whole numbers; a class that
+      fills the image has SciPy's distances to a voxel that is not there. As boundary-loss.
     """
 
     def __init__(self, form: str, alpha: float, **options: Any) -> None:
@@ -123,9 +123,9 @@ class HausdorffDistanceTransform(SegmentationLoss):
             foreground = region.channels[0] == batch.n_channels - 1
             return batch.masked((batch.logit > 0) == foreground)
         if batch.multilabel:
-            return batch.masked(batch.logit > 0)[:, region.channels]
+            return channels_of(batch.masked(batch.logit > 0), region.channels)
         largest = one_hot_of(batch.logits.argmax(1, keepdim=True), batch.n_channels)
-        return batch.masked(largest)[:, region.channels]
+        return channels_of(batch.masked(largest), region.channels)
 
 
 def inside_distance(masks: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss, mean_over, weighted
-from lib.losses.batch import Batch
+from lib.losses.batch import Batch, channels_of
 from lib.losses.voxels import Voxels
 
 
@@ -168,13 +168,12 @@ class BalancedCrossEntropy(SegmentationLoss):
 
     def compute(self, batch: Batch) -> Tensor:
         require_binary(batch, "balanced_cross_entropy")
-        chosen = slice(None) if not batch.multilabel else self.classes(batch)
         total = 0
         for foreground in (True, False):
             region = batch.side(foreground)
             logs = region.target * (region.probability + 1e-10).log()
             total = total - logs.sum(batch.spatial) / (region.target.sum(batch.spatial) + 1e-10)
-        return self.reduced(total[:, chosen])
+        return self.reduced(channels_of(total, self.classes(batch)) if batch.multilabel else total)
 
 
 class MeanAbsoluteError(PixelwiseLoss):

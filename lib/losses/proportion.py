@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, Region
+from lib.losses.batch import Batch, Region, channels_of
 
 EPSILON = 1e-10
 
@@ -69,7 +69,7 @@ class ProportionKL(ProportionLoss):
             rest = batch.side(False, self.temperature)
             if batch.multilabel:
                 channels = regions[0].channels
-                rest = Region(rest.probability[:, channels], rest.target[:, channels], channels)
+                rest = Region(*(channels_of(values, channels) for values in rest[:2]), channels)
             divergence = divergence + self.compare(*proportions([rest], batch))
         return self.reduced(divergence.sum(1))
 

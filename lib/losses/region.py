@@ -103,11 +103,11 @@ class LogDice(Dice):
 class GeneralizedDice(RegionLoss):
     """1 - 2 sum_c w_c sum(p_c y_c) / sum_c w_c (sum p_c + sum y_c); Sudre et al., DLMIA 2017. Forms:
 
-    bounded: w = 1 / G^2 of the region's size G; an absent class gets the largest weight of the sample's present
-        ones, 1e-5 above and below: MONAI's.
-    kervadec: w = 1 / (G + 1e-10)^2, 1e-10 above and below: an absent class outweighs all and leaves no gradient.
-    shirokikh: w = 1 / (1 + G^2), p^2 below, no smoothing (inverse weighting's code).
-    seglossbias: w = 1 / max(G^2, 1e-7), pooled over the batch, every w_c (sum p_c + sum y_c) at least 1e-7.
+    * bounded: w = 1 / G^2 of the region's size G; an absent class gets the largest weight of the sample's present
+      ones, 1e-5 above and below: MONAI's.
+    * kervadec: w = 1 / (G + 1e-10)^2, 1e-10 above and below: an absent class outweighs all and leaves no gradient.
+    * shirokikh: w = 1 / (1 + G^2), p^2 below, no smoothing (inverse weighting's code).
+    * seglossbias: w = 1 / max(G^2, 1e-7), pooled over the batch, every w_c (sum p_c + sum y_c) at least 1e-7.
 
     One channel means two regions here, foreground and background.
     """
@@ -144,9 +144,7 @@ class Tversky(RegionLoss):
     ``alpha`` weighs false positives and ``beta`` false negatives, as in the paper and in MONAI.
     """
 
-    def __init__(
-        self, alpha: float, beta: float, smooth_nr: float, smooth_dr: float, **options: Any
-    ) -> None:
+    def __init__(self, alpha: float, beta: float, smooth_nr: float, smooth_dr: float, **options: Any) -> None:
         super().__init__(**options)
         self.alpha, self.beta = alpha, beta
         self.smooth_nr, self.smooth_dr = smooth_nr, smooth_dr

@@ -65,7 +65,9 @@ def resolved(specification: Specification) -> dict[str, Any]:
     if isinstance(specification, str):
         specification = {"name": specification}
     if not isinstance(specification, Mapping):
-        raise SeglossError(f"{specification!r} is no loss: a name, or a mapping with 'name' or 'sum' was expected")
+        raise SeglossError(
+            f"{specification!r} is no loss: a name, or a mapping with 'name' or 'sum' was expected"
+        )
     options = dict(specification)
     supervision = _taken(options, "deep_supervision", _DeepSupervision)
     if ("name" in options) == ("sum" in options):
@@ -103,10 +105,14 @@ def _resolved_entry(name: str, entry: LossEntry, options: dict[str, Any]) -> dic
         weightable = ", ".join(key for key, other in CATALOGUE.items() if other.weightable)
         raise SeglossError(f"{where} takes no inverse_weights; these do: {weightable}")
     if not isinstance(weights, Mapping):
-        raise SeglossError(f"{where}: inverse_weights: {weights!r} is not a mapping; write {{}} for the published ones")
+        raise SeglossError(
+            f"{where}: inverse_weights: {weights!r} is not a mapping; write {{}} for the published ones"
+        )
     return {
         **loss,
-        "inverse_weights": validated(InverseWeights, dict(weights), f"{where}: inverse_weights").model_dump(mode="json"),
+        "inverse_weights": validated(InverseWeights, dict(weights), f"{where}: inverse_weights").model_dump(
+            mode="json"
+        ),
     }
 
 

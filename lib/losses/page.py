@@ -1,0 +1,202 @@
+"""The page `docs/losses.md`, made from the catalogue: ``python -m lib.losses.page`` writes it. Never imports torch.
+
+What a loss's class says in its docstring is read from the source file.
+"""
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby, starmap
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from lib.files import write_text
+from lib.losses.catalogue import CATALOGUE, InverseWeights, LossEntry, Options
+from lib.losses.specification import named_sums
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"
+
+INTRODUCTION = """\
+# Losses
+
+Made from `lib/losses/catalogue.py` by `envs/run python -m lib.losses.page`; do not edit.
+
+```python
+from lib.losses import build_loss
+
+loss = build_loss("dice_ce", include_background=False, ignore_index=255)
+value = loss(logits, target)             # a scalar
+loss = build_loss({"name": "boundary"})  # in a study file: {name: boundary}
+value = loss(logits, target, {"published_distance": maps})
+```
+
+`logits` are (batch, channels, *spatial) in 2D or 3D, before softmax or sigmoid. One channel is a binary problem; more
+are softmax classes, channel 0 the background; with `sigmoid: true` every channel is a problem of its own (multi-label,
+or one class against the rest). `target` holds class labels (batch, 1, *spatial), or one-hot or multi-hot values of the
+shape of `logits`. `maps` are (batch, 1 or channels, *spatial). Every loss works in 2D and 3D, computes half precision
+in float32, is finite for every finite logit and every target, and raises one line for what does not fit.
+
+In the formulas p is the probability of a class, p_t that of a voxel's true class, y is 1 in the class and 0 outside.
+
+## Options of every loss
+
+| option | default | meaning |
+|---|---|---|
+"""
+
+OPTIONS = {
+    "include_background": "`false` leaves channel 0 out (pixel-wise losses: voxels whose true class it is); one channel"
+    " has no background",
+    "classes": "the channels that count (pixel-wise losses: the true classes), instead of `include_background`",
+    "sigmoid": "every channel is a binary problem of its own",
+    "to_onehot_y": "`true`: `target` must hold labels; `false`: it must have the shape of `logits`; `null`: its shape"
+    " tells",
+    "ignore_index": "value of `target` at voxels that do not count, neither in values and gradients nor in sizes and"
+    " means",
+    "reduction": "of what *mean over* names below: `mean`, `sum` or `none`",
+}
+
+OVERVIEW = """\
+## Overview
+
+*Empty* and *full* tell whether a target without foreground, or of foreground only, leaves a gradient (one channel,
+default parameters); where it does not, a false positive (or a hole) costs nothing there. *iw*: takes the modifier
+`inverse_weights`. *MONAI* names the equal loss there, which a test compares. `{distance}` is the map that the parameter
+`distance` names.
+
+| loss | family | problems | maps | empty | full | iw | MONAI |
+|---|---|---|---|---|---|---|---|
+"""
+
+MODIFIERS = """\
+## Inverse weights
+
+`inverse_weights: {}` beside a loss marked *iw* multiplies every voxel by a weight from the map `components`; sums over
+voxels become weighted sums, means are still divided by the number of voxels. Parameters: {weights}. Formulas, with N
+voxels, K lesions visible in the patch, C_0 the background: `published` N / ((K + 1) |C_j|), clipped (the code's last
+state); `unclipped` the same without the clip (the README's formula); `lesions_only` n_pos / (n_cc |C_j|) for lesions
+and 1 for the background, n_cc the largest label (the code when the published records were made). Source: Shirokikh et
+al., MICCAI 2020.
+
+## Sums, schedules, deep supervision, your own loss
+
+```yaml
+losses:
+  dice_ce_l1:
+    sum:
+      - {name: dice, batch: true}
+      - {name: cross_entropy, weight: 0.5}
+      - {name: proportion_l1, weight: {schedule: steps, start: 0.01, factor: 5, every: 0.1, stop: 100}}
+    ignore_index: 255                       # handed to every term
+  rebalanced:
+    sum:
+      - {name: generalized_dice, weight: {schedule: linear, start: 1, stop: 0.01}}
+      - {name: boundary, include_background: false, weight: {schedule: linear, start: 0, stop: 0.99}}
+    deep_supervision: {}                    # weights 1, 1/2, 1/4, ... in sum 1, or weights: [...]
+  mine: {name: my_losses.MyLoss, gamma: 3, maps: [components]}
+```
+
+* `linear`: from `start` to `stop`, reached when the share `over` (1) of the training is done.
+* `steps`: `start` times `factor` after every share `every` of the training, up to the cap `stop`.
+* A schedule is a function of the epoch alone. Outside the workflow call
+  `lib.losses.base.set_progress(loss, epoch, epochs)` at the beginning of every epoch.
+* `deep_supervision` expects a list of outputs, full resolution first. Labels and label maps are taken at the voxel
+  nearest to each coarse voxel's centre, distances are interpolated linearly.
+* A dotted path names a `torch.nn.Module`; the other keys go to its constructor. It is called with `(logits, target)`,
+  or with `(logits, target, maps)` if its `forward` takes three; the target is of the type of the logits. `maps` lists
+  the maps that it reads. Its module lies beside the Snakefile or in the environment.
+
+## Sums that have a name
+
+| name | terms | source |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    weights = ", ".join(_parameters(InverseWeights))
+    return "\n".join(
+        [
+            INTRODUCTION + "\n".join(_option_rows()) + "\n",
+            OVERVIEW + "\n".join(starmap(_overview_row, CATALOGUE.items())) + "\n",
+            *_families(),
+            MODIFIERS.replace("{weights}", weights) + "\n".join(_sum_rows()) + "\n",
+        ]
+    )
+
+
+def _option_rows() -> Iterator[str]:
+    for name, field in Options.model_fields.items():
+        yield f"| `{name}` | `{_told(field.default)}` | {OPTIONS[name]} |"
+
+
+def _overview_row(name: str, entry: LossEntry) -> str:
+    cells = [
+        f"[`{name}`](#{name})",
+        entry.family,
+        ", ".join(entry.problems),
+        ", ".join(f"`{map_name}`" for map_name in entry.maps),
+        *("gradient" if found else "no gradient" for found in (entry.empty, entry.full)),
+        "yes" if entry.weightable else "",
+        entry.monai,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _families() -> Iterator[str]:
+    for family, entries in groupby(CATALOGUE.items(), lambda item: item[1].family):
+        yield f"## {family[0].upper()}{family[1:]}\n"
+        for name, entry in entries:
+            yield f"### {name}\n\n{_class_text(entry)}\n"
+            yield f"* Formula: {entry.formula}"
+            yield f"* Mean over: {entry.per}"
+            yield f"* Parameters: {', '.join(_parameters(entry.parameters)) or 'none of its own'}"
+            yield f"* Source: {entry.source}\n"
+
+
+def _class_text(entry: LossEntry) -> str:
+    """The docstring of the loss's class as Markdown, read without importing it."""
+    module, _, name = entry.implementation.partition(":")
+    path = PAGE.parents[1].joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    (node,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    text, _, arguments = ast.get_docstring(node).partition("\nArgs:\n")
+    listed = re.sub(r"^(\w+): ", r"* `\1`: ", textwrap.dedent(arguments), flags=re.MULTILINE)
+    return text.replace("``", "`") + (f"\n{listed}" if listed else "")
+
+
+def _parameters(section: type) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        if name not in Options.model_fields:
+            yield f"`{name}` {_told(field.default)}{_choices(field)}"
+
+
+def _choices(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is None or not all(
+        isinstance(value, str) for value in get_args(field.annotation)
+    ):
+        return ""
+    return f" (or {', '.join(value for value in get_args(field.annotation) if value != field.default)})"
+
+
+def _sum_rows() -> Iterator[str]:
+    for name, entry in named_sums().items():
+        content = {key: value for key, value in entry.items() if key != "source"}
+        told = yaml.safe_dump(
+            content.get("sum", content), default_flow_style=True, sort_keys=False, width=10_000
+        )
+        yield f"| `{name}` | `{told.strip()}` | {entry['source']} |"
+
+
+def _told(value: Any) -> str:
+    value = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+
+
+if __name__ == "__main__":
+    write_text(PAGE, page())

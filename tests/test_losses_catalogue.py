@@ -1,0 +1,83 @@
+"""The catalogue: torch-free, complete, in step with the classes and with the page made from it."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from lib.losses import page
+from lib.losses.base import SegmentationLoss
+from lib.losses.batch import Batch
+from lib.losses.catalogue import CATALOGUE, LossEntry
+from lib.losses.specification import named_sums, required_maps, resolved
+from lib.maps import MAPS
+
+entries = pytest.mark.parametrize(
+    ("name", "entry"), CATALOGUE.items(), ids=lambda value: value if isinstance(value, str) else ""
+)
+
+
+def class_of(entry: LossEntry) -> type:
+    module, _, name = entry.implementation.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def test_the_page_is_what_the_catalogue_says() -> None:
+    written = page.PAGE.read_text(encoding="utf-8")
+    assert written == page.page(), "docs/losses.md is stale: envs/run python -m lib.losses.page"
+    for name in [*CATALOGUE, *named_sums()]:
+        assert f"`{name}`" in written
+
+
+def test_neither_catalogue_nor_page_imports_torch() -> None:
+    code = (
+        "import sys; from lib.losses import page, build_loss; from lib.losses.specification import resolved;"
+        "page.page(); resolved('gdl_boundary_rebalance'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=page.PAGE.parents[1]).returncode == 0
+
+
+@entries
+def test_the_class_takes_exactly_the_parameters_of_the_catalogue(name: str, entry: LossEntry) -> None:
+    accepted: set[str] = set()
+    for base in class_of(entry).__mro__:
+        if not issubclass(base, SegmentationLoss) or "__init__" not in vars(base):
+            continue
+        arguments = inspect.signature(base.__init__).parameters.values()
+        accepted |= {
+            argument.name for argument in arguments if argument.kind is argument.POSITIONAL_OR_KEYWORD
+        }
+    fixed = {"self", "squared"} | ({"batch"} if name == "generalized_dice" else set())
+    assert accepted - fixed == set(entry.parameters.model_fields)
+    defaults = [a.default for a in inspect.signature(class_of(entry).__init__).parameters.values()]
+    assert all(default is inspect.Parameter.empty for default in defaults), (
+        "defaults stand in the catalogue alone"
+    )
+
+
+@entries
+def test_weightable_is_who_takes_a_weight(name: str, entry: LossEntry) -> None:
+    assert ("weight" in inspect.signature(class_of(entry).compute).parameters) == entry.weightable
+
+
+@entries
+def test_required_maps_can_be_made(name: str, entry: LossEntry) -> None:
+    assert set(required_maps(name)) <= set(MAPS)
+    assert bool(required_maps(name)) == bool(entry.maps)
+    if entry.weightable:
+        assert required_maps({"name": name, "inverse_weights": {}}) == ("components",)
+
+
+@entries
+def test_every_loss_and_its_class_say_what_they_are(name: str, entry: LossEntry) -> None:
+    assert all((entry.formula, entry.source, entry.per, entry.family, entry.problems))
+    assert class_of(entry).__doc__ and class_of(entry).__doc__ != SegmentationLoss.__doc__
+
+
+def test_options_are_those_of_the_batch_and_of_the_loss() -> None:
+    options = set(resolved("mae")["parameters"]) - {"class_weights"}
+    assert set(inspect.signature(SegmentationLoss.__init__).parameters) - {"self"} == options
+    assert set(page.OPTIONS) == options
+    assert {"sigmoid", "to_onehot_y", "ignore_index"} <= set(inspect.signature(Batch.__init__).parameters)
