@@ -225,6 +225,10 @@ class Voxels(nn.Module):
     def forward(self, logits, target):
         return logits
 
+class Broken(nn.Module):
+    def forward(self, logits, target):
+        return logits.view(3, 1)
+
 def function(logits, target):
     return logits.mean()
 """
@@ -294,6 +298,16 @@ def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None
         SeglossError, match=r"'users_losses.Voxels' returned \(2, 2, 8, 8, 8\): a scalar tensor"
     ):
         build_loss("users_losses.Voxels")(*pair)
+
+
+@pytest.mark.usefixtures("user_module")
+def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor]) -> None:
+    with pytest.raises(SeglossError) as error:
+        build_loss("users_losses.Broken")(pair[0], pair[1][..., :3], {"components": pair[1]})
+    assert "'users_losses.Broken' failed on logits (2, 2, 8, 8, 8), target (2, 1, 8, 8, 3) and maps" in str(
+        error.value
+    )
+    assert "RuntimeError in users_losses.py, line 22: " in str(error.value)
 
 
 # Faulty specifications

@@ -226,7 +226,7 @@ def test_memory_layout_and_target_type_play_no_part(name: str, problem: str) -> 
     assert loss(logits.to(memory_format=torch.channels_last_3d), target, maps).item() == pytest.approx(
         expected
     )
-    for dtype in (torch.uint8, torch.int32, torch.float32, torch.float16):
+    for dtype in (torch.uint8, torch.uint16, torch.int32, torch.float32, torch.float16):
         assert loss(logits, target.to(dtype), maps).item() == expected
     if problem == "two classes":
         one_hot = torch.cat([target == 0, target == 1], 1)

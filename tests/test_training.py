@@ -170,11 +170,17 @@ def train(cases: list[StoredCase], checkpoint: Path, **changes: object) -> tuple
     return trainer.train().as_csv(), {k: v.clone() for k, v in trainer.network.state_dict().items()}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+RISING = {"name": "dice", "weight": {"schedule": "linear", "start": 0, "stop": 1}}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss"),
+    [("adam", "cross_entropy"), ("sgd", "dice_ce"), ("adam", {"sum": ["t_loss", RISING]})],
+)
 def test_training_stopped_at_any_step_ends_with_the_same_bits(
-    tiny_cases: list[StoredCase], tmp_path: Path, optimizer: str
+    tiny_cases: list[StoredCase], tmp_path: Path, optimizer: str, loss: object
 ) -> None:
-    changes = settings()
+    changes = settings(loss=resolved(loss))
     changes["training"]["optimizer"] |= {"name": optimizer, "momentum": 0.9 * (optimizer == "sgd")}
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **changes)
     for stop_at in (1, 3, 5, 11):

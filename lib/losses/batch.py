@@ -13,6 +13,8 @@ from lib.losses.voxels import SoftmaxVoxels, Voxelwise, of_binary_voxels
 
 Maps = Mapping[str, Tensor]
 
+BARELY_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
+
 
 class Region(NamedTuple):
     """Probabilities and targets of some classes, (batch, classes, *spatial), 0 where the voxel is ignored."""
@@ -61,6 +63,7 @@ class Batch:
         self.spatial = tuple(range(2, logits.ndim))
         self.multilabel = sigmoid and self.n_channels > 1
         self.binary = self.multilabel or self.n_channels <= 2
+        target = target.long() if target.dtype in BARELY_SUPPORTED else target
         labels, self.valid = self._labels(target, ignore_index)
         if self.binary:
             if self.n_channels == 2 and not sigmoid:
@@ -212,7 +215,7 @@ class Batch:
         return merged
 
     def label_map(self, name: str) -> Tensor:
-        """Return a map of labels, (batch, 1, *spatial).
+        """Return a map of labels as int64, (batch, 1, *spatial).
 
         Raises:
             SeglossError: it is missing, of a shape that does not fit, or no map of labels from 0.
@@ -222,6 +225,7 @@ class Batch:
             raise SeglossError(f"map {name!r} {tuple(labels.shape)}: one channel was expected")
         if labels.is_floating_point():
             raise SeglossError(f"map {name!r} is {labels.dtype}: whole numbers were expected")
+        labels = labels.long()
         require(
             (labels >= 0).all(),
             lambda: f"map {name!r} {tuple(labels.shape)} holds negative labels: 0 and up were expected",

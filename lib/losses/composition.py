@@ -1,7 +1,9 @@
 """Losses made of losses: weighted sums with schedules, deep supervision, a user's own module."""
 
 import inspect
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,7 +106,7 @@ class UserLoss(nn.Module):
     """A module from elsewhere: called with float targets, and with the maps if its ``forward`` takes three.
 
     Raises:
-        SeglossError: it returned something else than a scalar.
+        SeglossError: it failed, or returned something else than a scalar.
     """
 
     def __init__(self, module: nn.Module, name: str) -> None:
@@ -116,8 +118,14 @@ class UserLoss(nn.Module):
         self.takes_maps = len(places) > 2 or any(p.kind == p.VAR_POSITIONAL for p in parameters)
 
     def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
-        target = target.to(logits.dtype)
-        value = self.module(logits, target, maps or {}) if self.takes_maps else self.module(logits, target)
+        arguments = (logits, target.to(logits.dtype), *([maps or {}] if self.takes_maps else []))
+        try:
+            value = self.module(*arguments)
+        except Exception as error:  # whatever a user's code may raise
+            raise SeglossError(
+                f"loss {self.name!r} failed on logits {tuple(logits.shape)}, target {tuple(target.shape)} and maps"
+                f" {', '.join(maps or {}) or 'none'}: {_told(error)}"
+            ) from error
         if not isinstance(value, Tensor) or value.numel() != 1:
             told = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise SeglossError(f"loss {self.name!r} returned {told}: a scalar tensor was expected")
@@ -125,3 +133,10 @@ class UserLoss(nn.Module):
 
     def on(self, call: Call) -> Tensor:
         return self(call.logits, call.target, call.maps)
+
+
+def _told(error: Exception) -> str:
+    """Kind, place and first line of an error."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}: {first_line}"

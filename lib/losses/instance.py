@@ -46,7 +46,7 @@ class InstanceLoss(SegmentationLoss):
 
     def compute(self, batch: Batch) -> Tensor:
         batch = batch.foreground()
-        labels = batch.label_map(self.map_name).flatten(1).long()
+        labels = batch.label_map(self.map_name).flatten(1)
         count = n_labels(labels)
         probability, target, _ = batch.side(foreground=True)
         counted = torch.ones_like(target) if batch.valid is None else batch.valid.to(target.dtype)

@@ -16,10 +16,9 @@ import keyword
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import Field
 
 from lib.errors import SeglossError
 from lib.losses.catalogue import CATALOGUE, InverseWeights, LossEntry, Options, Weights
@@ -45,7 +44,7 @@ class _Levels(Section):
 
 
 class _Maps(Section):
-    maps: Annotated[list[Name], Field()] | None = None
+    maps: list[Name]
 
 
 @cache
