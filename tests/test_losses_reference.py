@@ -267,16 +267,18 @@ def test_the_kth_largest_of_hostile_orders(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "focal", "gce", "ngce", "nce", "top_k_cross_entropy"])
+@pytest.mark.parametrize("channels", [1, 2, 3])
 def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(3)
-    shape = (2, 1, 33, 45, 64)
-    assert np.prod(shape[2:]) > voxels.PIECE
-    inputs = torch.from_numpy(rng.standard_normal(shape) * 3), torch.from_numpy(rng.integers(0, 2, shape))
-    mine = value_and_gradient(build_loss(name), *inputs)
+    spatial = (33, 45, 64)
+    assert np.prod(spatial) > voxels.PIECE
+    logits = torch.from_numpy(rng.standard_normal((2, channels, *spatial)) * 3)
+    target = torch.from_numpy(rng.integers(0, max(channels, 2), (2, 1, *spatial)))
+    mine = value_and_gradient(build_loss(name), logits, target)
     monkeypatch.setattr(voxels, "PIECE", 10**9)
-    assert_equal(mine, value_and_gradient(build_loss(name), *inputs), 1e-12)
+    assert_equal(mine, value_and_gradient(build_loss(name), logits, target), 1e-12)
 
 
 def test_generalized_surface_lies_between_0_and_1_and_equals_its_formula() -> None:

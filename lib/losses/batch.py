@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
-from lib.losses.voxels import SoftmaxVoxels, Voxelwise, of_binary_voxels
+from lib.losses.voxels import BinaryVoxels, SoftmaxVoxels, Voxelwise, of_voxels
 
 Maps = Mapping[str, Tensor]
 
@@ -141,8 +141,8 @@ class Batch:
     def voxelwise(self, function: Voxelwise) -> Tensor:
         """Evaluate ``function`` at every voxel: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
         if self.binary:
-            return of_binary_voxels(function, self.logit, self.positive)
-        return function(SoftmaxVoxels(self.logits, self.labels))
+            return of_voxels(function, BinaryVoxels, self.logit, self.positive)
+        return of_voxels(function, SoftmaxVoxels, self.logits, self.labels)
 
     def cross_entropy(self) -> Tensor:
         """-log of the probability of the true class, shaped as ``voxelwise``."""
@@ -176,8 +176,8 @@ class Batch:
             foreground = self.n_channels - 1
             return [self.side(channel == foreground, temperature) for channel in classes]
         if temperature not in self._probability:
-            whole = torch.sigmoid(temperature * self.logit) if self.binary else None
-            whole = F.softmax(temperature * self.logits, 1) if whole is None else whole
+            scaled = times(temperature, self.scores)
+            whole = torch.sigmoid(scaled) if self.binary else F.softmax(scaled, 1)
             self._probability[temperature] = self.masked(whole)
         probability = self._probability[temperature]
         target = self.masked(self.positive if self.binary else one_hot_of(self.labels, self.n_channels))
@@ -189,7 +189,7 @@ class Batch:
         """The foreground or the background of binary problems."""
         key = temperature if foreground else -temperature
         if key not in self._probability:
-            self._probability[key] = self.masked(torch.sigmoid(key * self.logit))
+            self._probability[key] = self.masked(torch.sigmoid(times(key, self.logit)))
         target = self.masked(self.positive if foreground else 1 - self.positive)
         return Region(self._probability[key], target, [self.n_channels - 1 if foreground else 0])
 
@@ -266,6 +266,11 @@ class Batch:
         if values.device != self.device:
             raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
         return values
+
+
+def times(factor: float, values: Tensor) -> Tensor:
+    """The product, without a pass through memory where the factor is 1."""
+    return values if factor == 1 else factor * values
 
 
 @lru_cache

@@ -96,7 +96,7 @@ class Focal(PixelwiseLoss):
         values = -(missed.clamp_min(TINY) ** self.gamma) * log_p  # the power of 0 has no finite gradient
         if self.alpha is None:
             return values
-        return values * ((1 - self.alpha) + (2 * self.alpha - 1) * voxels.foreground)
+        return values * ((1 - self.alpha) + (2 * self.alpha - 1) * voxels.foreground())
 
 
 class TopKCrossEntropy(PixelwiseLoss):

@@ -20,9 +20,13 @@ class BinaryVoxels:
     n_classes = 2
 
     def __init__(self, logit: Tensor, positive: Tensor) -> None:
-        self.foreground = positive
+        self.positive = positive
         self.margin = logit * (2 * positive - 1)
         self.log_p = F.logsigmoid(self.margin)
+
+    def foreground(self) -> Tensor:
+        """1 where the true class is foreground, 0 elsewhere."""
+        return self.positive
 
     def missed(self) -> Tensor:
         """1 - p of the true class."""
@@ -41,10 +45,12 @@ class SoftmaxVoxels:
     """The same of softmax classes, from logits (batch, classes, *spatial) and labels (batch, 1, *spatial)."""
 
     def __init__(self, logits: Tensor, labels: Tensor) -> None:
-        self.logits = logits
+        self.logits, self.labels = logits, labels
         self.n_classes = logits.shape[1]
-        self.foreground = (labels > 0).to(logits.dtype)
         self.log_p = -F.cross_entropy(logits, labels[:, 0], reduction="none").unsqueeze(1)
+
+    def foreground(self) -> Tensor:
+        return (self.labels > 0).to(self.logits.dtype)
 
     def missed(self) -> Tensor:
         return -torch.expm1(self.log_p)
@@ -60,31 +66,32 @@ Voxels = BinaryVoxels | SoftmaxVoxels
 Voxelwise = Callable[[Voxels], Tensor]
 
 
-def of_binary_voxels(function: Voxelwise, logit: Tensor, positive: Tensor) -> Tensor:
-    """Evaluate ``function`` at all voxels.
+def of_voxels(function: Voxelwise, kind: type[Voxels], scores: Tensor, truth: Tensor) -> Tensor:
+    """Evaluate ``function`` at all voxels, made as ``kind`` from scores and truth.
 
     A chain of operations on a large patch spends its time on moving temporary tensors through memory. On a CPU the
     value and its derivative are therefore made piece by piece.
     """
-    large = logit[0, 0].numel() > PIECE
-    if large and logit.device.type == "cpu" and logit.requires_grad and not torch.compiler.is_compiling():
-        return _InPieces.apply(logit, positive, function)
-    return function(BinaryVoxels(logit, positive))
+    large = scores[0, 0].numel() > PIECE
+    if large and scores.device.type == "cpu" and scores.requires_grad and not torch.compiler.is_compiling():
+        return _InPieces.apply(scores, truth, lambda z, y: function(kind(z, y)))
+    return function(kind(scores, truth))
 
 
 class _InPieces(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, logit: Tensor, positive: Tensor, function: Voxelwise) -> Tensor:
-        values, slopes = (torch.empty(logit.shape, dtype=logit.dtype) for _ in range(2))
-        flat = [tensor.flatten(2) for tensor in (logit, positive)]
-        for start in range(0, flat[0].shape[2], PIECE):
+    def forward(ctx, scores: Tensor, truth: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        values = torch.empty(truth.shape, dtype=scores.dtype)
+        slopes = torch.empty(scores.shape, dtype=scores.dtype)
+        flat_scores, flat_truth = scores.detach().flatten(2), truth.flatten(2)
+        for start in range(0, flat_truth.shape[2], PIECE):
             piece = (..., slice(start, start + PIECE))
             with torch.enable_grad():
-                z = flat[0][piece].detach().requires_grad_()
-                value = function(BinaryVoxels(z, flat[1][piece]))
+                z = flat_scores[piece].requires_grad_()
+                value = function(z, flat_truth[piece])
                 (slope,) = torch.autograd.grad(value.sum(), z)
-            values.view(flat[0].shape)[piece] = value.detach()
-            slopes.view(flat[0].shape)[piece] = slope
+            values.view(flat_truth.shape)[piece] = value.detach()
+            slopes.view(flat_scores.shape)[piece] = slope
         ctx.save_for_backward(slopes)
         return values
 
