@@ -281,6 +281,16 @@ def test_the_host_never_waits_for_a_value(specification: dict, problem: str) -> 
     assert logits.grad.shape == logits.shape
 
 
+@pytest.mark.parametrize("options", [{"classes": [1, 3]}, {"class_weights": [1, 2, 3, 4]}])
+def test_a_call_without_gradients_does_not_spoil_the_next(options: dict) -> None:
+    name = "cross_entropy" if "class_weights" in options else "dice"
+    loss = build_loss(name, **options)
+    logits, target = torch.randn(1, 4, 3, 11), torch.zeros(1, 1, 3, 11)
+    with torch.inference_mode():
+        loss(logits, target)
+    loss(logits.clone().requires_grad_(), target).backward()
+
+
 COMPILED = [pair for pair in ALL if pair[0]["name"] not in ("hausdorff_dt",) and "multi" not in pair[1]] + [
     ({"name": name}, "two classes") for name in named_sums() if name != "gdl_hausdorff"
 ]

@@ -273,10 +273,16 @@ def times(factor: float, values: Tensor) -> Tensor:
     return values if factor == 1 else factor * values
 
 
-@lru_cache
 def on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers as a tensor, kept: a copy to a GPU makes the host wait."""
-    return torch.tensor(values, dtype=dtype, device=device)
+    """Numbers as a tensor, kept for the next call: a copy to a GPU makes the host wait."""
+    made = torch.tensor if torch.compiler.is_compiling() else _kept_tensor
+    return made(values, dtype=dtype, device=device)
+
+
+@lru_cache
+def _kept_tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # so that a later call may save it for its backward pass
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def channels_of(values: Tensor, channels: Sequence[int]) -> Tensor:
