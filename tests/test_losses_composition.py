@@ -353,6 +353,8 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
         ({"sum": []}, "sum: [] is not a list of terms"),
         ({"sum": "dice"}, "sum: 'dice' is not a list of terms"),
         ({"sum": [3]}, "sum: term 1: 3 is no loss"),
+        ({"sum": [{"name": ["dice"]}]}, "sum: term 1: name: unknown loss ['dice']"),
+        ({"sum": [{}]}, "sum: term 1: has neither 'name' nor 'sum'"),
         ({"sum": ["dice", {"name": "dise"}]}, "sum: term 2: name: unknown loss 'dise'"),
         ({"sum": ["dice"], "gamma": 2}, "gamma: not an option beside 'sum'"),
         (

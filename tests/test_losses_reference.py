@@ -76,6 +76,11 @@ def test_equal_to_monai(ours: dict, theirs: Callable, channels: int, include_bac
     assert_equal(mine, value_and_gradient(other, logits, target.double()), MONAI_DIGITS)
 
 
+def test_what_the_catalogue_calls_equal_to_monai_is_compared_here() -> None:
+    compared = {"dice", "tversky", "generalized_dice", "hausdorff_dt", "focal", "nacl", "boundary"}
+    assert {name for name, entry in CATALOGUE.items() if entry.monai} == compared
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 def test_focal_equals_monai(channels: int) -> None:
     logits, target = inputs(channels)

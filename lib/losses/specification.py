@@ -35,12 +35,12 @@ class _Weight(Section):
     weight: Number | Schedule = 1.0
 
 
-class _DeepSupervision(Section):
-    deep_supervision: "_Levels"
-
-
 class _Levels(Section):
     weights: Weights | None = None
+
+
+class _DeepSupervision(Section):
+    deep_supervision: _Levels
 
 
 class _Maps(Section):
@@ -107,12 +107,8 @@ def _resolved_entry(name: str, entry: LossEntry, options: dict[str, Any]) -> dic
         raise SeglossError(
             f"{where}: inverse_weights: {weights!r} is not a mapping; write {{}} for the published ones"
         )
-    return {
-        **loss,
-        "inverse_weights": validated(InverseWeights, dict(weights), f"{where}: inverse_weights").model_dump(
-            mode="json"
-        ),
-    }
+    modifier = validated(InverseWeights, dict(weights), f"{where}: inverse_weights")
+    return {**loss, "inverse_weights": modifier.model_dump(mode="json")}
 
 
 def _resolved_path(path: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +129,7 @@ def _resolved_sum(options: dict[str, Any]) -> dict[str, Any]:
     for key in options:
         if key not in COMMON:
             raise SeglossError(f"{key}: not an option beside 'sum'{suggestion(key, sorted(COMMON))}")
-    if not isinstance(terms, list) or not terms:
+    if not isinstance(terms, list | tuple) or not terms:
         raise SeglossError(f"sum: {terms!r} is not a list of terms")
     return {"sum": [_resolved_term(number, term, options) for number, term in enumerate(terms, 1)]}
 
@@ -160,7 +156,7 @@ def _handed_to(term: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, 
     """The sum's common options for a term; a choice of classes of the term's own replaces the sum's."""
     chooses = {"include_background", "classes"}
     skipped = chooses if chooses & set(term) else set()
-    is_path = "name" in term and term["name"] not in CATALOGUE and term["name"] not in named_sums()
+    is_path = "name" in term and term["name"] not in [*CATALOGUE, *named_sums()]
     return {} if is_path else {key: value for key, value in common.items() if key not in skipped}
 
 

@@ -73,7 +73,8 @@ def of_voxels(function: Voxelwise, kind: type[Voxels], scores: Tensor, truth: Te
     value and its derivative are therefore made piece by piece.
     """
     large = scores[0, 0].numel() > PIECE
-    if large and scores.device.type == "cpu" and scores.requires_grad and not torch.compiler.is_compiling():
+    learning = scores.requires_grad and torch.is_grad_enabled()
+    if large and learning and scores.device.type == "cpu" and not torch.compiler.is_compiling():
         return _InPieces.apply(scores, truth, lambda z, y: function(kind(z, y)))
     return function(kind(scores, truth))
 
