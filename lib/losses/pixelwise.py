@@ -26,7 +26,10 @@ class PixelwiseLoss(SegmentationLoss):
         self.class_weights = class_weights
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        values = weighted(batch.voxelwise(self.values), weight)
+        return self.averaged(weighted(batch.voxelwise(self.values), weight), batch)
+
+    def averaged(self, values: Tensor, batch: Batch) -> Tensor:
+        """Reduce the values of all voxels to those that count."""
         counted = self.counted(batch)
         if counted is None:
             return self.reduced(values)
@@ -142,21 +145,16 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
 
     The weight comes from the current predictions and is part of the graph, as in the code of Shirokikh et al.
     (MICCAI 2020). A sum of p below the machine epsilon counts as epsilon, so that all stays finite. Binary
-    problems only; each channel of a multi-label problem has its own weight.
+    problems only; the channels of a multi-label problem share the weight.
     """
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         require_binary(batch, "adaptive_cross_entropy")
-        others = tuple(axis for axis in range(batch.logit.ndim) if axis != 1)
-        total = batch.masked(torch.sigmoid(batch.logit)).sum(others, keepdim=True)
-        n_voxels = batch.logit.numel() // batch.logit.shape[1]
-        if batch.valid is not None:
-            n_voxels = batch.valid.sum(others, keepdim=True)
-        adaptive = (n_voxels - total) / total.clamp_min(torch.finfo(total.dtype).eps)
-        return super().compute(batch, weighted(1 + (adaptive - 1) * batch.positive, weight))
-
-    def values(self, voxels: Voxels) -> Tensor:
-        return -voxels.log_p
+        predicted = batch.masked(torch.sigmoid(batch.logit)).sum()
+        n_voxels = batch.logit.numel() if batch.valid is None else batch.valid.expand_as(batch.logit).sum()
+        adaptive = (n_voxels - predicted) / predicted.clamp_min(torch.finfo(predicted.dtype).eps)
+        values = weighted(batch.cross_entropy(), weight)
+        return self.averaged(values, batch) + (adaptive - 1) * self.averaged(values * batch.positive, batch)
 
 
 class BalancedCrossEntropy(SegmentationLoss):
