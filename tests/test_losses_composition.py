@@ -109,10 +109,8 @@ def test_common_options_go_to_every_term_that_has_none_of_its_own(pair: tuple[Te
     target = target.clone()
     target[0, :, 2:4] = 7
     loss = build_loss("dice_ce", ignore_index=7, include_background=False)
-    expected = sum(
-        build_loss(name, ignore_index=7, include_background=False)(logits, target)
-        for name in ("dice", "cross_entropy")
-    )
+    dice = build_loss("dice", ignore_index=7, include_background=False)
+    expected = dice(logits, target) + build_loss("cross_entropy", ignore_index=7)(logits, target)
     assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-12)
     terms = resolved({"sum": [{"name": "dice", "classes": [1]}, "tversky"], "include_background": False})[
         "sum"
@@ -138,6 +136,17 @@ def test_learnable_parameters_of_a_term_are_parameters_of_the_sum(pair: tuple[Te
     (nu,) = loss.parameters()
     assert nu.grad.item() != 0
     assert list(loss.state_dict()) == ["terms.0.nu"]
+
+
+def test_progress_lies_within_the_training() -> None:
+    for epoch, epochs in ((0, 0), (3, 3), (-1, 3)):
+        with pytest.raises(SeglossError, match=f"epoch {epoch} of {epochs}"):
+            set_progress(build_loss("gdl_boundary_rebalance"), epoch, epochs)
+
+
+def test_the_name_is_no_option() -> None:
+    with pytest.raises(SeglossError, match="name: stands in the specification"):
+        build_loss({"name": "dice"}, name="focal")
 
 
 @pytest.mark.parametrize("name", named_sums())
@@ -198,7 +207,10 @@ def test_deep_supervision_takes_maps_to_the_same_places() -> None:
 
 
 def test_deep_supervision_says_what_it_needs(pair: tuple[Tensor, Tensor]) -> None:
-    with pytest.raises(SeglossError, match="expects a list of outputs, full resolution first"):
+    for outputs in ([], [None], None, [pair[0], pair[0][0]]):
+        with pytest.raises(SeglossError, match="deep supervision expects"):
+            build_loss("dice", deep_supervision={})(outputs, pair[1])
+    with pytest.raises(SeglossError, match="expects a list of tensors, full resolution first"):
         build_loss("dice", deep_supervision={})(*pair)
     with pytest.raises(SeglossError, match="has 2 weights, the network gave 1 outputs"):
         build_loss("dice", deep_supervision={"weights": [1, 1]})([pair[0]], pair[1])
@@ -216,6 +228,17 @@ class Mine(nn.Module):
         self.scale = scale
     def forward(self, logits, target, maps):
         return self.scale * (logits.mean() + maps["components"].sum())
+
+class Scheduled(nn.Module):
+    def set_progress(self, epoch, epochs):
+        self.progress = epoch / epochs
+    def forward(self, logits, target, mask=None, *, maps):
+        assert mask is None
+        return logits.mean() * self.progress + maps["components"].sum()
+
+class Failing(nn.Module):
+    def __init__(self):
+        raise KeyError("nothing")
 
 class TwoArguments(nn.Module):
     def forward(self, logits, target):
@@ -248,9 +271,10 @@ def test_a_dotted_path_is_taken_wherever_a_name_is(pair: tuple[Tensor, Tensor]) 
     mine = {"name": "users_losses.Mine", "scale": 2.0, "maps": ["components"]}
     expected = 2 * (logits.mean() + target.sum()).item()
     assert build_loss(mine)(logits, target, maps).item() == pytest.approx(expected)
-    assert build_loss({"sum": [mine, "dice"], "ignore_index": 255})(
-        logits, target, maps
-    ).item() == pytest.approx(expected + build_loss("dice")(logits, target).item())
+    both = build_loss({"sum": [mine, "dice"]})(logits, target, maps).item()
+    assert both == pytest.approx(expected + build_loss("dice")(logits, target).item())
+    with pytest.raises(SeglossError, match=r"'users_losses.Mine' cannot be handed the options beside 'sum'"):
+        build_loss({"sum": [mine, "dice"], "ignore_index": 255})
     assert required_maps({"sum": [mine, "boundary"]}) == ("components", "published_distance")
     assert "users_losses" in code_modules(mine)
     assert build_loss("users_losses.TwoArguments")(logits, target.byte()).item() == pytest.approx(
@@ -258,6 +282,14 @@ def test_a_dotted_path_is_taken_wherever_a_name_is(pair: tuple[Tensor, Tensor]) 
     )
     supervised = build_loss(mine, deep_supervision={"weights": [1]})
     assert supervised([logits], target, maps).item() == pytest.approx(expected)
+
+
+@pytest.mark.usefixtures("user_module")
+def test_a_user_loss_is_told_the_progress_and_gets_maps_by_name(pair: tuple[Tensor, Tensor]) -> None:
+    loss = build_loss({"sum": [{"name": "users_losses.Scheduled", "maps": ["components"]}]})
+    set_progress(loss, 3, 4)
+    value = loss(*pair, {"components": pair[1]})
+    assert value.item() == pytest.approx(0.75 * pair[0].mean().item() + pair[1].sum().item())
 
 
 def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) -> None:
@@ -282,6 +314,7 @@ def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) ->
             "no_such_package.Mine",
             "there is no package or module 'no_such_package'; put it beside the Snakefile",
         ),
+        ("users_losses.Failing", "cannot be built: KeyError: 'nothing'"),
         ("users_losses..Mine", "is not a dotted path to a class"),
         ("users_losses.function", "cannot be built: TypeError|a torch.nn.Module was expected"),
         ({"name": "users_losses.Mine", "maps": "components"}, "maps: 'components' is not allowed"),
@@ -307,7 +340,7 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
     assert "'users_losses.Broken' failed on logits (2, 2, 8, 8, 8), target (2, 1, 8, 8, 3) and maps" in str(
         error.value
     )
-    assert "RuntimeError in users_losses.py, line 22: " in str(error.value)
+    assert "RuntimeError in users_losses.py, line 33: " in str(error.value)
 
 
 # Faulty specifications
@@ -350,8 +383,8 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
             {"name": "dice", "inverse_weights": {"formula": "x"}},
             "inverse_weights: formula: 'x' is not allowed",
         ),
-        ({"sum": []}, "sum: [] is not a list of terms"),
-        ({"sum": "dice"}, "sum: 'dice' is not a list of terms"),
+        ({"sum": []}, "sum: [] is not a list with at least one term"),
+        ({"sum": "dice"}, "sum: 'dice' is not a list with at least one term"),
         ({"sum": [3]}, "sum: term 1: 3 is no loss"),
         ({"sum": [{"name": ["dice"]}]}, "sum: term 1: name: unknown loss ['dice']"),
         ({"sum": [{}]}, "sum: term 1: has neither 'name' nor 'sum'"),
@@ -361,13 +394,42 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
             {"sum": [{"name": "dice", "reduction": "none"}]},
             "sum: term 1: reduction: 'none' cannot be added up",
         ),
-        ({"sum": [{"name": "dice", "weight": "much"}]}, "weight: 'much' is not allowed"),
-        ({"sum": [{"name": "dice", "weight": {"schedule": "cosine"}}]}, "weight: "),
+        ({"sum": [{"name": "dice", "weight": "much"}]}, "term: weight: 'much' is not allowed"),
+        (
+            {"sum": [{"name": "dice", "weight": {"schedule": "cosine"}}]},
+            "weight: schedule: 'cosine' is not one of linear",
+        ),
+        (
+            {"sum": [{"name": "dice", "weight": {"start": 1, "stop": 0}}]},
+            "weight: schedule: None is not one of linear",
+        ),
+        (
+            {
+                "sum": [
+                    {
+                        "name": "dice",
+                        "weight": {"schedule": "steps", "start": 9, "factor": 2, "every": 1, "stop": 1},
+                    }
+                ]
+            },
+            "steps by 2 from start 9 do not lead to stop 1",
+        ),
+        ({"sum": ["dice"], "inverse_weights": {}}, "inverse_weights: belongs to the terms of a sum"),
+        ({"name": "dice", 1: 2}, "1: not the name of a parameter"),
+        ({"name": "dice", "inverse_weights": None}, "inverse_weights: None is not a mapping; write {}"),
+        ({"name": "dice", "deep_supervision": True}, "deep_supervision: True is not a mapping; write {}"),
+        (
+            {"name": "dice", "deep_supervision": {}, "reduction": "none"},
+            "reduction: 'none' cannot be added up over resol",
+        ),
+        ({"name": "cross_entropy", "class_weights": [0, 0]}, "leaves nothing: at least one weight above 0"),
+        ({"name": "nacl", "classes": [1]}, "loss 'nacl': classes: unknown key"),
+        ({"name": "blob", "include_background": False}, "loss 'blob': include_background: unknown key"),
         ({"sum": [{"name": "dice", "weight": {"schedule": "linear", "start": 1}}]}, "stop: is missing"),
         ({"sum": [{"name": "dice", "deep_supervision": {}}]}, "deep_supervision stands beside 'sum'"),
         (
             {"name": "dice", "deep_supervision": {"weights": []}},
-            "deep_supervision.weights: [] is not allowed; expected at least 1",
+            "deep_supervision: weights: [] is not allowed; expected at least 1",
         ),
         ({"name": "dice_ce", "gamma": 2}, "loss 'dice_ce' of sums.yaml: gamma: not an option beside 'sum'"),
     ],

@@ -129,7 +129,7 @@ def test_gradcheck(specification: dict, problem: str, dimensions: int) -> None:
 def test_finite_value_and_gradient(specification: dict, problem: str, dimensions: int, filled: str) -> None:
     target = target_of(problem, dimensions, filled)
     loss = built(specification, problem, ignore_index=IGNORED)
-    for scale in (1.5, 1e4, -1e4):
+    for scale in (1.5, 1e4, -1e4, 1e9):
         logits = logits_of(problem, dimensions, scale=1.5).float()
         logits = logits if scale == 1.5 else logits.sign() * scale
         for constant in (False, True):
@@ -255,7 +255,10 @@ def test_reductions(name: str, problem: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(CATALOGUE) - {"nacl"}))
 @pytest.mark.parametrize("filled", ["empty", "full"])
-def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(name: str, filled: str) -> None:
+def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(
+    name: str, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SHAPES, 3, (12, 12, 12))  # large enough for sums that a clamp may stop
     target = target_of("binary", 3, filled)
     logits = logits_of("binary", 3).requires_grad_()
     mixed = target_of("binary", 3)
@@ -279,6 +282,20 @@ def test_the_host_never_waits_for_a_value(specification: dict, problem: str) -> 
     loss = built(specification, problem, ignore_index=IGNORED).to("meta")
     loss(logits, target.to("meta"), maps).backward()
     assert logits.grad.shape == logits.shape
+
+
+def test_an_ignore_index_that_the_target_cannot_hold_ignores_nothing() -> None:
+    logits, target = logits_of("binary", 3), target_of("binary", 3)
+    expected = build_loss("cross_entropy")(logits, target)
+    for dtype, index in ((torch.uint8, 256), (torch.uint8, -255), (torch.int8, 257), (torch.bool, 255)):
+        assert build_loss("cross_entropy", ignore_index=index)(logits, target.to(dtype)) == expected
+
+
+@over_all
+def test_the_result_has_the_type_of_the_logits(specification: dict, problem: str) -> None:
+    target = target_of(problem, 3)
+    loss = built(specification, problem, ignore_index=IGNORED)
+    assert loss(logits_of(problem, 3).float(), target, maps_of(problem, target)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("options", [{"classes": [1, 3]}, {"class_weights": [1, 2, 3, 4]}])
@@ -360,7 +377,17 @@ def test_what_is_said_about_bad_input(name: str, changed: dict, told: str) -> No
             torch.zeros(2, 1, 8, 8),
             r"\(2, 4, 8, 8\) was expected with to_onehot_y=False",
         ),
-        ({"classes": [4]}, torch.zeros(2, 1, 8, 8), r"classes \[4\]: the logits have 4 channel"),
+        (
+            {"classes": [4]},
+            torch.zeros(2, 1, 8, 8),
+            r"classes \[4\]: the logits have 4 channels; choose among 0..3",
+        ),
+        ({"ignore_index": 1}, torch.zeros(2, 4, 8, 8), "ignore_index 1 with target .* one-hot"),
+        (
+            {"ignore_index": -1},
+            torch.full((2, 1, 8, 8), 255, dtype=torch.uint8),
+            "holds values from 255 to 255",
+        ),
         (
             {"class_weights": [1, 2]},
             torch.zeros(2, 1, 8, 8),
@@ -378,6 +405,18 @@ def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, told
 @pytest.mark.parametrize(
     ("name", "maps", "told"),
     [
+        (
+            "boundary",
+            torch.zeros(2, 2, 8, 8),
+            "maps: a mapping of names to tensors was expected, found Tensor",
+        ),
+        ("boundary", {"published_distance": np.zeros((2, 2, 8, 8))}, "a tensor was expected, found ndarray"),
+        ("boundary", {"published_distance": torch.ones(2, 2, 8, 8).bool()}, "is torch.bool: distances"),
+        (
+            "blob",
+            {"components": torch.full((2, 1, 8, 8), 2**40)},
+            r"holds labels from 1099511627776 .*: 0\.\.",
+        ),
         ("boundary", {}, "map 'published_distance' is missing; given: none; pass maps="),
         ("boundary", {"components": torch.zeros(2, 1, 8, 8)}, "is missing; given: components"),
         (
@@ -393,7 +432,11 @@ def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, told
         ("boundary", {"published_distance": torch.full((2, 2, 8, 8), float("nan"))}, "hold NaN or infinity"),
         ("blob", {"components": torch.zeros(2, 2, 8, 8).long()}, r"\(2, 2, 8, 8\): one channel was expected"),
         ("blob", {"components": torch.zeros(2, 1, 8, 8)}, "map 'components' .* whole numbers"),
-        ("cc_dice_ce", {"voronoi": torch.full((2, 1, 8, 8), -1)}, "map 'voronoi' .* negative"),
+        (
+            "cc_dice_ce",
+            {"voronoi": torch.full((2, 1, 8, 8), -1)},
+            "map 'voronoi' .* holds labels from -1 to -1",
+        ),
         ("blob_dice_ce", {}, "map 'components' is missing"),
     ],
 )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lib.losses import build_loss, voxels
 from lib.losses.catalogue import CATALOGUE
+from lib.losses.instance import sums_by_label
 from lib.losses.inverse_weighting import inverse_weights
 from lib.losses.pixelwise import kth_largest
 from lib.maps import connected_components, published_distance, voronoi_cells
@@ -56,7 +57,7 @@ ACTIVATION = {1: {"sigmoid": True}, 2: {"softmax": True}, 4: {"softmax": True}}
             lambda **o: monai.losses.DiceLoss(batch=True, smooth_nr=1, smooth_dr=1, **o),
         ),
         ({"name": "tversky"}, lambda **o: monai.losses.TverskyLoss(alpha=0.3, beta=0.7, **o)),
-        ({"name": "generalized_dice"}, lambda **o: monai.losses.GeneralizedDiceLoss(**o)),
+        ({"name": "generalized_dice", "form": "monai"}, lambda **o: monai.losses.GeneralizedDiceLoss(**o)),
         ({"name": "hausdorff_dt"}, lambda **o: monai.losses.HausdorffDTLoss(**o)),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -90,11 +91,21 @@ def test_focal_equals_monai(channels: int) -> None:
     assert_equal(mine, (theirs[0] * channels, theirs[1] * channels), MONAI_DIGITS)
 
 
-def test_sums_equal_monai() -> None:
-    logits, target = inputs(4)
-    other = monai.losses.DiceCELoss(softmax=True, to_onehot_y=True)
-    mine = value_and_gradient(build_loss("dice_ce"), logits, target)
+@pytest.mark.parametrize("include_background", [True, False])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_sums_equal_monai(channels: int, include_background: bool) -> None:
+    logits, target = inputs(channels)
+    other = monai.losses.DiceCELoss(softmax=True, to_onehot_y=True, include_background=include_background)
+    mine = value_and_gradient(build_loss("dice_ce", include_background=include_background), logits, target)
     assert_equal(mine, value_and_gradient(other, logits, target), MONAI_DIGITS)
+
+
+def test_a_sum_without_background_still_punishes_false_positives() -> None:
+    target, logits = torch.zeros(1, 1, 32, 32).long(), torch.zeros(1, 2, 32, 32)
+    logits[:, 1] = 4.0
+    for name in ("dice_ce", "ce_l1", "ce_kl", "nnunet_dice_ce"):
+        value, gradient = value_and_gradient(build_loss(name, include_background=False), logits, target)
+        assert value > 4 and gradient.norm() > 0.01
 
 
 @pytest.mark.parametrize("distance", ["l1", "l2"])
@@ -250,7 +261,7 @@ def test_top_k_is_a_mean_of_the_largest(k: float, ignore_index: int | None) -> N
     if ignore_index:
         target[:, :, :2] = ignore_index
         cross_entropy = cross_entropy[:, :, 2:]
-    n_chosen = int(target.numel() * k / 100)
+    n_chosen = int(cross_entropy.size * k / 100)
     expected = np.sort(cross_entropy.ravel())[::-1][:n_chosen].mean()
     loss = build_loss("top_k_cross_entropy", k=k, ignore_index=ignore_index)
     assert loss(logits, target).item() == pytest.approx(expected, rel=1e-9)
@@ -336,6 +347,17 @@ def test_proportion_kl_has_two_sides_and_the_released_one_has_one(problem: str) 
     assert loss(logits, target).item() == pytest.approx(one.sum(1).mean(), rel=1e-8)
 
 
+@pytest.mark.parametrize("options", [{"include_background": False}, {"classes": [1, 3]}])
+def test_proportion_kl_of_chosen_classes_has_the_rest_as_one_more(options: dict) -> None:
+    logits, target = inputs(4)
+    chosen = options.get("classes", [1, 2, 3])
+    y = np.stack([target.numpy()[:, 0] == c for c in range(4)], 1).mean((2, 3, 4))
+    p = probabilities(logits).mean((2, 3, 4))
+    g, q = (np.column_stack([v[:, chosen], 1 - v[:, chosen].sum(1)]) for v in (y, p))
+    expected = (g * np.log(g / q)).sum(1).mean()
+    assert build_loss("proportion_kl", **options)(logits, target).item() == pytest.approx(expected, rel=1e-8)
+
+
 def test_an_ignored_image_counts_as_0_in_the_mean_over_images() -> None:
     logits, target = inputs(4)
     masked = target.clone()
@@ -345,6 +367,48 @@ def test_an_ignored_image_counts_as_0_in_the_mean_over_images() -> None:
         assert loss(logits, masked).item() == pytest.approx(
             loss(logits[:1], target[:1]).item() / 2, rel=1e-12
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["dice", "asymmetric_similarity", "generalized_dice", "tversky", "log_dice", "t_loss"]
+)
+def test_a_fully_ignored_image_adds_nothing(name: str) -> None:
+    logits, target = inputs(4)
+    target[1] = 255
+    for options in ({}, {"smooth_nr": 0, "smooth_dr": 0}, {"form": "shirokikh"}, {"form": "kervadec"}):
+        if set(options) <= set(CATALOGUE[name].parameters.model_fields):
+            loss = build_loss(name, ignore_index=255, **options)
+            assert loss(logits, target).item() == pytest.approx(
+                loss(logits[:1], target[:1]).item() / 2, rel=1e-12
+            )
+
+
+def test_generalized_dice_keeps_its_scale_in_large_patches() -> None:
+    target = torch.zeros(1, 1, 64, 64, 64, dtype=torch.long)
+    target[..., :32, :, :] = 1
+    wrong = (1 - 2 * target.float()) * 50
+    for form in ("bounded", "kervadec", "shirokikh", "seglossbias"):
+        assert build_loss("generalized_dice", form=form)(wrong, target).item() == pytest.approx(1, abs=1e-4)
+
+
+def test_sums_by_label_keep_their_digits() -> None:
+    values = torch.full((1, 2_000_000), 0.1)
+    total = sums_by_label(values, torch.zeros_like(values, dtype=torch.long), 1).item()
+    assert total == pytest.approx(2e6 * values[0, 0].item(), rel=1e-9)
+
+
+def test_the_largest_share_their_place_where_many_are_equal() -> None:
+    logits = torch.zeros(1, 3, 100, 100)
+    logits[:, 0] = 40.0
+    target = torch.zeros(1, 1, 100, 100).long()
+    target[..., :5, :] = 1
+    every = torch.nn.functional.cross_entropy(logits, target[:, 0], reduction="none").flatten()
+    loss = build_loss("top_k_cross_entropy")
+    assert loss(logits, target).item() == pytest.approx(every.topk(1000).values.mean().item())
+    flat = torch.zeros(1, 2, 10, 10)
+    assert loss(flat, target[..., :10, :10]).item() == pytest.approx(math.log(2))
+    _, gradient = value_and_gradient(loss, flat, target[..., :10, :10])
+    assert gradient.abs().std() < 1e-9
 
 
 def test_generalized_dice_of_an_absent_class_dies_as_published_and_lives_when_bounded() -> None:
@@ -431,6 +495,21 @@ def test_every_component_has_the_same_total_weight_where_nothing_is_clipped(
     weights = inverse_weights(components, "unclipped").double()
     totals = [weights[components == label].sum().item() for label in range(4)]
     assert totals == pytest.approx([components.numel() / 4] * 4, rel=1e-6)
+
+
+@pytest.mark.parametrize("formula", ["published", "unclipped", "lesions_only"])
+def test_ignored_voxels_belong_to_no_component(
+    formula: str, iw_target: Callable, components_of: Callable
+) -> None:
+    target = torch.from_numpy(iw_target("multi")).long()
+    components = components_of(iw_target("multi"))
+    logits = torch.from_numpy(np.random.default_rng(0).standard_normal(target.shape))
+    masked = target.clone()
+    masked[:, :, :7] = 255
+    for name in ("cross_entropy", "dice"):
+        loss = build_loss({"name": name, "inverse_weights": {"formula": formula}}, ignore_index=255)
+        cut = loss(logits[:, :, 7:], target[:, :, 7:], {"components": components[:, :, 7:]})
+        assert loss(logits, masked, {"components": components}).item() == pytest.approx(cut.item(), rel=1e-6)
 
 
 def test_weights_of_different_samples_do_not_depend_on_each_other(

@@ -31,6 +31,9 @@ def build_loss(specification: Specification, /, **options: Any) -> "nn.Module":
     if isinstance(specification, str):
         specification = {"name": specification}
     if isinstance(specification, Mapping):
+        for key in options:
+            if key in ("name", "sum"):
+                raise SeglossError(f"{key}: stands in the specification, not among the options")
         specification = {**specification, **options}
     return build_resolved(resolved(specification))
 
@@ -69,7 +72,7 @@ def _from_path(loss: Mapping[str, Any]) -> "nn.Module":
 
     try:
         built = _class_of(loss)(**loss["parameters"])
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a user's module may raise
         raise SeglossError(
             f"loss {loss['name']!r} cannot be built: {type(error).__name__}: {error}"
         ) from error

@@ -37,12 +37,12 @@ class SegmentationLoss(nn.Module):
 
     def __init__(
         self,
-        include_background: bool,
-        classes: Sequence[int] | None,
         sigmoid: bool,
         to_onehot_y: bool | None,
         ignore_index: int | None,
         reduction: str,
+        include_background: bool = True,
+        classes: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.include_background = include_background
@@ -77,7 +77,9 @@ class SegmentationLoss(nn.Module):
         """Reduce voxel values that are 0 where ignored; the mean is over the voxels that are not."""
         if batch.valid is None or self.reduction != "mean":
             return self.reduced(values)
-        return mean_over(values, batch.valid.expand(-1, values.shape[1], *batch.valid.shape[2:]))
+        return mean_over(
+            values, batch.valid if batch.valid.shape[1] == 1 else batch.valid[:, : values.shape[1]]
+        )
 
 
 def full_precision(device_type: str) -> AbstractContextManager:
@@ -92,8 +94,7 @@ def weighted(values: Tensor, weight: Tensor | None) -> Tensor:
 
 def mean_over(values: Tensor, counted: Tensor) -> Tensor:
     """Sum of ``values`` by the sum of ``counted`` (broadcast to them); 0 where nothing is counted."""
-    total = counted.sum() * (values.numel() / counted.numel())
-    return values.sum() / total.clamp_min(TINY)
+    return values.sum() / counted.expand_as(values).sum().clamp_min(TINY)
 
 
 def set_progress(loss: nn.Module, epoch: int, epochs: int) -> None:

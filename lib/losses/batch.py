@@ -1,6 +1,7 @@
 """One call's logits, target and maps, checked and brought into the forms that losses compute with."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from lib.losses.voxels import BinaryVoxels, SoftmaxVoxels, Voxelwise, of_voxels
 
 Maps = Mapping[str, Tensor]
 
+MOST_LABELS = 2**24
+MOST_LABELS_OF_A_GPU = 2**16
+"""Table size where the labels lie on a GPU: to ask for the largest one would make the host wait."""
 BARELY_SUPPORTED = (torch.uint16, torch.uint32, torch.uint64)
 
 
@@ -58,7 +62,7 @@ class Batch:
         check_finite(logits, "logits")
         logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
         self.raw = logits
-        self.maps = maps or {}
+        self.maps = {} if maps is None else maps
         self.n_channels = logits.shape[1]
         self.spatial = tuple(range(2, logits.ndim))
         self.multilabel = sigmoid and self.n_channels > 1
@@ -81,7 +85,12 @@ class Batch:
         """Labels and counted voxels; for a multi-label problem the labels are 0 or 1 in every channel."""
         valid = None
         one_hot = not self.multilabel and target.shape[1] > 1
-        if ignore_index is not None:
+        if ignore_index is not None and can_hold(target.dtype, ignore_index):
+            if ignore_index in (0, 1) and (one_hot or (self.multilabel and target.shape[1] > 1)):
+                raise SeglossError(
+                    f"ignore_index {ignore_index} with target {tuple(target.shape)}: 0 and 1 are what a one-hot or"
+                    " multi-hot target is made of; give labels (batch, 1, ...), or mark ignored voxels otherwise"
+                )
             valid = target != ignore_index
             valid = valid.all(1, keepdim=True) if one_hot else valid
             target = target.masked_fill(~valid, 0)
@@ -89,7 +98,7 @@ class Batch:
         n_values = self.n_channels if as_labels or (not self.multilabel and not one_hot) else 2
         check_labels(target, max(n_values, 2), ignore_index)
         if as_labels:
-            target = one_hot_of(target, self.n_channels)
+            target = one_hot_of(target.byte() if target.dtype == torch.bool else target, self.n_channels)
         elif one_hot:
             counted = target.sum(1, keepdim=True) == (1 if valid is None else valid)
             require(
@@ -131,10 +140,14 @@ class Batch:
         """
         if classes is None:
             return list(range(0 if include_background or self.n_channels == 1 else 1, self.n_channels))
-        if self.n_channels == 1 or max(classes) >= self.n_channels:
+        if self.n_channels == 1:
             raise SeglossError(
-                f"classes {list(classes)}: the logits have {self.n_channels} channel(s); choose among"
-                f" 0..{self.n_channels - 1}, or leave 'classes' out for one channel"
+                f"classes {list(classes)}: the logits have one channel, there is nothing to choose; leave 'classes' out"
+            )
+        if max(classes) >= self.n_channels:
+            raise SeglossError(
+                f"classes {list(classes)}: the logits have {self.n_channels} channels; choose among"
+                f" 0..{self.n_channels - 1}"
             )
         return sorted(classes)
 
@@ -206,8 +219,8 @@ class Batch:
             )
         if self.binary:
             return self
-        merged = object.__new__(Batch)
-        merged.__dict__.update(self.__dict__)
+        merged = copy(self)
+        del merged.logits, merged.labels
         merged.binary, merged.n_channels = True, 1
         merged.logit = torch.logsumexp(self.logits[:, 1:], 1, keepdim=True) - self.logits[:, :1]
         merged.positive = (self.labels > 0).to(merged.logit.dtype)
@@ -226,9 +239,13 @@ class Batch:
         if labels.is_floating_point():
             raise SeglossError(f"map {name!r} is {labels.dtype}: whole numbers were expected")
         labels = labels.long()
+        most = MOST_LABELS if labels.device.type == "cpu" else MOST_LABELS_OF_A_GPU
         require(
-            (labels >= 0).all(),
-            lambda: f"map {name!r} {tuple(labels.shape)} holds negative labels: 0 and up were expected",
+            ((labels >= 0) & (labels < most)).all(),
+            lambda: (
+                f"map {name!r} {tuple(labels.shape)} holds labels from {labels.min()} to {labels.max()}:"
+                f" 0..{most - 1} was expected"
+            ),
         )
         return labels
 
@@ -240,7 +257,12 @@ class Batch:
         Raises:
             SeglossError: it is missing, of a shape that does not fit, or not finite.
         """
-        values = self._map(name).to(self.dtype)
+        values = self._map(name)
+        if not values.is_floating_point():
+            raise SeglossError(
+                f"map {name!r} is {values.dtype}: distances of a floating-point type were expected"
+            )
+        values = values.to(self.dtype)
         check_finite(values, f"map {name!r}")
         if values.shape[1] == self.n_channels:
             return channels_of(values, channels)
@@ -252,10 +274,16 @@ class Batch:
         )
 
     def _map(self, name: str) -> Tensor:
+        if not isinstance(self.maps, Mapping):
+            raise SeglossError(
+                f"maps: a mapping of names to tensors was expected, found {type(self.maps).__name__}"
+            )
         if name not in self.maps:
             given = ", ".join(self.maps) or "none"
             raise SeglossError(f"map {name!r} is missing; given: {given}; pass maps={{{name!r}: tensor}}")
         values = self.maps[name]
+        if not isinstance(values, Tensor):
+            raise SeglossError(f"map {name!r}: a tensor was expected, found {type(values).__name__}")
         reference = self.positive if self.binary else self.labels
         expected = (len(reference), *reference.shape[2:])
         if values.ndim != reference.ndim or (len(values), *values.shape[2:]) != expected:
@@ -266,6 +294,13 @@ class Batch:
         if values.device != self.device:
             raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
         return values
+
+
+def can_hold(dtype: torch.dtype, value: int) -> bool:
+    """Whether a tensor of this type may hold ``value``; a comparison would wrap it around."""
+    if dtype == torch.bool:
+        return value in (0, 1)
+    return dtype.is_floating_point or torch.iinfo(dtype).min <= value <= torch.iinfo(dtype).max
 
 
 def times(factor: float, values: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class AverageCalibrationError(SegmentationLoss):
         filled = weight >= EMPTY_BIN
         weight = weight.masked_fill(~filled, 1)
         gaps = (accuracy / weight - confidence / weight).abs() * filled
-        return ratio(gaps.sum(1), filled.sum(1).to(p.dtype)).view(shape)
+        return ratio(gaps.sum(1), filled.sum(1)).to(p.dtype).view(shape)
 
     def _shares(self, p: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Numbers of the bins that each voxel belongs to, with the voxel's share in each."""

@@ -17,27 +17,40 @@ KERVADEC = "Kervadec et al., MIDL 2019, MedIA 2021"
 
 Channel = Annotated[Int, Field(ge=0)]
 Channels = Annotated[list[Channel], Field(min_length=1), AfterValidator(unique)]
-Weights = Annotated[list[NonNegative], Field(min_length=1)]
+
+
+def _some_weight(weights: list[float]) -> list[float]:
+    if not any(weights):
+        raise ValueError(f"{weights} leaves nothing: at least one weight above 0 was expected")
+    return weights
+
+
+Weights = Annotated[list[NonNegative], Field(min_length=1), AfterValidator(_some_weight)]
 
 
 class Options(Section):
     """What every loss takes."""
 
-    include_background: bool = True
-    classes: Channels | None = None
     sigmoid: bool = False
     to_onehot_y: bool | None = None
     ignore_index: Int | None = None
     reduction: Literal["mean", "sum", "none"] = "mean"
 
+
+class Chosen(Options):
+    """What losses with a choice of classes take besides."""
+
+    include_background: bool = True
+    classes: Channels | None = None
+
     @model_validator(mode="after")
-    def _one_choice(self) -> "Options":
+    def _one_choice(self) -> "Chosen":
         if self.classes is not None and not self.include_background:
             raise ValueError("include_background: false and classes exclude each other; list the classes")
         return self
 
 
-class Pixelwise(Options):
+class Pixelwise(Chosen):
     class_weights: Weights | None = None
 
 
@@ -65,7 +78,7 @@ class Power(Pixelwise):
     q: Fraction = 0.7
 
 
-class Smoothed(Options):
+class Smoothed(Chosen):
     batch: bool = False
     smooth_nr: NonNegative = 1e-5
     smooth_dr: NonNegative = 1e-5
@@ -76,8 +89,8 @@ class Dice(Smoothed):
     absent_classes: Literal["counted", "zero"] = "counted"
 
 
-class GeneralizedDice(Options):
-    form: Literal["bounded", "kervadec", "shirokikh", "seglossbias"] = "bounded"
+class GeneralizedDice(Chosen):
+    form: Literal["bounded", "monai", "kervadec", "shirokikh", "seglossbias"] = "bounded"
 
 
 class Tversky(Smoothed):
@@ -89,12 +102,12 @@ class FocalTversky(Tversky):
     gamma: Positive = 0.75
 
 
-class AsymmetricSimilarity(Options):
+class AsymmetricSimilarity(Chosen):
     batch: bool = False
     beta: Positive = 1.5
 
 
-class Proportion(Options):
+class Proportion(Chosen):
     temperature: Positive = 1.0
 
 
@@ -102,13 +115,13 @@ class ProportionKL(Proportion):
     one_sided: bool = False
 
 
-class TLoss(Options):
+class TLoss(Chosen):
     nu: Number = 0.0
     epsilon: Positive = 1e-8
     log_precision: Number | None = None
 
 
-class Distance(Options):
+class Distance(Chosen):
     distance: Annotated[str, Field(min_length=1)] = "published_distance"
 
 
@@ -121,7 +134,7 @@ class GeneralizedSurface(Distance):
     class_weights: Weights | None = None
 
 
-class Hausdorff(Options):
+class Hausdorff(Chosen):
     form: Literal["both_sides", "kervadec"] = "both_sides"
     alpha: Positive = 2.0
 
@@ -132,7 +145,7 @@ class Instance(Options):
     smooth: NonNegative = 0.0
 
 
-class CalibrationError(Options):
+class CalibrationError(Chosen):
     bins: Annotated[Int, Field(ge=2)] = 20
     binning: Literal["hard", "soft"] = "hard"
 
@@ -188,6 +201,11 @@ class LossEntry:
     def module(self) -> str:
         return self.implementation.partition(":")[0]
 
+    @property
+    def chooses_regions(self) -> bool:
+        """Whether a sum's choice of classes is for this loss; pixel-wise terms see all voxels, as in MONAI."""
+        return issubclass(self.parameters, Chosen) and not issubclass(self.parameters, Pixelwise)
+
 
 def _pixelwise(class_name: str, parameters: type[Options], formula: str, source: str, **more) -> LossEntry:
     family = more.pop("family", "pixel-wise")
@@ -218,7 +236,7 @@ CATALOGUE: dict[str, LossEntry] = {
         Focal,
         "-alpha_t (1 - p_t)^gamma log p_t, alpha_t = alpha for the foreground, 1 - alpha for the background",
         f"Lin et al., ICCV 2017; alpha 0.75 in {SHIROKIKH}",
-        monai="FocalLoss (softmax: times the number of channels)",
+        monai="FocalLoss (with all classes; softmax: times the number of channels)",
     ),
     "top_k_cross_entropy": _pixelwise(
         "TopKCrossEntropy",
@@ -256,6 +274,7 @@ CATALOGUE: dict[str, LossEntry] = {
         Dice,
         "-log of the Dice of `dice`, which counts as at least 1e-7",
         LIU,
+        empty=False,
     ),
     "generalized_dice": _region(
         "GeneralizedDice",
@@ -263,7 +282,7 @@ CATALOGUE: dict[str, LossEntry] = {
         "1 - 2 sum_c w_c sum(p y) / sum_c w_c (sum p + sum y); w_c by form",
         f"Sudre et al., DLMIA 2017; forms of MONAI (bounded), {KERVADEC}, {SHIROKIKH}, {LIU}",
         per="sample",
-        monai="GeneralizedDiceLoss (bounded; two or more channels)",
+        monai="GeneralizedDiceLoss (form monai; two or more channels)",
     ),
     "tversky": _region(
         "Tversky",

@@ -59,10 +59,7 @@ class DeepSupervision(nn.Module):
         set_progress(self.loss, epoch, epochs)
 
     def forward(self, logits: Sequence[Tensor], target: Tensor, maps: Maps | None = None) -> Tensor:
-        if isinstance(logits, Tensor):
-            raise SeglossError(
-                f"logits {tuple(logits.shape)}: deep supervision expects a list of outputs, full resolution first"
-            )
+        self._check(logits)
         weights = self.weights or [2.0**-level for level in range(len(logits))]
         if len(weights) != len(logits):
             raise SeglossError(
@@ -74,6 +71,19 @@ class DeepSupervision(nn.Module):
             for weight, level in zip(weights, logits, strict=True)
             if weight
         )
+
+    @staticmethod
+    def _check(logits: Sequence[Tensor]) -> None:
+        if isinstance(logits, Tensor) or not logits or not all(isinstance(level, Tensor) for level in logits):
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise SeglossError(
+                f"logits: {found}: deep supervision expects a list of tensors, full resolution first"
+            )
+        if len({level.ndim for level in logits}) > 1:
+            raise SeglossError(
+                f"logits of {[tuple(level.shape) for level in logits]}: deep supervision expects the same number of"
+                " dimensions at every resolution"
+            )
 
 
 def resampled(size: Sequence[int], target: Tensor, maps: Maps | None) -> tuple[Tensor, dict[str, Tensor]]:
@@ -103,7 +113,7 @@ def _linear(values: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class UserLoss(nn.Module):
-    """A module from elsewhere: called with float targets, and with the maps if its ``forward`` takes three.
+    """A module from elsewhere: called with float targets, and with ``maps`` if its ``forward`` has such a parameter.
 
     Raises:
         SeglossError: it failed, or returned something else than a scalar.
@@ -113,14 +123,15 @@ class UserLoss(nn.Module):
         super().__init__()
         self.module = module
         self.name = name
-        parameters = inspect.signature(module.forward).parameters.values()
-        places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self.takes_maps = len(places) > 2 or any(p.kind == p.VAR_POSITIONAL for p in parameters)
+        self.takes_maps = "maps" in inspect.signature(module.forward).parameters
+
+    def set_progress(self, epoch: int, epochs: int) -> None:
+        set_progress(self.module, epoch, epochs)
 
     def forward(self, logits: Tensor, target: Tensor, maps: Maps | None = None) -> Tensor:
-        arguments = (logits, target.to(logits.dtype), *([maps or {}] if self.takes_maps else []))
+        given_maps = {"maps": maps or {}} if self.takes_maps else {}
         try:
-            value = self.module(*arguments)
+            value = self.module(logits, target.to(logits.dtype), **given_maps)
         except Exception as error:  # whatever a user's code may raise
             raise SeglossError(
                 f"loss {self.name!r} failed on logits {tuple(logits.shape)}, target {tuple(target.shape)} and maps"

@@ -88,7 +88,8 @@ class GeneralizedSurface(DistanceLoss):
 class HausdorffDistanceTransform(SegmentationLoss):
     """mean of (p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction.
 
-    Karimi and Salcudean, TMI 2020, eq. 8. The transforms are made on the CPU in every step, in voxels. Forms:
+    Karimi and Salcudean, TMI 2020, eq. 8. The transforms are made on the CPU in every step, in voxels. A mask that is
+    empty or full has no border, so that an all-foreground prediction of an empty target costs 0. Forms:
 
     * both_sides: d on both sides of the border, prediction cut at 0.5; the transforms are MONAI's.
     * kervadec: d inside only, 0 outside; prediction by the largest class; d_p cut to whole numbers; a class that

@@ -10,26 +10,26 @@ import torch
 from torch import Tensor
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch
+from lib.losses.batch import MOST_LABELS_OF_A_GPU, Batch
 from lib.losses.region import ratio
-
-MOST_LABELS = 65536
-"""Table size where the labels lie on a GPU: to ask for the largest one would make the host wait."""
 
 
 def n_labels(labels: Tensor) -> int:
     """Number of table rows that ``labels`` (0 included) need."""
     if labels.device.type == "cpu" and not torch.compiler.is_compiling():
         return int(labels.max()) + 1
-    return MOST_LABELS
+    return MOST_LABELS_OF_A_GPU
 
 
 def sums_by_label(values: Tensor, labels: Tensor, count: int) -> Tensor:
-    """Sum ``values`` (batch, voxels) by ``labels`` (batch, voxels) below ``count``: (batch, count)."""
+    """Sum ``values`` (batch, voxels) by ``labels`` (batch, voxels) below ``count``: (batch, count), float64.
+
+    Voxels are added one after the other: in float32 the digits of a large sum would be lost.
+    """
     rows = torch.arange(len(labels), device=labels.device).unsqueeze(1) * count
-    table = torch.zeros(len(labels) * count, dtype=values.dtype, device=values.device)
+    table = torch.zeros(len(labels) * count, dtype=torch.float64, device=values.device)
     # in one dimension, as CUDA can then repeat the sum exactly
-    return table.index_add(0, (labels + rows).flatten(), values.flatten()).view(len(labels), count)
+    return table.index_add(0, (labels + rows).flatten(), values.flatten().double()).view(len(labels), count)
 
 
 class InstanceLoss(SegmentationLoss):
@@ -56,7 +56,7 @@ class InstanceLoss(SegmentationLoss):
         dice = ratio(2 * overlap + self.smooth, predicted + actual + self.smooth)
         values = self.dice_weight * (1 - dice) + self.ce_weight * ratio(cross_entropy, voxels)
         present = sums[-1][:, 1:] > 0
-        per_sample = (values * present).sum(1) / present.sum(1).clamp_min(1)
+        per_sample = ((values * present).sum(1) / present.sum(1).clamp_min(1)).to(batch.dtype)
         has_lesion = present.any(1)
         if self.reduction == "mean":
             return per_sample.sum() / has_lesion.sum().clamp_min(1)

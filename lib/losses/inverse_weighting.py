@@ -23,12 +23,18 @@ class InverseWeighted(nn.Module):
         return self.on(Call(logits, target, maps))
 
     def on(self, call: Call) -> Tensor:
-        components = call.batch(*self.loss.reading).label_map("components")
-        return self.loss.on(call, inverse_weights(components, self.formula, self.clip))
+        batch = call.batch(*self.loss.reading)
+        valid = None if batch.valid is None else batch.valid.any(1, keepdim=True)
+        return self.loss.on(
+            call, inverse_weights(batch.label_map("components"), self.formula, self.clip, valid)
+        )
 
 
 def inverse_weights(
-    components: Tensor, formula: str = "published", clip: Sequence[float] = (1.0, 2e5)
+    components: Tensor,
+    formula: str = "published",
+    clip: Sequence[float] = (1.0, 2e5),
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Weight every voxel by the inverse size of its component.
 
@@ -40,13 +46,17 @@ def inverse_weights(
             same formula as the README prints it; ``lesions_only`` (the code when the published records were made):
             n_pos / (n_cc |C_j|) for lesions, with n_pos lesion voxels and n_cc the largest label, 1 for background.
         clip: lowest and highest weight of ``published``.
+        valid: truth values of the same shape; other voxels belong to no component and are not among the N.
 
     Returns:
         float32 weights of the same shape.
     """
     labels = components.flatten(1).long()
-    sizes = sums_by_label(torch.ones_like(labels, dtype=torch.float64), labels, n_labels(labels))
-    table = _weight_of_label(sizes, formula, clip).float()
+    counted = torch.ones_like(labels) if valid is None else valid.flatten(1)
+    sizes = sums_by_label(counted, labels, n_labels(labels))
+    table = (
+        _weight_of_label(sizes, formula, clip).float().nan_to_num(posinf=0.0)
+    )  # labels of ignored voxels only
     return table.gather(1, labels).view(components.shape)
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from lib.files import write_text
-from lib.losses.catalogue import CATALOGUE, InverseWeights, LossEntry, Options
+from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry
 from lib.losses.specification import named_sums
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"
@@ -38,25 +38,28 @@ value = loss(logits, target, {"published_distance": maps})
 are softmax classes, channel 0 the background; with `sigmoid: true` every channel is a problem of its own (multi-label,
 or one class against the rest). `target` holds class labels (batch, 1, *spatial), or one-hot or multi-hot values of the
 shape of `logits`. `maps` are (batch, 1 or channels, *spatial). Every loss works in 2D and 3D, computes half precision
-in float32, is finite for every finite logit and every target, and raises one line for what does not fit.
+in float32, is finite for logits up to 1e9 and every target, and raises one line for what does not fit.
 
 In the formulas p is the probability of a class, p_t that of a voxel's true class, y is 1 in the class and 0 outside.
 
-## Options of every loss
+## Options
+
+Every loss takes these; those with *no classes* in the overview take neither `include_background` nor `classes`.
 
 | option | default | meaning |
 |---|---|---|
 """
 
 OPTIONS = {
-    "include_background": "`false` leaves channel 0 out (pixel-wise losses: voxels whose true class it is); one channel"
-    " has no background",
-    "classes": "the channels that count (pixel-wise losses: the true classes), instead of `include_background`",
+    "include_background": "`false` leaves channel 0 out; one channel has no background. A pixel-wise loss leaves out"
+    " the voxels whose true class it is, but as a term of a sum it sees all voxels unless told itself, as in MONAI and"
+    " nnU-Net",
+    "classes": "the channels (pixel-wise losses: the true classes) that count, instead of `include_background`",
     "sigmoid": "every channel is a binary problem of its own",
     "to_onehot_y": "`true`: `target` must hold labels; `false`: it must have the shape of `logits`; `null`: its shape"
     " tells",
     "ignore_index": "value of `target` at voxels that do not count, neither in values and gradients nor in sizes and"
-    " means",
+    " means; a fully ignored image adds 0 and stays in a mean over images (`dice_bias`: log 2)",
     "reduction": "of what *mean over* names below: `mean`, `sum` or `none`",
 }
 
@@ -68,8 +71,8 @@ default parameters); where it does not, a false positive (or a hole) costs nothi
 `inverse_weights`. *MONAI* names the equal loss there, which a test compares. `{distance}` is the map that the parameter
 `distance` names.
 
-| loss | family | problems | maps | empty | full | iw | MONAI |
-|---|---|---|---|---|---|---|---|
+| loss | family | problems | maps | empty | full | choice | iw | MONAI |
+|---|---|---|---|---|---|---|---|---|
 """
 
 MODIFIERS = """\
@@ -91,7 +94,7 @@ losses:
       - {name: dice, batch: true}
       - {name: cross_entropy, weight: 0.5}
       - {name: proportion_l1, weight: {schedule: steps, start: 0.01, factor: 5, every: 0.1, stop: 100}}
-    ignore_index: 255                       # handed to every term
+    ignore_index: 255                       # handed to every term; a choice of classes only to losses on regions
   rebalanced:
     sum:
       - {name: generalized_dice, weight: {schedule: linear, start: 1, stop: 0.01}}
@@ -107,8 +110,8 @@ losses:
 * `deep_supervision` expects a list of outputs, full resolution first. Labels and label maps are taken at the voxel
   nearest to each coarse voxel's centre, distances are interpolated linearly.
 * A dotted path names a `torch.nn.Module`; the other keys go to its constructor. It is called with `(logits, target)`,
-  or with `(logits, target, maps)` if its `forward` takes three; the target is of the type of the logits. `maps` lists
-  the maps that it reads. Its module lies beside the Snakefile or in the environment.
+  and with `maps=...` if its `forward` has such a parameter; the target is of the type of the logits. `maps` in the
+  specification lists the maps that it reads. Its module lies beside the Snakefile or in the environment.
 
 ## Sums that have a name
 
@@ -131,7 +134,7 @@ def page() -> str:
 
 
 def _option_rows() -> Iterator[str]:
-    for name, field in Options.model_fields.items():
+    for name, field in Chosen.model_fields.items():
         yield f"| `{name}` | `{_told(field.default)}` | {OPTIONS[name]} |"
 
 
@@ -142,6 +145,7 @@ def _overview_row(name: str, entry: LossEntry) -> str:
         ", ".join(entry.problems),
         ", ".join(f"`{map_name}`" for map_name in entry.maps),
         *("gradient" if found else "no gradient" for found in (entry.empty, entry.full)),
+        "" if issubclass(entry.parameters, Chosen) else "no classes",
         "yes" if entry.weightable else "",
         entry.monai,
     ]
@@ -172,7 +176,7 @@ def _class_text(entry: LossEntry) -> str:
 
 def _parameters(section: type) -> Iterator[str]:
     for name, field in section.model_fields.items():
-        if name not in Options.model_fields:
+        if name not in Chosen.model_fields:
             yield f"`{name}` {_told(field.default)}{_choices(field)}"
 
 

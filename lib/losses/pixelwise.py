@@ -103,10 +103,10 @@ class Focal(PixelwiseLoss):
 
 
 class TopKCrossEntropy(PixelwiseLoss):
-    """Mean of the ``k`` percent of the batch's voxels with the largest cross-entropy; as nnU-Net's TopK.
+    """Mean of the ``k`` percent of the voxels that count with the largest cross-entropy; as nnU-Net's TopK.
 
-    Voxels as large as the last one chosen are all counted, so the order of voxels plays no part. Ignored voxels
-    are part of the percentage and are never chosen, as in nnU-Net.
+    The voxels of the whole batch are ranked together, by their values times class and component weights. Voxels that
+    are as large as the last one chosen share its place, so the order of voxels plays no part.
     """
 
     def __init__(self, k: float, **options: Any) -> None:
@@ -118,18 +118,32 @@ class TopKCrossEntropy(PixelwiseLoss):
         counted = self.counted(batch)
         if counted is not None:
             values = values * counted
-        ranked = values.detach()
-        chosen = ranked >= self._smallest_chosen(ranked.flatten())
-        if counted is not None:
-            chosen = chosen & (counted > 0)
+        chosen = self._shares(values.detach(), None if counted is None else counted.expand_as(values) > 0)
         values = values * chosen
-        return values.sum() / chosen.sum().clamp_min(1) if self.reduction == "mean" else self.reduced(values)
+        if self.reduction != "mean":
+            return self.reduced(values)
+        return mean_over(values, chosen if counted is None else chosen * counted)
 
-    def _smallest_chosen(self, ranked: Tensor) -> Tensor:
-        n_chosen = max(1, int(ranked.numel() * self.k / 100))
-        if ranked.device.type == "cpu" and not torch.compiler.is_compiling():
-            return torch.tensor(kth_largest(ranked.numpy(), n_chosen))
-        return ranked.kthvalue(ranked.numel() - n_chosen + 1).values
+    def _shares(self, ranked: Tensor, allowed: Tensor | None) -> Tensor:
+        """1 for voxels above the last place, the share in what is left for those on it, 0 below."""
+        if allowed is None:
+            n_chosen = max(1, int(ranked.numel() * self.k / 100))
+        else:
+            n_chosen = (allowed.sum() * self.k / 100).floor().clamp_min(1)
+            ranked = ranked.masked_fill(~allowed, -1)
+        last = nth_largest(ranked.flatten(), n_chosen)
+        above, equal = ranked > last, ranked == last
+        share = (n_chosen - above.sum()) / equal.sum()
+        return torch.where(above, 1.0, equal * share.to(ranked.dtype)) * (1.0 if allowed is None else allowed)
+
+
+def nth_largest(values: Tensor, n: int | Tensor) -> Tensor:
+    """The n-th largest value."""
+    if values.device.type == "cpu" and not torch.compiler.is_compiling():
+        return torch.tensor(kth_largest(values.numpy(), int(n)))
+    if isinstance(n, int):
+        return values.kthvalue(values.numel() - n + 1).values
+    return values.sort(descending=True).values.gather(0, n.long().view(1) - 1)
 
 
 def kth_largest(values: np.ndarray, k: int) -> np.floating:

@@ -1,7 +1,7 @@
 """Losses on region proportions, the label marginals of Liu et al. (2021; MedIA 2024).
 
 The proportion of a class in an image is its share of the voxels that count: g of the target, p of the predicted
-probabilities, each with 1e-10 added above and below (so that a fully ignored image has g = p = 1: loss 0).
+probabilities, each with 1e-10 added above and below, so that a fully ignored image has g = p = 1.
 ``temperature`` multiplies the logits. The published losses are cross-entropy plus ``alpha`` times one of these;
 they are sums by name.
 """
@@ -33,13 +33,9 @@ class ProportionLoss(SegmentationLoss):
 def proportions(regions: list[Region], batch: Batch) -> tuple[Tensor, Tensor]:
     """Proportions of target and prediction, (batch, classes) each."""
     n_voxels = batch.n_voxels_of(regions)
-    actual, predicted = (
-        (torch.cat([values.sum(batch.spatial) for values in column], 1) + EPSILON) / (n_voxels + EPSILON)
-        for column in (
-            [region.target for region in regions],
-            [region.probability for region in regions],
-        )
-    )
+    columns = [region.target for region in regions], [region.probability for region in regions]
+    sums = (torch.cat([values.sum(batch.spatial) for values in column], 1) for column in columns)
+    actual, predicted = (((total + EPSILON) / (n_voxels + EPSILON)).to(batch.dtype) for total in sums)
     return actual, predicted
 
 
@@ -53,9 +49,10 @@ class ProportionL1(ProportionLoss):
 class ProportionKL(ProportionLoss):
     """mean over images of sum_c g log(g / p): KL of the predicted from the true proportions.
 
-    One channel, and every channel of a multi-label problem, has two classes, itself and the rest. The released code
-    leaves the rest out for multi-label (``one_sided``), which is no divergence and can be negative. The proportion
-    of the rest is summed itself, not 1 - g, so that an image of one class only has no log 0.
+    What is not among the chosen classes counts as one class more, the rest; so does the other side of one channel and
+    of every channel of a multi-label problem, which the released code leaves out for multi-label (``one_sided``): that
+    is no divergence and can be negative. The proportion of the rest is summed itself, not 1 - g, so that an image of
+    one class only has no log 0.
     """
 
     def __init__(self, one_sided: bool, **options: Any) -> None:
@@ -63,18 +60,21 @@ class ProportionKL(ProportionLoss):
         self.one_sided = one_sided
 
     def compute(self, batch: Batch) -> Tensor:
-        regions = self.regions(batch, self.temperature)
-        divergence = self.compare(*proportions(regions, batch))
-        if (batch.n_channels == 1 or batch.multilabel) and not self.one_sided:
-            rest = batch.side(False, self.temperature)
-            if batch.multilabel:
-                channels = regions[0].channels
-                rest = Region(*(channels_of(values, channels) for values in rest[:2]), channels)
-            divergence = divergence + self.compare(*proportions([rest], batch))
-        return self.reduced(divergence.sum(1))
-
-    def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
-        return actual * (actual / predicted).log()
+        chosen = self.classes(batch)
+        everything = batch.regions(range(batch.n_channels), self.temperature)
+        actual, predicted = proportions(everything, batch)
+        terms = actual * (actual / predicted).log()
+        if batch.multilabel or batch.n_channels == 1:
+            if not self.one_sided:
+                actual, predicted = proportions([batch.side(False, self.temperature)], batch)
+                terms = terms + actual * (actual / predicted).log()
+            return self.reduced(channels_of(terms, chosen).sum(1))
+        divergence = channels_of(terms, chosen).sum(1)
+        others = [channel for channel in range(batch.n_channels) if channel not in chosen]
+        if others:
+            actual, predicted = (channels_of(values, others).sum(1) for values in (actual, predicted))
+            divergence = divergence + actual * (actual / predicted).log()
+        return self.reduced(divergence)
 
 
 class DiceBias(ProportionLoss):

@@ -39,7 +39,16 @@ class RegionLoss(SegmentationLoss):
         sums = region_sums(self.regions(batch), batch, weight, self.squared)
         if self.pooled:
             sums = Sums(*(values.sum(0, keepdim=True) for values in sums))
-        return self.reduced(self.score(sums))
+        scores = self.score(sums)
+        if batch.valid is not None:
+            scores = scores * self._seen(batch, scores)
+        return self.reduced(scores)
+
+    def _seen(self, batch: Batch, scores: Tensor) -> Tensor:
+        """Whether anything counts there: a fully ignored sample adds 0 to the mean."""
+        seen = batch.valid.flatten(1).any(1)
+        seen = seen.any(0, keepdim=True) if self.pooled else seen
+        return seen if scores.ndim == 1 else seen.unsqueeze(1)
 
     def score(self, sums: Sums) -> Tensor:
         """The loss, (batch or 1, classes), or (batch or 1,) where it joins the classes."""
@@ -103,8 +112,10 @@ class LogDice(Dice):
 class GeneralizedDice(RegionLoss):
     """1 - 2 sum_c w_c sum(p_c y_c) / sum_c w_c (sum p_c + sum y_c); Sudre et al., DLMIA 2017. Forms:
 
-    * bounded: w = 1 / G^2 of the region's size G; an absent class gets the largest weight of the sample's present
-      ones, 1e-5 above and below: MONAI's.
+    * bounded: w = (g / G)^2 of the region's size G and the smallest present class's g, so at most 1; an absent class
+      gets 1; 1e-5 above and below.
+    * monai: w = 1 / G^2, an absent class gets the largest weight of the sample's present ones, 1e-5 above and below,
+      which in large patches outweighs the sums themselves. As MONAI's.
     * kervadec: w = 1 / (G + 1e-10)^2, 1e-10 above and below: an absent class outweighs all and leaves no gradient.
     * shirokikh: w = 1 / (1 + G^2), p^2 below, no smoothing (inverse weighting's code).
     * seglossbias: w = 1 / max(G^2, 1e-7), pooled over the batch, every w_c (sum p_c + sum y_c) at least 1e-7.
@@ -135,6 +146,8 @@ class GeneralizedDice(RegionLoss):
         present = size > 0
         weight = present / (size**2).masked_fill(~present, 1)
         weight = torch.where(present, weight, weight.amax(1, keepdim=True))
+        if self.form == "bounded":
+            weight = ratio(weight, weight.amax(1, keepdim=True))
         return 1 - (2 * (weight * sums.overlap).sum(1) + 1e-5) / ((weight * both).sum(1) + 1e-5)
 
 
@@ -157,7 +170,10 @@ class Tversky(RegionLoss):
 
 
 class FocalTversky(Tversky):
-    """Tversky's loss to the power ``gamma``; Abraham and Khan, ISBI 2019."""
+    """Tversky's loss to the power ``gamma``; Abraham and Khan, ISBI 2019.
+
+    The paper writes the power as 1 / gamma with gamma 4/3, and its alpha weighs the false negatives.
+    """
 
     def __init__(self, gamma: float, **options: Any) -> None:
         super().__init__(**options)

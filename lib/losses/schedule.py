@@ -6,8 +6,9 @@ A resumed training computes the same weights: no state is kept. Progress t of an
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lib.errors import SeglossError
 from lib.schema import Fraction, Number, Section
 
 
@@ -36,18 +37,27 @@ class Steps(Section):
     every: Fraction
     stop: Number
 
+    @model_validator(mode="after")
+    def _stop_lies_ahead(self) -> "Steps":
+        if (self.stop < self.start) == (self.factor >= 1) and self.stop != self.start:
+            raise ValueError(
+                f"steps by {self.factor:g} from start {self.start:g} do not lead to stop {self.stop:g}"
+            )
+        return self
+
     def at(self, epoch: int, epochs: int) -> float:
         n_steps = int(epoch / (self.every * epochs) + 1e-9)  # 0.3 / 0.1 is a little less than 3
         limit = min if self.factor >= 1 else max
         return limit(self.start * self.factor**n_steps, self.stop)
 
 
-Schedule = Annotated[Linear | Steps, Field(discriminator="schedule")]
 SCHEDULES = {"linear": Linear, "steps": Steps}
 
 
 def weight_at(weight: float | Mapping[str, Any], epoch: int, epochs: int) -> float:
     """The weight in ``epoch``, counted from 0, of ``epochs``."""
+    if not 0 <= epoch < epochs:
+        raise SeglossError(f"epoch {epoch} of {epochs}: 0 to {epochs - 1} was expected")
     if not isinstance(weight, Mapping):
         return float(weight)
     return SCHEDULES[weight["schedule"]](**weight).at(epoch, epochs)

@@ -5,8 +5,9 @@ A specification is one of
 * a name: of the catalogue, of `sums.yaml`, or the dotted path of a class (``package.module.Class``);
 * ``{name: ..., parameters...}``; with ``inverse_weights: {}`` where the loss is weightable; for a dotted path the
   parameters go to its constructor, and ``maps`` lists the maps that it reads;
-* ``{sum: [term, ...]}``, each term a specification with a ``weight``: a number or a schedule; options common to all
-  losses (``ignore_index``, ``sigmoid``, ...) beside ``sum`` are handed to every term that does not give its own.
+* ``{sum: [term, ...]}``, each term a specification with a ``weight``: a number or a schedule. Common options
+  (``ignore_index``, ``sigmoid``, ...) beside ``sum`` are handed to every term that does not give its own; a choice of
+  classes (``include_background``, ``classes``) only to losses on regions: pixel-wise terms see all voxels.
 
 ``deep_supervision: {}`` applies a specification to several resolutions.
 """
@@ -21,26 +22,23 @@ from typing import Any
 import yaml
 
 from lib.errors import SeglossError
-from lib.losses.catalogue import CATALOGUE, InverseWeights, LossEntry, Options, Weights
-from lib.losses.schedule import Schedule
+from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry, Options, Weights
+from lib.losses.schedule import SCHEDULES
 from lib.schema import Name, Number, Section, validated
 from lib.suggest import suggestion
 
 Specification = str | Mapping[str, Any]
-COMMON = frozenset(Options.model_fields)
+COMMON = frozenset(Chosen.model_fields)
+CHOICE = COMMON - frozenset(Options.model_fields)
 COMPOSITION = "lib.losses.composition"
 
 
-class _Weight(Section):
-    weight: Number | Schedule = 1.0
-
-
-class _Levels(Section):
+class _DeepSupervision(Section):
     weights: Weights | None = None
 
 
-class _DeepSupervision(Section):
-    deep_supervision: _Levels
+class _Number(Section):
+    weight: Number
 
 
 class _Maps(Section):
@@ -68,13 +66,20 @@ def resolved(specification: Specification) -> dict[str, Any]:
             f"{specification!r} is no loss: a name, or a mapping with 'name' or 'sum' was expected"
         )
     options = dict(specification)
-    supervision = _taken(options, "deep_supervision", _DeepSupervision)
+    for key in options:
+        if not isinstance(key, str):
+            raise SeglossError(f"{key!r}: not the name of a parameter")
+    supervision = _modifier("deep_supervision", options, _DeepSupervision)
     if ("name" in options) == ("sum" in options):
         told = f"; allowed names: {', '.join([*CATALOGUE, *named_sums()])}"
         found = "both 'name' and 'sum'" if "name" in options else "neither 'name' nor 'sum'"
         raise SeglossError(f"has {found}, one is needed{told}")
     loss = _resolved_sum(options) if "sum" in options else _resolved_name(options)
-    return {**loss, "deep_supervision": supervision} if supervision else loss
+    if supervision is None:
+        return loss
+    if loss.get("parameters", {}).get("reduction") == "none":
+        raise SeglossError("reduction: 'none' cannot be added up over resolutions; 'mean' and 'sum' can")
+    return {**loss, "deep_supervision": supervision}
 
 
 def _resolved_name(options: dict[str, Any]) -> dict[str, Any]:
@@ -95,53 +100,58 @@ def _resolved_name(options: dict[str, Any]) -> dict[str, Any]:
 
 def _resolved_entry(name: str, entry: LossEntry, options: dict[str, Any]) -> dict[str, Any]:
     where = f"loss {name!r}"
-    weights = options.pop("inverse_weights", None)
-    parameters = validated(entry.parameters, options, where).model_dump(mode="json")
-    loss = {"name": name, "class": entry.implementation, "parameters": parameters}
-    if weights is None:
-        return loss
-    if not entry.weightable:
+    if "inverse_weights" in options and not entry.weightable:
         weightable = ", ".join(key for key, other in CATALOGUE.items() if other.weightable)
         raise SeglossError(f"{where} takes no inverse_weights; these do: {weightable}")
-    if not isinstance(weights, Mapping):
-        raise SeglossError(
-            f"{where}: inverse_weights: {weights!r} is not a mapping; write {{}} for the published ones"
-        )
-    modifier = validated(InverseWeights, dict(weights), f"{where}: inverse_weights")
-    return {**loss, "inverse_weights": modifier.model_dump(mode="json")}
+    weights = _modifier("inverse_weights", options, InverseWeights)
+    parameters = validated(entry.parameters, options, where).model_dump(mode="json")
+    loss = {"name": name, "class": entry.implementation, "parameters": parameters}
+    return loss if weights is None else {**loss, "inverse_weights": weights}
+
+
+def _modifier(key: str, options: dict[str, Any], section: type[Section]) -> dict[str, Any] | None:
+    """Remove a modifier from the options and complete it; None if it is not there."""
+    if key not in options:
+        return None
+    value = options.pop(key)
+    if not isinstance(value, Mapping):
+        raise SeglossError(f"{key}: {value!r} is not a mapping; write {{}} for its defaults")
+    return validated(section, dict(value), key).model_dump(mode="json")
 
 
 def _resolved_path(path: str, options: dict[str, Any]) -> dict[str, Any]:
     module, _, name = path.rpartition(".")
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in path.split(".")):
         raise SeglossError(f"name: {path!r} is not a dotted path to a class, such as package.module.Class")
-    if importlib.util.find_spec(module.split(".")[0]) is None:
+    if module.split(".")[0] != "__main__" and importlib.util.find_spec(module.split(".")[0]) is None:
         raise SeglossError(
             f"name: {path!r}: there is no package or module {module.split('.')[0]!r}; put it beside the Snakefile or"
             " install it"
         )
-    maps = _taken(options, "maps", _Maps) or []
+    maps = validated(_Maps, {"maps": options.pop("maps", [])}, f"loss {path!r}").maps
     return {"name": path, "class": f"{module}:{name}", "parameters": options, "maps": maps}
 
 
 def _resolved_sum(options: dict[str, Any]) -> dict[str, Any]:
     terms = options.pop("sum")
     for key in options:
+        if key == "inverse_weights":
+            raise SeglossError("inverse_weights: belongs to the terms of a sum, not beside 'sum'")
         if key not in COMMON:
             raise SeglossError(f"{key}: not an option beside 'sum'{suggestion(key, sorted(COMMON))}")
     if not isinstance(terms, list | tuple) or not terms:
-        raise SeglossError(f"sum: {terms!r} is not a list of terms")
+        raise SeglossError(f"sum: {terms!r} is not a list with at least one term")
     return {"sum": [_resolved_term(number, term, options) for number, term in enumerate(terms, 1)]}
 
 
 def _resolved_term(number: int, term: Any, common: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(term, str):
-        term = {"name": term}
-    if not isinstance(term, Mapping):
-        raise SeglossError(f"sum: term {number}: {term!r} is no loss")
-    options = dict(term)
     try:
-        weight = _taken(options, "weight", _Weight)
+        if isinstance(term, str):
+            term = {"name": term}
+        if not isinstance(term, Mapping):
+            raise SeglossError(f"{term!r} is no loss")
+        options = dict(term)
+        weight = _resolved_weight(options.pop("weight", 1.0))
         loss = resolved({**_handed_to(options, common), **options})
         if loss.get("parameters", {}).get("reduction") == "none":
             raise SeglossError("reduction: 'none' cannot be added up; 'mean' and 'sum' can")
@@ -149,22 +159,32 @@ def _resolved_term(number: int, term: Any, common: Mapping[str, Any]) -> dict[st
             raise SeglossError("deep_supervision stands beside 'sum', not in a term")
     except SeglossError as error:
         raise SeglossError(f"sum: term {number}: {error}") from None
-    return {"weight": 1.0 if weight is None else weight, "loss": loss}
+    return {"weight": weight, "loss": loss}
+
+
+def _resolved_weight(weight: Any) -> float | dict[str, Any]:
+    if not isinstance(weight, Mapping):
+        return validated(_Number, {"weight": weight}, "term").weight
+    kind = weight.get("schedule")
+    if not isinstance(kind, str) or kind not in SCHEDULES:
+        raise SeglossError(f"weight: schedule: {kind!r} is not one of {', '.join(SCHEDULES)}")
+    return validated(SCHEDULES[kind], dict(weight), "weight").model_dump(mode="json")
 
 
 def _handed_to(term: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
-    """The sum's common options for a term; a choice of classes of the term's own replaces the sum's."""
-    chooses = {"include_background", "classes"}
-    skipped = chooses if chooses & set(term) else set()
-    is_path = "name" in term and term["name"] not in [*CATALOGUE, *named_sums()]
-    return {} if is_path else {key: value for key, value in common.items() if key not in skipped}
+    """The sum's common options that are for this term.
 
-
-def _taken(options: dict[str, Any], key: str, section: type[Section]) -> Any:
-    """Remove ``key`` from the options and return its checked value, None if it is not there."""
-    if key not in options:
-        return None
-    return validated(section, {key: options.pop(key)}, "loss").model_dump(mode="json")[key]
+    A choice of classes is for losses on regions that make none of their own: pixel-wise terms see all voxels.
+    """
+    name = term.get("name")
+    if isinstance(name, str) and "." in name and common:
+        raise SeglossError(
+            f"{name!r} cannot be handed the options beside 'sum' ({', '.join(common)}); write them into the terms"
+        )
+    entry = CATALOGUE.get(name) if isinstance(name, str) else None
+    has_own = CHOICE & set(term)
+    skipped = CHOICE if has_own or (entry and not entry.chooses_regions) else set()
+    return {key: value for key, value in common.items() if key not in skipped}
 
 
 def parts(resolved_loss: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
