@@ -48,6 +48,13 @@ VARIANTS = [
     ({"name": "generalized_surface", "class_weights": [1, 2, 3, 4]}, "multi-class"),
     ({"name": "ace", "binning": "soft"}, "binary"),
     ({"name": "nacl", "distance": "l2"}, "two classes"),
+    ({"name": "dice", "classes": [0, 2]}, "multi-label"),
+    ({"name": "proportion_kl", "classes": [1]}, "multi-label"),
+    ({"name": "boundary", "classes": [0, 2]}, "multi-label"),
+    ({"name": "ace", "classes": [1, 2]}, "multi-label"),
+    ({"name": "hausdorff_dt", "form": "kervadec", "classes": [2]}, "multi-label"),
+    ({"name": "t_loss", "include_background": False}, "multi-class"),
+    ({"name": "generalized_dice", "form": "monai"}, "multi-label"),
 ]
 ALL = [({"name": name}, problem) for name, problem in EVERY] + VARIANTS
 over_all = pytest.mark.parametrize(("specification", "problem"), ALL, ids=lambda value: str(value))

@@ -282,7 +282,9 @@ def test_the_kth_largest_of_hostile_orders(kind: str) -> None:
         assert kth_largest(values, k) == ordered[k - 1]
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "focal", "gce", "ngce", "nce", "top_k_cross_entropy"])
+@pytest.mark.parametrize(
+    "name", sorted(set(CATALOGUE) - {"hausdorff_dt", "blob", "cc_dice_ce", "ace", "nacl"})
+)
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
     name: str, channels: int, monkeypatch: pytest.MonkeyPatch
@@ -292,9 +294,20 @@ def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
     assert np.prod(spatial) > voxels.PIECE
     logits = torch.from_numpy(rng.standard_normal((2, channels, *spatial)) * 3)
     target = torch.from_numpy(rng.integers(0, max(channels, 2), (2, 1, *spatial)))
-    mine = value_and_gradient(build_loss(name), logits, target)
-    monkeypatch.setattr(voxels, "PIECE", 10**9)
-    assert_equal(mine, value_and_gradient(build_loss(name), logits, target), 1e-12)
+    target[:, :, :2] = 255
+    maps = {
+        "published_distance": torch.from_numpy(rng.standard_normal(logits.shape)),
+        "components": target % 5,
+    }
+    if channels == 3 and CATALOGUE[name].problems == ("binary", "multi-label"):
+        logits, target = logits[:, :1], target.clamp(max=1)
+    specification = {"name": name, **({"inverse_weights": {}} if CATALOGUE[name].weightable else {})}
+    results = []
+    for piece in (voxels.PIECE, 10**9):
+        monkeypatch.setattr(voxels, "PIECE", piece)
+        loss = build_loss(specification, ignore_index=255).double()
+        results.append(value_and_gradient(loss, logits, target, maps))
+    assert_equal(*results, 1e-9)
 
 
 def test_generalized_surface_lies_between_0_and_1_and_equals_its_formula() -> None:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from lib.losses.batch import Batch, Maps, Region
+from lib.losses.batch import Batch, Maps
 
 TINY = 1e-12
 
@@ -65,21 +65,16 @@ class SegmentationLoss(nn.Module):
     def classes(self, batch: Batch) -> list[int]:
         return batch.classes(self.include_background, self.chosen)
 
-    def regions(self, batch: Batch, temperature: float = 1.0) -> list[Region]:
-        return batch.regions(self.classes(batch), temperature)
-
     def reduced(self, values: Tensor) -> Tensor:
         if self.reduction == "none":
             return values
         return values.mean() if self.reduction == "mean" else values.sum()
 
-    def mean_of_valid(self, values: Tensor, batch: Batch) -> Tensor:
+    def mean_of_valid(self, values: Tensor, valid: Tensor | None) -> Tensor:
         """Reduce voxel values that are 0 where ignored; the mean is over the voxels that are not."""
-        if batch.valid is None or self.reduction != "mean":
+        if valid is None or self.reduction != "mean":
             return self.reduced(values)
-        return mean_over(
-            values, batch.valid if batch.valid.shape[1] == 1 else batch.valid[:, : values.shape[1]]
-        )
+        return mean_over(values, valid)
 
 
 def full_precision(device_type: str) -> AbstractContextManager:

@@ -10,7 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
-from lib.losses.voxels import BinaryVoxels, SoftmaxVoxels, Voxelwise, of_voxels
+from lib.losses.voxels import (
+    BinaryVoxels,
+    SoftmaxVoxels,
+    Voxelwise,
+    evaluates_in_pieces,
+    of_voxels,
+    sum_in_pieces,
+)
 
 Maps = Mapping[str, Tensor]
 
@@ -25,7 +32,6 @@ class Region(NamedTuple):
 
     probability: Tensor
     target: Tensor
-    channels: list[int]
 
 
 class Batch:
@@ -78,7 +84,7 @@ class Batch:
         else:
             self.logits = logits
             self.labels = labels.long()
-        self._probability: dict[float, Tensor] = {}
+        self._regions: dict[tuple, Region] = {}
         self._cross_entropy: Tensor | None = None
 
     def _labels(self, target: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
@@ -122,12 +128,20 @@ class Batch:
     def dtype(self) -> torch.dtype:
         return self.scores.dtype
 
-    def n_voxels_of(self, regions: Sequence[Region]) -> Tensor | float:
-        """Voxels that count, as float64 (batch, 1 or classes of the regions), or one number where none is ignored."""
+    @property
+    def truth(self) -> Tensor:
+        return self.positive if self.binary else self.labels
+
+    def n_voxels_of(self, classes: Sequence[int]) -> Tensor | float:
+        """Voxels that count, as float64 (batch, 1 or classes), or one number where none is ignored."""
         if self.valid is None:
             return float(self.scores[0, 0].numel())
-        counts = self.valid.sum(self.spatial).double()
-        return counts if counts.shape[1] == 1 else channels_of(counts, regions[0].channels)
+        return self.valid_of(classes).sum(self.spatial).double()
+
+    def valid_of(self, classes: Sequence[int]) -> Tensor | None:
+        """Voxels that count, (batch, 1 or classes, *spatial); None where all do."""
+        own = self.valid is not None and self.valid.shape[1] > 1
+        return channels_of(self.valid, classes) if own else self.valid
 
     def masked(self, values: Tensor) -> Tensor:
         return values if self.valid is None else values * self.valid
@@ -183,28 +197,68 @@ class Batch:
         table = on_device(tuple(values), self.dtype, self.device)
         return table.view(1, -1, *[1] * len(self.spatial)) if self.multilabel else table[self.labels]
 
-    def regions(self, classes: Sequence[int], temperature: float = 1.0) -> list[Region]:
-        """Probabilities and targets of the chosen channels; ``temperature`` multiplies the logits."""
-        if self.binary and not self.multilabel:
-            foreground = self.n_channels - 1
-            return [self.side(channel == foreground, temperature) for channel in classes]
-        if temperature not in self._probability:
-            scaled = times(temperature, self.scores)
-            whole = torch.sigmoid(scaled) if self.binary else F.softmax(scaled, 1)
-            self._probability[temperature] = self.masked(whole)
-        probability = self._probability[temperature]
-        target = self.masked(self.positive if self.binary else one_hot_of(self.labels, self.n_channels))
-        if len(classes) < self.n_channels:
-            probability, target = channels_of(probability, classes), channels_of(target, classes)
-        return [Region(probability, target.to(probability.dtype), list(classes))]
+    def region(self, classes: Sequence[int], temperature: float = 1.0, inverted: bool = False) -> Region:
+        """Probabilities and targets of the chosen channels.
 
-    def side(self, foreground: bool, temperature: float = 1.0) -> Region:
-        """The foreground or the background of binary problems."""
-        key = temperature if foreground else -temperature
-        if key not in self._probability:
-            self._probability[key] = self.masked(torch.sigmoid(times(key, self.logit)))
-        target = self.masked(self.positive if foreground else 1 - self.positive)
-        return Region(self._probability[key], target, [self.n_channels - 1 if foreground else 0])
+        Args:
+            temperature: multiplies the logits.
+            inverted: of binary problems the other side, 1 - p and 1 - y, instead.
+        """
+        key = (tuple(classes), temperature, inverted)
+        if key not in self._regions:
+            self._regions[key] = self._region_of(*key, self.scores, self.truth, self.valid_of(classes))
+        return self._regions[key]
+
+    def sums(
+        self,
+        terms: Callable[..., Sequence[Tensor]],
+        classes: Sequence[int],
+        *others: Tensor | None,
+        temperature: float = 1.0,
+        inverted: bool = False,
+    ) -> Sequence[Tensor]:
+        """Sum over space each of ``terms(p, y, *others)``: (batch, classes) each; the rest as in ``region``."""
+        key = (tuple(classes), temperature, inverted)
+        if evaluates_in_pieces(self.scores):
+            n_terms = []
+
+            def summed(z: Tensor, truth: Tensor, valid: Tensor | None, *extra: Tensor | None) -> Tensor:
+                region = self._region_of(*key, z, truth, valid)
+                parts = [term.sum(2) for term in terms(*region, *extra)]
+                n_terms[:] = [len(parts)]
+                return torch.cat(parts, 1)
+
+            sums = sum_in_pieces(summed, self.scores, self.truth, self.valid_of(classes), *others)
+            return sums.chunk(n_terms[0], 1)
+        return [term.sum(self.spatial) for term in terms(*self.region(*key), *others)]
+
+    def _region_of(
+        self,
+        classes: tuple[int, ...],
+        temperature: float,
+        inverted: bool,
+        scores: Tensor,
+        truth: Tensor,
+        valid: Tensor | None,
+    ) -> Region:
+        scaled = times(temperature, scores)
+        if self.multilabel or not self.binary:
+            if not self.binary:
+                probability, target = (
+                    F.softmax(scaled, 1),
+                    one_hot_of(truth, self.n_channels).to(scores.dtype),
+                )
+            else:
+                probability, target = (
+                    torch.sigmoid(-scaled if inverted else scaled),
+                    1 - truth if inverted else truth,
+                )
+            probability, target = channels_of(probability, classes), channels_of(target, classes)
+        else:
+            sides = [(channel == self.n_channels - 1) != inverted for channel in classes]
+            probability = joined([torch.sigmoid(scaled if side else -scaled) for side in sides])
+            target = joined([truth if side else 1 - truth for side in sides])
+        return Region(probability, target) if valid is None else Region(probability * valid, target * valid)
 
     def foreground(self) -> "Batch":
         """The same voxels as foreground against background: one logit, whatever the number of softmax classes.
@@ -224,7 +278,7 @@ class Batch:
         merged.binary, merged.n_channels = True, 1
         merged.logit = torch.logsumexp(self.logits[:, 1:], 1, keepdim=True) - self.logits[:, :1]
         merged.positive = (self.labels > 0).to(merged.logit.dtype)
-        merged._probability, merged._cross_entropy = {}, None
+        merged._regions, merged._cross_entropy = {}, None
         return merged
 
     def label_map(self, name: str) -> Tensor:
@@ -301,6 +355,10 @@ def can_hold(dtype: torch.dtype, value: int) -> bool:
     if dtype == torch.bool:
         return value in (0, 1)
     return dtype.is_floating_point or torch.iinfo(dtype).min <= value <= torch.iinfo(dtype).max
+
+
+def joined(channels: list[Tensor]) -> Tensor:
+    return channels[0] if len(channels) == 1 else torch.cat(channels, 1)
 
 
 def times(factor: float, values: Tensor) -> Tensor:

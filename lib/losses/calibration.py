@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from lib.errors import SeglossError
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, Region, channels_of, one_hot_of
+from lib.losses.batch import Batch, one_hot_of
 from lib.losses.instance import sums_by_label
 from lib.losses.region import ratio
 
@@ -29,15 +29,14 @@ class AverageCalibrationError(SegmentationLoss):
         self.bins, self.binning = bins, binning
 
     def compute(self, batch: Batch) -> Tensor:
-        return self.reduced(torch.cat([self._error(region, batch) for region in self.regions(batch)], 1))
-
-    def _error(self, region: Region, batch: Batch) -> Tensor:
-        shape = region.probability.shape[:2]
-        p, y = (values.flatten(2).flatten(0, 1) for values in region[:2])  # (batch * classes, voxels)
+        classes = self.classes(batch)
+        region = batch.region(classes)
+        p, y = (values.flatten(2).flatten(0, 1) for values in region)  # (batch * classes, voxels)
         counted = torch.ones_like(p)
         if batch.valid is not None:
-            valid = batch.valid if batch.valid.shape[1] == 1 else channels_of(batch.valid, region.channels)
-            counted = valid.expand(region.probability.shape).flatten(2).flatten(0, 1).to(p.dtype)
+            counted = (
+                batch.valid_of(classes).expand(region.probability.shape).flatten(2).flatten(0, 1).to(p.dtype)
+            )
         weight = confidence = accuracy = 0
         for bin_number, share in self._shares(p):
             share = share * counted
@@ -46,7 +45,7 @@ class AverageCalibrationError(SegmentationLoss):
         filled = weight >= EMPTY_BIN
         weight = weight.masked_fill(~filled, 1)
         gaps = (accuracy / weight - confidence / weight).abs() * filled
-        return ratio(gaps.sum(1), filled.sum(1)).to(p.dtype).view(shape)
+        return self.reduced(ratio(gaps.sum(1), filled.sum(1)).to(p.dtype).view(region.probability.shape[:2]))
 
     def _shares(self, p: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Numbers of the bins that each voxel belongs to, with the voxel's share in each."""
@@ -82,4 +81,4 @@ class NeighborAwareCalibration(SegmentationLoss):
         around = mean_filter(one_hot, self.kernel_size, stride=1, padding=self.kernel_size // 2)
         gaps = (around - batch.raw).abs() if self.distance == "l1" else (around - batch.raw) ** 2
         values = batch.cross_entropy() + self.alpha * gaps.mean(1, keepdim=True)
-        return self.mean_of_valid(batch.masked(values), batch)
+        return self.mean_of_valid(batch.masked(values), batch.valid)

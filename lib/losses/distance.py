@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss
-from lib.losses.batch import Batch, Region, channels_of, on_device, one_hot_of
+from lib.losses.batch import Batch, channels_of, on_device, one_hot_of
 from lib.losses.region import ratio
 
 
@@ -22,8 +22,11 @@ class DistanceLoss(SegmentationLoss):
         super().__init__(**options)
         self.distance = distance
 
-    def maps(self, batch: Batch, region: Region) -> Tensor:
-        return batch.masked(batch.distance_map(self.distance, region.channels))
+    def map(self, batch: Batch) -> Tensor:
+        """The map of the chosen classes, (batch, classes, *spatial), 0 where the voxel is ignored."""
+        classes = self.classes(batch)
+        values, valid = batch.distance_map(self.distance, classes), batch.valid_of(classes)
+        return values if valid is None else values * valid
 
 
 class Boundary(DistanceLoss):
@@ -39,15 +42,21 @@ class Boundary(DistanceLoss):
         self.zero_minimum, self.normalize = zero_minimum, normalize
 
     def compute(self, batch: Batch) -> Tensor:
-        values = torch.cat([self._values(batch, region) for region in self.regions(batch)], 1)
-        return self.mean_of_valid(values, batch)
-
-    def _values(self, batch: Batch, region: Region) -> Tensor:
-        phi = self.maps(batch, region)
+        phi = self.map(batch)
         if self.normalize:
             phi = phi / phi.abs().amax(batch.spatial, keepdim=True).clamp_min(TINY)
-        values = phi * region.probability
-        return values - phi.clamp_max(0) if self.zero_minimum else values
+        if self.reduction == "none":
+            return self._values(*batch.region(self.classes(batch)), phi)
+        (total,) = batch.sums(lambda *values: [self._values(*values)], self.classes(batch), phi)
+        if self.reduction == "sum":
+            return total.sum()
+        counted = batch.n_voxels_of(self.classes(batch))
+        if batch.valid is None:
+            return total.sum() / (counted * total.numel())
+        return (total.sum() / counted.expand_as(total).sum().clamp_min(1)).to(batch.dtype)
+
+    def _values(self, p: Tensor, y: Tensor, phi: Tensor) -> Tensor:
+        return phi * p - phi.clamp_max(0) if self.zero_minimum else phi * p
 
 
 class GeneralizedSurface(DistanceLoss):
@@ -62,27 +71,23 @@ class GeneralizedSurface(DistanceLoss):
         self.class_weights = class_weights
 
     def compute(self, batch: Batch) -> Tensor:
-        above, below = [], []
-        for region in self.regions(batch):
-            phi = self.maps(batch, region)
-            probability, target, _ = region
-            weight = 1 / (1 + target.sum(batch.spatial) ** 2)
-            if self.class_weights is not None:
-                weight = self._weights_of(region, batch)
-            above.append(weight * ((phi * (1 - (probability + target))) ** 2).sum(batch.spatial))
-            below.append(weight * (phi**2).sum(batch.spatial))
-        above, below = (torch.cat(parts, 1).sum(1) for parts in (above, below))
+        above, below, size = batch.sums(self._terms, self.classes(batch), self.map(batch))
+        weight = 1 / (1 + size**2) if self.class_weights is None else self._given_weights(batch)
+        above, below = (weight * above).sum(1), (weight * below).sum(1)
         return self.reduced((below > 0).to(above.dtype) - ratio(above, below))
 
-    def _weights_of(self, region: Region, batch: Batch) -> Tensor:
+    @staticmethod
+    def _terms(p: Tensor, y: Tensor, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return (phi * (1 - (p + y))) ** 2, phi**2, y
+
+    def _given_weights(self, batch: Batch) -> Tensor:
         classes = self.classes(batch)
         if len(self.class_weights) != len(classes):
             raise SeglossError(
                 f"{len(self.class_weights)} class weights {tuple(self.class_weights)}: one for each of the"
                 f" channels {classes} was expected"
             )
-        values = [self.class_weights[classes.index(channel)] for channel in region.channels]
-        return on_device(tuple(values), batch.dtype, batch.device)
+        return on_device(tuple(self.class_weights), batch.dtype, batch.device)
 
 
 class HausdorffDistanceTransform(SegmentationLoss):
@@ -104,29 +109,26 @@ class HausdorffDistanceTransform(SegmentationLoss):
             self.border_distance = monai.HausdorffDTLoss().distance_field
 
     def compute(self, batch: Batch) -> Tensor:
-        regions = self.regions(batch)
-        probability, target = (
-            torch.cat([region[part] for region in regions], 1).to(batch.dtype) for part in (0, 1)
-        )
+        classes = self.classes(batch)
+        probability, target = batch.region(classes)
         if self.form == "both_sides":
             distances = [
                 torch.cat([self.border_distance(masks[:, [c]]) for c in range(masks.shape[1])], 1)
                 for masks in (target, probability.detach())
             ]
         else:
-            predicted = torch.cat([self._predicted(batch, region) for region in regions], 1)
-            distances = [inside_distance(target), inside_distance(predicted).trunc()]
+            distances = [inside_distance(target), inside_distance(self._predicted(batch, classes)).trunc()]
         distance = sum(values.to(batch.dtype) ** self.alpha for values in distances)
-        return self.mean_of_valid((probability - target) ** 2 * distance, batch)
+        return self.mean_of_valid((probability - target) ** 2 * distance, batch.valid_of(classes))
 
-    def _predicted(self, batch: Batch, region: Region) -> Tensor:
-        if batch.binary and not batch.multilabel:
-            foreground = region.channels[0] == batch.n_channels - 1
-            return batch.masked((batch.logit > 0) == foreground)
-        if batch.multilabel:
-            return channels_of(batch.masked(batch.logit > 0), region.channels)
-        largest = one_hot_of(batch.logits.argmax(1, keepdim=True), batch.n_channels)
-        return channels_of(batch.masked(largest), region.channels)
+    def _predicted(self, batch: Batch, classes: Sequence[int]) -> Tensor:
+        if not batch.binary:
+            largest = one_hot_of(batch.logits.argmax(1, keepdim=True), batch.n_channels)
+        elif batch.multilabel or batch.n_channels == 1:
+            largest = batch.logit > 0
+        else:
+            largest = torch.cat([batch.logit <= 0, batch.logit > 0], 1)
+        return channels_of(batch.masked(largest), classes)
 
 
 def inside_distance(masks: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class InstanceLoss(SegmentationLoss):
         batch = batch.foreground()
         labels = batch.label_map(self.map_name).flatten(1)
         count = n_labels(labels)
-        probability, target, _ = batch.side(foreground=True)
+        probability, target = batch.region([batch.n_channels - 1])
         counted = torch.ones_like(target) if batch.valid is None else batch.valid.to(target.dtype)
         columns = (probability, target, probability * target, batch.masked(batch.cross_entropy()), counted)
         sums = [sums_by_label(values.flatten(1), labels, count) for values in columns]

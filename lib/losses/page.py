@@ -29,7 +29,7 @@ Made from `lib/losses/catalogue.py` by `envs/run python -m lib.losses.page`; do 
 from lib.losses import build_loss
 
 loss = build_loss("dice_ce", include_background=False, ignore_index=255)
-value = loss(logits, target)             # a scalar
+value = loss(logits, target)  # a scalar
 loss = build_loss({"name": "boundary"})  # in a study file: {name: boundary}
 value = loss(logits, target, {"published_distance": maps})
 ```

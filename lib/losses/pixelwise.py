@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss, mean_over, weighted
-from lib.losses.batch import Batch, channels_of
+from lib.losses.batch import Batch
 from lib.losses.voxels import Voxels
 
 
@@ -164,7 +164,7 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         require_binary(batch, "adaptive_cross_entropy")
-        predicted = batch.masked(torch.sigmoid(batch.logit)).sum()
+        predicted = batch.sums(lambda p, y: [p], range(batch.n_channels)[-batch.logit.shape[1] :])[0].sum()
         n_voxels = batch.logit.numel() if batch.valid is None else batch.valid.expand_as(batch.logit).sum()
         adaptive = (n_voxels - predicted) / predicted.clamp_min(torch.finfo(predicted.dtype).eps)
         values = weighted(batch.cross_entropy(), weight)
@@ -180,12 +180,12 @@ class BalancedCrossEntropy(SegmentationLoss):
 
     def compute(self, batch: Batch) -> Tensor:
         require_binary(batch, "balanced_cross_entropy")
+        channels = range(batch.n_channels)[-batch.logit.shape[1] :]
         total = 0
-        for foreground in (True, False):
-            region = batch.side(foreground)
-            logs = region.target * (region.probability + 1e-10).log()
-            total = total - logs.sum(batch.spatial) / (region.target.sum(batch.spatial) + 1e-10)
-        return self.reduced(channels_of(total, self.classes(batch)) if batch.multilabel else total)
+        for inverted in (False, True):
+            logs, size = batch.sums(lambda p, y: (y * (p + 1e-10).log(), y), channels, inverted=inverted)
+            total = total - logs / (size + 1e-10)
+        return self.reduced(total)
 
 
 class MeanAbsoluteError(PixelwiseLoss):

@@ -6,13 +6,13 @@ probabilities, each with 1e-10 added above and below, so that a fully ignored im
 they are sums by name.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, Region, channels_of
+from lib.losses.batch import Batch, channels_of
 
 EPSILON = 1e-10
 
@@ -23,20 +23,17 @@ class ProportionLoss(SegmentationLoss):
         self.temperature = temperature
 
     def compute(self, batch: Batch) -> Tensor:
-        return self.reduced(self.compare(*proportions(self.regions(batch, self.temperature), batch)))
+        return self.reduced(self.compare(*self.proportions(batch, self.classes(batch))))
+
+    def proportions(self, batch: Batch, classes: Sequence[int], inverted: bool = False) -> list[Tensor]:
+        """Proportions of target and prediction, (batch, classes) each."""
+        sums = batch.sums(lambda p, y: (y, p), classes, temperature=self.temperature, inverted=inverted)
+        n_voxels = batch.n_voxels_of(classes)
+        return [((total + EPSILON) / (n_voxels + EPSILON)).to(batch.dtype) for total in sums]
 
     def compare(self, actual: Tensor, predicted: Tensor) -> Tensor:
         """Compare proportions, (batch, classes) each."""
         raise NotImplementedError
-
-
-def proportions(regions: list[Region], batch: Batch) -> tuple[Tensor, Tensor]:
-    """Proportions of target and prediction, (batch, classes) each."""
-    n_voxels = batch.n_voxels_of(regions)
-    columns = [region.target for region in regions], [region.probability for region in regions]
-    sums = (torch.cat([values.sum(batch.spatial) for values in column], 1) for column in columns)
-    actual, predicted = (((total + EPSILON) / (n_voxels + EPSILON)).to(batch.dtype) for total in sums)
-    return actual, predicted
 
 
 class ProportionL1(ProportionLoss):
@@ -61,12 +58,12 @@ class ProportionKL(ProportionLoss):
 
     def compute(self, batch: Batch) -> Tensor:
         chosen = self.classes(batch)
-        everything = batch.regions(range(batch.n_channels), self.temperature)
-        actual, predicted = proportions(everything, batch)
+        everything = range(batch.n_channels)
+        actual, predicted = self.proportions(batch, everything)
         terms = actual * (actual / predicted).log()
         if batch.multilabel or batch.n_channels == 1:
             if not self.one_sided:
-                actual, predicted = proportions([batch.side(False, self.temperature)], batch)
+                actual, predicted = self.proportions(batch, everything, inverted=True)
                 terms = terms + actual * (actual / predicted).log()
             return self.reduced(channels_of(terms, chosen).sum(1))
         divergence = channels_of(terms, chosen).sum(1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lib.losses.base import TINY, SegmentationLoss, weighted
-from lib.losses.batch import Batch, Region
+from lib.losses.batch import Batch
 
 LOWEST_DICE = 1e-7
 
@@ -36,13 +36,20 @@ class RegionLoss(SegmentationLoss):
         self.pooled, self.squared = batch, squared
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        sums = region_sums(self.regions(batch), batch, weight, self.squared)
+        sums = self.sums(batch, weight)
         if self.pooled:
             sums = Sums(*(values.sum(0, keepdim=True) for values in sums))
         scores = self.score(sums)
         if batch.valid is not None:
             scores = scores * self._seen(batch, scores)
         return self.reduced(scores)
+
+    def sums(self, batch: Batch, weight: Tensor | None) -> Sums:
+        return Sums(*batch.sums(self._terms, self.classes(batch), weight))
+
+    def _terms(self, p: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        heavy = weighted(p, weight)
+        return heavy * y, heavy * p if self.squared else heavy, weighted(y, weight)
 
     def _seen(self, batch: Batch, scores: Tensor) -> Tensor:
         """Whether anything counts there: a fully ignored sample adds 0 to the mean."""
@@ -53,20 +60,6 @@ class RegionLoss(SegmentationLoss):
     def score(self, sums: Sums) -> Tensor:
         """The loss, (batch or 1, classes), or (batch or 1,) where it joins the classes."""
         raise NotImplementedError
-
-
-def region_sums(regions: list[Region], batch: Batch, weight: Tensor | None, squared: bool) -> Sums:
-    parts = []
-    for probability, target, _ in regions:
-        heavy = weighted(probability, weight)
-        parts.append(
-            (
-                (heavy * target).sum(batch.spatial),
-                (heavy * probability if squared else heavy).sum(batch.spatial),
-                weighted(target, weight).sum(batch.spatial),
-            )
-        )
-    return Sums(*(torch.cat(columns, 1) for columns in zip(*parts, strict=True)))
 
 
 def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
@@ -127,10 +120,12 @@ class GeneralizedDice(RegionLoss):
         super().__init__(batch=form == "seglossbias", squared=form == "shirokikh", **options)
         self.form = form
 
-    def regions(self, batch: Batch, temperature: float = 1.0) -> list[Region]:
-        if batch.n_channels == 1:
-            return [batch.side(foreground=False), batch.side(foreground=True)]
-        return super().regions(batch, temperature)
+    def sums(self, batch: Batch, weight: Tensor | None) -> Sums:
+        sums = super().sums(batch, weight)
+        if batch.n_channels > 1:
+            return sums
+        background = batch.sums(self._terms, self.classes(batch), weight, inverted=True)
+        return Sums(*(torch.cat(pair, 1) for pair in zip(background, sums, strict=True)))
 
     def score(self, sums: Sums) -> Tensor:
         size, both = sums.actual, sums.predicted + sums.actual

@@ -33,10 +33,9 @@ class TLoss(SegmentationLoss):
         self.log_precision = log_precision
 
     def compute(self, batch: Batch) -> Tensor:
-        regions = self.regions(batch)
-        squared_error = torch.cat([((p - y) ** 2).sum(batch.spatial) for p, y, _ in regions], 1)
-        n_voxels = batch.n_voxels_of(regions)
-        loss = self._negative_log_likelihood(squared_error.double(), n_voxels)
+        classes = self.classes(batch)
+        (squared_error,) = batch.sums(lambda p, y: [(p - y) ** 2], classes)
+        loss = self._negative_log_likelihood(squared_error.double(), batch.n_voxels_of(classes))
         return self.reduced(loss).to(batch.dtype)
 
     def _negative_log_likelihood(self, squared_error: Tensor, n_voxels: Tensor | int) -> Tensor:

@@ -1,6 +1,6 @@
 """What losses on single voxels are made of, and their evaluation in pieces that stay in the processor's cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -66,17 +66,35 @@ Voxels = BinaryVoxels | SoftmaxVoxels
 Voxelwise = Callable[[Voxels], Tensor]
 
 
-def of_voxels(function: Voxelwise, kind: type[Voxels], scores: Tensor, truth: Tensor) -> Tensor:
-    """Evaluate ``function`` at all voxels, made as ``kind`` from scores and truth.
+def evaluates_in_pieces(scores: Tensor) -> bool:
+    """Whether a loss of these scores is evaluated piece by piece.
 
-    A chain of operations on a large patch spends its time on moving temporary tensors through memory. On a CPU the
-    value and its derivative are therefore made piece by piece.
+    A chain of operations on a large patch spends its time on moving temporary tensors through memory. On a CPU values
+    and derivatives are therefore made in pieces; second derivatives are those of smaller patches only.
     """
     large = scores[0, 0].numel() > PIECE
     learning = scores.requires_grad and torch.is_grad_enabled()
-    if large and learning and scores.device.type == "cpu" and not torch.compiler.is_compiling():
+    return large and learning and scores.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def of_voxels(function: Voxelwise, kind: type[Voxels], scores: Tensor, truth: Tensor) -> Tensor:
+    """Evaluate ``function`` at all voxels, made as ``kind`` from scores and truth."""
+    if evaluates_in_pieces(scores):
         return _InPieces.apply(scores, truth, lambda z, y: function(kind(z, y)))
     return function(kind(scores, truth))
+
+
+def sum_in_pieces(function: Callable[..., Tensor], scores: Tensor, *others: Tensor | None) -> Tensor:
+    """Sum of ``function(scores, *others)`` over pieces of all of them; (batch, k) each, with k the function's."""
+    return _SumInPieces.apply(function, scores, *others)
+
+
+def _pieces(*tensors: Tensor | None) -> Iterator[tuple[tuple, list[Tensor | None]]]:
+    """Places (along the flattened space) and the tensors' values there."""
+    flat = [None if tensor is None else tensor.detach().flatten(2) for tensor in tensors]
+    for start in range(0, flat[0].shape[2], PIECE):
+        place = (..., slice(start, start + PIECE))
+        yield place, [None if tensor is None else tensor[place] for tensor in flat]
 
 
 class _InPieces(torch.autograd.Function):
@@ -84,15 +102,12 @@ class _InPieces(torch.autograd.Function):
     def forward(ctx, scores: Tensor, truth: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         values = torch.empty(truth.shape, dtype=scores.dtype)
         slopes = torch.empty(scores.shape, dtype=scores.dtype)
-        flat_scores, flat_truth = scores.detach().flatten(2), truth.flatten(2)
-        for start in range(0, flat_truth.shape[2], PIECE):
-            piece = (..., slice(start, start + PIECE))
+        for place, (z, y) in _pieces(scores, truth):
             with torch.enable_grad():
-                z = flat_scores[piece].requires_grad_()
-                value = function(z, flat_truth[piece])
+                value = function(z.requires_grad_(), y)
                 (slope,) = torch.autograd.grad(value.sum(), z)
-            values.view(flat_truth.shape)[piece] = value.detach()
-            slopes.view(flat_scores.shape)[piece] = slope
+            values.flatten(2)[place] = value.detach()
+            slopes.flatten(2)[place] = slope
         ctx.save_for_backward(slopes)
         return values
 
@@ -101,3 +116,23 @@ class _InPieces(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         (slopes,) = ctx.saved_tensors
         return gradient * slopes, None, None
+
+
+class _SumInPieces(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, function: Callable[..., Tensor], scores: Tensor, *others: Tensor | None) -> Tensor:
+        ctx.function = function
+        ctx.save_for_backward(scores, *others)
+        total = sum(function(*values).double() for _, values in _pieces(scores, *others))
+        return total.to(scores.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[None, ...]:
+        scores, *others = ctx.saved_tensors
+        slopes = torch.empty(scores.shape, dtype=scores.dtype)
+        for place, (z, *rest) in _pieces(scores, *others):
+            with torch.enable_grad():
+                value = ctx.function(z.requires_grad_(), *rest)
+                (slopes.flatten(2)[place],) = torch.autograd.grad(value, z, gradient)
+        return None, slopes, *(None for _ in others)
