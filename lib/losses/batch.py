@@ -14,8 +14,8 @@ from lib.losses.voxels import (
     BinaryVoxels,
     SoftmaxVoxels,
     Voxelwise,
+    evaluated_in_pieces,
     evaluates_in_pieces,
-    of_voxels,
     sum_in_pieces,
 )
 
@@ -37,10 +37,10 @@ class Region(NamedTuple):
 class Batch:
     """The tensors of one call of a loss; what several terms of a sum need is made once.
 
-    A single channel, two softmax channels and every channel of a multi-label problem are binary problems: they are
-    kept as one logit each (``logit``, ``positive``), for two softmax channels the difference of the two, which is
-    exact and half the work. With more channels the problem is kept as ``logits`` and ``labels``. ``raw`` are the
-    logits as they came; ``valid`` tells the voxels that count, None where all do.
+    A single channel, two softmax channels and every channel of a multi-label problem are binary problems: ``scores`` is
+    one logit each, for two softmax channels the difference of the two, which is exact and half the work, and ``truth``
+    is 0 or 1. With more softmax channels ``scores`` are the logits and ``truth`` the labels. ``valid`` tells the voxels
+    that count, None where all do.
 
     Args:
         logits: (batch, channels, *spatial), 2D or 3D, float; half precision is computed in float32.
@@ -67,7 +67,7 @@ class Batch:
         check_tensors(logits, target, sigmoid, to_onehot_y)
         check_finite(logits, "logits")
         logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-        self.raw = logits
+        self.logits = logits
         self.maps = {} if maps is None else maps
         self.n_channels = logits.shape[1]
         self.spatial = tuple(range(2, logits.ndim))
@@ -75,15 +75,8 @@ class Batch:
         self.binary = self.multilabel or self.n_channels <= 2
         target = target.long() if target.dtype in BARELY_SUPPORTED else target
         labels, self.valid = self._labels(target, ignore_index)
-        if self.binary:
-            if self.n_channels == 2 and not sigmoid:
-                background, foreground = logits.split(1, dim=1)
-                logits = foreground - background
-            self.logit = logits
-            self.positive = labels.to(logits.dtype)
-        else:
-            self.logits = logits
-            self.labels = labels.long()
+        self.truth = labels.to(logits.dtype) if self.binary else labels.long()
+        self._scores: Tensor | None = None
         self._regions: dict[tuple, Region] = {}
         self._cross_entropy: Tensor | None = None
 
@@ -118,24 +111,34 @@ class Batch:
 
     @property
     def scores(self) -> Tensor:
-        return self.logit if self.binary else self.logits
+        """The logits of softmax classes; the one logit of each binary problem."""
+        if self._scores is None:
+            self._scores = self._scores_of(self.logits)
+        return self._scores
+
+    def _scores_of(self, logits: Tensor) -> Tensor:
+        if not self.binary or self.multilabel or self.n_channels == 1:
+            return logits
+        background, foreground = logits.split(1, dim=1)
+        return foreground - background
 
     @property
     def device(self) -> torch.device:
-        return self.scores.device
+        return self.logits.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.scores.dtype
+        return self.logits.dtype
 
     @property
-    def truth(self) -> Tensor:
-        return self.positive if self.binary else self.labels
+    def problems(self) -> Sequence[int]:
+        """The channels that are binary problems: the last of one or two channels, all of a multi-label problem."""
+        return range(self.n_channels) if self.multilabel else [self.n_channels - 1]
 
     def n_voxels_of(self, classes: Sequence[int]) -> Tensor | float:
         """Voxels that count, as float64 (batch, 1 or classes), or one number where none is ignored."""
         if self.valid is None:
-            return float(self.scores[0, 0].numel())
+            return float(self.logits[0, 0].numel())
         return self.valid_of(classes).sum(self.spatial).double()
 
     def valid_of(self, classes: Sequence[int]) -> Tensor | None:
@@ -167,9 +170,27 @@ class Batch:
 
     def voxelwise(self, function: Voxelwise) -> Tensor:
         """Evaluate ``function`` at every voxel: (batch, 1, *spatial), multi-label (batch, channels, *spatial)."""
-        if self.binary:
-            return of_voxels(function, BinaryVoxels, self.logit, self.positive)
-        return of_voxels(function, SoftmaxVoxels, self.logits, self.labels)
+        kind = BinaryVoxels if self.binary else SoftmaxVoxels
+        if evaluates_in_pieces(self.logits):
+            return evaluated_in_pieces(
+                lambda z, truth: function(kind(self._scores_of(z), truth)), self.logits, self.truth
+            )
+        return function(kind(self.scores, self.truth))
+
+    def voxel_sum(self, function: Voxelwise, multiplier: Tensor | None) -> Tensor:
+        """Sum of ``function`` over all voxels, times ``multiplier`` (batch, 1 or channels, *spatial)."""
+        kind = BinaryVoxels if self.binary else SoftmaxVoxels
+        if multiplier is not None:
+            multiplier = multiplier.expand(-1, -1, *self.truth.shape[2:])
+        if not evaluates_in_pieces(self.logits):
+            values = function(kind(self.scores, self.truth))
+            return (values if multiplier is None else values * multiplier).sum()
+
+        def summed(z: Tensor, truth: Tensor, factor: Tensor | None) -> Tensor:
+            values = function(kind(self._scores_of(z), truth))
+            return (values if factor is None else values * factor).sum(2)
+
+        return sum_in_pieces(summed, self.logits, self.truth, multiplier).sum()
 
     def cross_entropy(self) -> Tensor:
         """-log of the probability of the true class, shaped as ``voxelwise``."""
@@ -193,9 +214,9 @@ class Batch:
                 " (background and foreground for one channel)"
             )
         if self.binary and not self.multilabel:
-            return values[0] + (values[1] - values[0]) * self.positive
+            return values[0] + (values[1] - values[0]) * self.truth
         table = on_device(tuple(values), self.dtype, self.device)
-        return table.view(1, -1, *[1] * len(self.spatial)) if self.multilabel else table[self.labels]
+        return table.view(1, -1, *[1] * len(self.spatial)) if self.multilabel else table[self.truth]
 
     def region(self, classes: Sequence[int], temperature: float = 1.0, inverted: bool = False) -> Region:
         """Probabilities and targets of the chosen channels.
@@ -219,16 +240,16 @@ class Batch:
     ) -> Sequence[Tensor]:
         """Sum over space each of ``terms(p, y, *others)``: (batch, classes) each; the rest as in ``region``."""
         key = (tuple(classes), temperature, inverted)
-        if evaluates_in_pieces(self.scores):
+        if evaluates_in_pieces(self.logits):
             n_terms = []
 
             def summed(z: Tensor, truth: Tensor, valid: Tensor | None, *extra: Tensor | None) -> Tensor:
-                region = self._region_of(*key, z, truth, valid)
+                region = self._region_of(*key, self._scores_of(z), truth, valid)
                 parts = [term.sum(2) for term in terms(*region, *extra)]
                 n_terms[:] = [len(parts)]
                 return torch.cat(parts, 1)
 
-            sums = sum_in_pieces(summed, self.scores, self.truth, self.valid_of(classes), *others)
+            sums = sum_in_pieces(summed, self.logits, self.truth, self.valid_of(classes), *others)
             return sums.chunk(n_terms[0], 1)
         return [term.sum(self.spatial) for term in terms(*self.region(*key), *others)]
 
@@ -274,11 +295,10 @@ class Batch:
         if self.binary:
             return self
         merged = copy(self)
-        del merged.logits, merged.labels
         merged.binary, merged.n_channels = True, 1
-        merged.logit = torch.logsumexp(self.logits[:, 1:], 1, keepdim=True) - self.logits[:, :1]
-        merged.positive = (self.labels > 0).to(merged.logit.dtype)
-        merged._regions, merged._cross_entropy = {}, None
+        merged.logits = torch.logsumexp(self.logits[:, 1:], 1, keepdim=True) - self.logits[:, :1]
+        merged.truth = (self.truth > 0).to(merged.dtype)
+        merged._scores, merged._regions, merged._cross_entropy = None, {}, None
         return merged
 
     def label_map(self, name: str) -> Tensor:
@@ -338,7 +358,7 @@ class Batch:
         values = self.maps[name]
         if not isinstance(values, Tensor):
             raise SeglossError(f"map {name!r}: a tensor was expected, found {type(values).__name__}")
-        reference = self.positive if self.binary else self.labels
+        reference = self.truth
         expected = (len(reference), *reference.shape[2:])
         if values.ndim != reference.ndim or (len(values), *values.shape[2:]) != expected:
             raise SeglossError(

@@ -75,10 +75,10 @@ class NeighborAwareCalibration(SegmentationLoss):
     def compute(self, batch: Batch) -> Tensor:
         if batch.multilabel or batch.n_channels == 1:
             raise SeglossError("loss 'nacl' needs softmax logits: two or more channels, and sigmoid: false")
-        labels = batch.positive.long() if batch.binary else batch.labels
+        labels = batch.truth.long()
         one_hot = batch.masked(one_hot_of(labels, batch.n_channels).to(batch.dtype))
         mean_filter = F.avg_pool2d if one_hot.ndim == 4 else F.avg_pool3d
         around = mean_filter(one_hot, self.kernel_size, stride=1, padding=self.kernel_size // 2)
-        gaps = (around - batch.raw).abs() if self.distance == "l1" else (around - batch.raw) ** 2
+        gaps = (around - batch.logits).abs() if self.distance == "l1" else (around - batch.logits) ** 2
         values = batch.cross_entropy() + self.alpha * gaps.mean(1, keepdim=True)
         return self.mean_of_valid(batch.masked(values), batch.valid)

@@ -125,9 +125,9 @@ class HausdorffDistanceTransform(SegmentationLoss):
         if not batch.binary:
             largest = one_hot_of(batch.logits.argmax(1, keepdim=True), batch.n_channels)
         elif batch.multilabel or batch.n_channels == 1:
-            largest = batch.logit > 0
+            largest = batch.scores > 0
         else:
-            largest = torch.cat([batch.logit <= 0, batch.logit > 0], 1)
+            largest = torch.cat([batch.scores <= 0, batch.scores > 0], 1)
         return channels_of(batch.masked(largest), classes)
 
 

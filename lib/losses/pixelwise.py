@@ -11,7 +11,7 @@ from torch import Tensor
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss, mean_over, weighted
 from lib.losses.batch import Batch
-from lib.losses.voxels import Voxels
+from lib.losses.voxels import Voxels, Voxelwise
 
 
 class PixelwiseLoss(SegmentationLoss):
@@ -26,15 +26,21 @@ class PixelwiseLoss(SegmentationLoss):
         self.class_weights = class_weights
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        return self.averaged(weighted(batch.voxelwise(self.values), weight), batch)
+        return self.reduced_voxels(self.values, batch, weight)
 
-    def averaged(self, values: Tensor, batch: Batch) -> Tensor:
-        """Reduce the values of all voxels to those that count."""
+    def reduced_voxels(self, function: Voxelwise, batch: Batch, weight: Tensor | None) -> Tensor:
+        """Reduce a function of all voxels to those that count."""
         counted = self.counted(batch)
+        multiplier = counted if weight is None else weight if counted is None else counted * weight
+        if self.reduction == "none":
+            values = batch.voxelwise(function)
+            return values if multiplier is None else values * multiplier
+        total = batch.voxel_sum(function, multiplier)
+        if self.reduction == "sum":
+            return total
         if counted is None:
-            return self.reduced(values)
-        values = values * counted
-        return mean_over(values, counted) if self.reduction == "mean" else self.reduced(values)
+            return total / batch.truth.numel()
+        return total / counted.expand_as(batch.truth).sum().clamp_min(TINY)
 
     def values(self, voxels: Voxels) -> Tensor:
         """The loss of every voxel."""
@@ -133,8 +139,9 @@ class TopKCrossEntropy(PixelwiseLoss):
             ranked = ranked.masked_fill(~allowed, -1)
         last = nth_largest(ranked.flatten(), n_chosen)
         above, equal = ranked > last, ranked == last
-        share = (n_chosen - above.sum()) / equal.sum()
-        return torch.where(above, 1.0, equal * share.to(ranked.dtype)) * (1.0 if allowed is None else allowed)
+        share = ((n_chosen - above.sum()) / equal.sum()).to(ranked.dtype)
+        shares = above.to(ranked.dtype).masked_fill_(equal, share)
+        return shares if allowed is None else shares * allowed
 
 
 def nth_largest(values: Tensor, n: int | Tensor) -> Tensor:
@@ -164,11 +171,17 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         require_binary(batch, "adaptive_cross_entropy")
-        predicted = batch.sums(lambda p, y: [p], range(batch.n_channels)[-batch.logit.shape[1] :])[0].sum()
-        n_voxels = batch.logit.numel() if batch.valid is None else batch.valid.expand_as(batch.logit).sum()
+        predicted = batch.sums(lambda p, y: [p], batch.problems)[0].sum()
+        n_voxels = batch.truth.numel() if batch.valid is None else batch.valid.expand_as(batch.truth).sum()
         adaptive = (n_voxels - predicted) / predicted.clamp_min(torch.finfo(predicted.dtype).eps)
-        values = weighted(batch.cross_entropy(), weight)
-        return self.averaged(values, batch) + (adaptive - 1) * self.averaged(values * batch.positive, batch)
+        everywhere = super().compute(batch, weight)
+        return everywhere + (adaptive - 1) * self.reduced_voxels(self._foreground_values, batch, weight)
+
+    def values(self, voxels: Voxels) -> Tensor:
+        return -voxels.log_p
+
+    def _foreground_values(self, voxels: Voxels) -> Tensor:
+        return -voxels.log_p * voxels.foreground()
 
 
 class BalancedCrossEntropy(SegmentationLoss):
@@ -180,10 +193,11 @@ class BalancedCrossEntropy(SegmentationLoss):
 
     def compute(self, batch: Batch) -> Tensor:
         require_binary(batch, "balanced_cross_entropy")
-        channels = range(batch.n_channels)[-batch.logit.shape[1] :]
         total = 0
         for inverted in (False, True):
-            logs, size = batch.sums(lambda p, y: (y * (p + 1e-10).log(), y), channels, inverted=inverted)
+            logs, size = batch.sums(
+                lambda p, y: (y * (p + 1e-10).log(), y), batch.problems, inverted=inverted
+            )
             total = total - logs / (size + 1e-10)
         return self.reduced(total)
 

@@ -77,11 +77,11 @@ def evaluates_in_pieces(scores: Tensor) -> bool:
     return large and learning and scores.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def of_voxels(function: Voxelwise, kind: type[Voxels], scores: Tensor, truth: Tensor) -> Tensor:
-    """Evaluate ``function`` at all voxels, made as ``kind`` from scores and truth."""
-    if evaluates_in_pieces(scores):
-        return _InPieces.apply(scores, truth, lambda z, y: function(kind(z, y)))
-    return function(kind(scores, truth))
+def evaluated_in_pieces(
+    function: Callable[[Tensor, Tensor], Tensor], scores: Tensor, truth: Tensor
+) -> Tensor:
+    """``function(scores, truth)``, of the shape of ``truth``, piece by piece."""
+    return _InPieces.apply(scores, truth, function)
 
 
 def sum_in_pieces(function: Callable[..., Tensor], scores: Tensor, *others: Tensor | None) -> Tensor:
