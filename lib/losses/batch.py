@@ -178,19 +178,22 @@ class Batch:
         return function(kind(self.scores, self.truth))
 
     def voxel_sum(self, function: Voxelwise, multiplier: Tensor | None) -> Tensor:
-        """Sum of ``function`` over all voxels, times ``multiplier`` (batch, 1 or channels, *spatial)."""
+        """Sum over all voxels of ``function`` times ``multiplier`` (batch, 1 or channels, *spatial).
+
+        Returns one number for every channel of what ``function`` gives, which may be several times the channels.
+        """
         kind = BinaryVoxels if self.binary else SoftmaxVoxels
         if multiplier is not None:
             multiplier = multiplier.expand(-1, -1, *self.truth.shape[2:])
         if not evaluates_in_pieces(self.logits):
             values = function(kind(self.scores, self.truth))
-            return (values if multiplier is None else values * multiplier).sum()
+            return times_each(values, multiplier).sum((0, *self.spatial))
 
         def summed(z: Tensor, truth: Tensor, factor: Tensor | None) -> Tensor:
             values = function(kind(self._scores_of(z), truth))
-            return (values if factor is None else values * factor).sum(2)
+            return times_each(values, factor).sum(2)
 
-        return sum_in_pieces(summed, self.logits, self.truth, multiplier).sum()
+        return sum_in_pieces(summed, self.logits, self.truth, multiplier).sum(0)
 
     def cross_entropy(self) -> Tensor:
         """-log of the probability of the true class, shaped as ``voxelwise``."""
@@ -379,6 +382,13 @@ def can_hold(dtype: torch.dtype, value: int) -> bool:
 
 def joined(channels: list[Tensor]) -> Tensor:
     return channels[0] if len(channels) == 1 else torch.cat(channels, 1)
+
+
+def times_each(values: Tensor, factor: Tensor | None) -> Tensor:
+    """Multiply every group of channels of ``values`` by the channels of ``factor``."""
+    if factor is None:
+        return values
+    return (values.unflatten(1, (-1, factor.shape[1])) * factor.unsqueeze(1)).flatten(1, 2)
 
 
 def times(factor: float, values: Tensor) -> Tensor:

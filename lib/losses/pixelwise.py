@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lib.errors import SeglossError
-from lib.losses.base import TINY, SegmentationLoss, mean_over, weighted
+from lib.losses.base import TINY, SegmentationLoss, weighted
 from lib.losses.batch import Batch
 from lib.losses.voxels import Voxels, Voxelwise
 
@@ -26,15 +26,15 @@ class PixelwiseLoss(SegmentationLoss):
         self.class_weights = class_weights
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        return self.reduced_voxels(self.values, batch, weight)
+        values = self.reduced_voxels(self.values, batch, weight)
+        return values if self.reduction == "none" else values.sum()
 
     def reduced_voxels(self, function: Voxelwise, batch: Batch, weight: Tensor | None) -> Tensor:
-        """Reduce a function of all voxels to those that count."""
+        """Reduce a function of all voxels to those that count: one number a channel, unless the reduction is none."""
         counted = self.counted(batch)
-        multiplier = counted if weight is None else weight if counted is None else counted * weight
+        multiplier = combined(counted, weight)
         if self.reduction == "none":
-            values = batch.voxelwise(function)
-            return values if multiplier is None else values * multiplier
+            return weighted(batch.voxelwise(function), multiplier)
         total = batch.voxel_sum(function, multiplier)
         if self.reduction == "sum":
             return total
@@ -120,15 +120,13 @@ class TopKCrossEntropy(PixelwiseLoss):
         self.k = k
 
     def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        values = weighted(batch.cross_entropy(), weight)
         counted = self.counted(batch)
-        if counted is not None:
-            values = values * counted
+        values = weighted(batch.cross_entropy(), combined(counted, weight))
         chosen = self._shares(values.detach(), None if counted is None else counted.expand_as(values) > 0)
         values = values * chosen
         if self.reduction != "mean":
             return self.reduced(values)
-        return mean_over(values, chosen if counted is None else chosen * counted)
+        return values.sum() / combined(counted, chosen).sum().clamp_min(TINY)
 
     def _shares(self, ranked: Tensor, allowed: Tensor | None) -> Tensor:
         """1 for voxels above the last place, the share in what is left for those on it, 0 below."""
@@ -174,14 +172,16 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
         predicted = batch.sums(lambda p, y: [p], batch.problems)[0].sum()
         n_voxels = batch.truth.numel() if batch.valid is None else batch.valid.expand_as(batch.truth).sum()
         adaptive = (n_voxels - predicted) / predicted.clamp_min(torch.finfo(predicted.dtype).eps)
-        everywhere = super().compute(batch, weight)
-        return everywhere + (adaptive - 1) * self.reduced_voxels(self._foreground_values, batch, weight)
+        if self.reduction == "none":
+            return super().compute(batch, weight) * (1 + (adaptive - 1) * batch.truth)
+        everywhere, foreground = self.reduced_voxels(self._values_and_foreground, batch, weight).chunk(2)
+        return everywhere.sum() + (adaptive - 1) * foreground.sum()
 
     def values(self, voxels: Voxels) -> Tensor:
         return -voxels.log_p
 
-    def _foreground_values(self, voxels: Voxels) -> Tensor:
-        return -voxels.log_p * voxels.foreground()
+    def _values_and_foreground(self, voxels: Voxels) -> Tensor:
+        return torch.cat([-voxels.log_p, -voxels.log_p * voxels.foreground()], 1)
 
 
 class BalancedCrossEntropy(SegmentationLoss):
@@ -247,6 +247,11 @@ class NormalizedGeneralizedCrossEntropy(PixelwiseLoss):
 
     def values(self, voxels: Voxels) -> Tensor:
         return -torch.expm1(self.q * voxels.log_p) / voxels.missing_powers(self.q)
+
+
+def combined(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """The product of two weights that may be absent."""
+    return second if first is None else weighted(first, second)
 
 
 def log_with(voxels: Voxels, epsilon: float) -> Tensor:
