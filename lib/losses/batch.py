@@ -265,23 +265,16 @@ class Batch:
         truth: Tensor,
         valid: Tensor | None,
     ) -> Region:
-        scaled = times(temperature, scores)
-        if self.multilabel or not self.binary:
-            if not self.binary:
-                probability, target = (
-                    F.softmax(scaled, 1),
-                    one_hot_of(truth, self.n_channels).to(scores.dtype),
-                )
-            else:
-                probability, target = (
-                    torch.sigmoid(-scaled if inverted else scaled),
-                    1 - truth if inverted else truth,
-                )
-            probability, target = channels_of(probability, classes), channels_of(target, classes)
+        scaled = times(-temperature if inverted else temperature, scores)
+        truth = 1 - truth if inverted else truth
+        if self.n_channels == 2 and not self.multilabel:
+            probability = joined([torch.sigmoid(scaled if channel else -scaled) for channel in classes])
+            target = joined([truth if channel else 1 - truth for channel in classes])
+        elif self.binary:
+            probability, target = (channels_of(values, classes) for values in (torch.sigmoid(scaled), truth))
         else:
-            sides = [(channel == self.n_channels - 1) != inverted for channel in classes]
-            probability = joined([torch.sigmoid(scaled if side else -scaled) for side in sides])
-            target = joined([truth if side else 1 - truth for side in sides])
+            one_hot = one_hot_of(truth, self.n_channels).to(scores.dtype)
+            probability, target = (channels_of(values, classes) for values in (F.softmax(scaled, 1), one_hot))
         return Region(probability, target) if valid is None else Region(probability * valid, target * valid)
 
     def foreground(self) -> "Batch":
