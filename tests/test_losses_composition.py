@@ -394,7 +394,7 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
             {"sum": [{"name": "dice", "reduction": "none"}]},
             "sum: term 1: reduction: 'none' cannot be added up",
         ),
-        ({"sum": [{"name": "dice", "weight": "much"}]}, "term: weight: 'much' is not allowed"),
+        ({"sum": [{"name": "dice", "weight": "much"}]}, "sum: term 1: weight: value: 'much' is not allowed"),
         (
             {"sum": [{"name": "dice", "weight": {"schedule": "cosine"}}]},
             "weight: schedule: 'cosine' is not one of linear",

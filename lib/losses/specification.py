@@ -37,8 +37,8 @@ class _DeepSupervision(Section):
     weights: Weights | None = None
 
 
-class _Number(Section):
-    weight: Number
+class _Weight(Section):
+    value: Number
 
 
 class _Maps(Section):
@@ -164,7 +164,7 @@ def _resolved_term(number: int, term: Any, common: Mapping[str, Any]) -> dict[st
 
 def _resolved_weight(weight: Any) -> float | dict[str, Any]:
     if not isinstance(weight, Mapping):
-        return validated(_Number, {"weight": weight}, "term").weight
+        return validated(_Weight, {"value": weight}, "weight").value
     kind = weight.get("schedule")
     if not isinstance(kind, str) or kind not in SCHEDULES:
         raise SeglossError(f"weight: schedule: {kind!r} is not one of {', '.join(SCHEDULES)}")
