@@ -32,7 +32,7 @@ class SegmentationLoss(nn.Module):
         include_background: False leaves channel 0 out; one channel has no background.
         classes: the channels (for pixel-wise losses: the true classes) that count; None for all.
         sigmoid, to_onehot_y, ignore_index: see ``Batch``.
-        reduction: "mean", "sum" or "none" of what the catalogue names under `reduction`.
+        reduction: "mean", "sum" or "none" of what the catalogue names under ``per``.
     """
 
     def __init__(

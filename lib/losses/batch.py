@@ -298,7 +298,7 @@ class Batch:
         return merged
 
     def label_map(self, name: str) -> Tensor:
-        """Return a map of labels as int64, (batch, 1, *spatial).
+        """Return a map of labels as int32 or int64, (batch, 1, *spatial).
 
         Raises:
             SeglossError: it is missing, of a shape that does not fit, or no map of labels from 0.
@@ -308,12 +308,13 @@ class Batch:
             raise SeglossError(f"map {name!r} {tuple(labels.shape)}: one channel was expected")
         if labels.is_floating_point():
             raise SeglossError(f"map {name!r} is {labels.dtype}: whole numbers were expected")
-        labels = labels.long()
+        labels = labels if labels.dtype in (torch.int32, torch.int64) else labels.long()
         most = MOST_LABELS if labels.device.type == "cpu" else MOST_LABELS_OF_A_GPU
+        lowest, highest = torch.aminmax(labels)
         require(
-            ((labels >= 0) & (labels < most)).all(),
+            (lowest >= 0) & (highest < most),
             lambda: (
-                f"map {name!r} {tuple(labels.shape)} holds labels from {labels.min()} to {labels.max()}:"
+                f"map {name!r} {tuple(labels.shape)} holds labels from {lowest} to {highest}:"
                 f" 0..{most - 1} was expected"
             ),
         )

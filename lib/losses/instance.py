@@ -17,7 +17,7 @@ from lib.losses.region import ratio
 def n_labels(labels: Tensor) -> int:
     """Number of table rows that ``labels`` (0 included) need."""
     if labels.device.type == "cpu" and not torch.compiler.is_compiling():
-        return int(labels.max()) + 1
+        return int(labels.aminmax().max) + 1
     return MOST_LABELS_OF_A_GPU
 
 
