@@ -20,6 +20,10 @@ try:
 except SeglossError as error:
     sys.exit(f"error: {error}")
 
+if workflow.is_main_process:
+    for note in CONFIG.notes:
+        print(f"note: {note}", file=sys.stderr)
+
 
 include: "rules/common.smk"
 include: "rules/download.smk"

@@ -19,7 +19,7 @@ def run(main: Callable[..., None]) -> None:
     """Call ``main`` with the command line's values; end a :class:`SeglossError` in one line and status 1.
 
     Each parameter becomes a required option of the same name (``list[Path]`` takes several values, ``dict``
-    takes JSON); a parameter with a default becomes optional.
+    and ``list`` take JSON); a parameter with a default becomes optional.
     """
     parser = argparse.ArgumentParser(
         description=sys.modules[main.__module__].__doc__,
@@ -44,14 +44,14 @@ def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -
     options = {"required": required, "default": None if required else parameter.default}
     if parameter.annotation == list[Path]:
         options |= {"type": Path, "nargs": "+", "metavar": "PATH"}
-    elif parameter.annotation is dict:
+    elif parameter.annotation in (dict, list):
         options |= {"type": _json, "metavar": "JSON"}
     else:
         options |= {"type": parameter.annotation, "metavar": parameter.annotation.__name__.upper()}
     parser.add_argument(f"--{parameter.name.replace('_', '-')}", dest=parameter.name, **options)
 
 
-def _json(text: str) -> dict:
+def _json(text: str) -> dict | list:
     try:
         return json.loads(text)
     except ValueError as error:

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from lib.datasets import DATASETS, Dataset
+from lib.datasets import DATASETS, IGNORED, Dataset
+from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.networks import catalogue as networks
@@ -33,6 +34,7 @@ class Run:
     loss: str
     seed: int
     scale: str
+    title: str
     loss_specification: Mapping[str, Any]
     settings: Settings
 
@@ -55,10 +57,6 @@ class Run:
         if self.settings.sampling.foreground_fraction > 0:
             needed.add("components")
         return tuple(sorted(needed))
-
-    def cases(self, part: str) -> tuple[str, ...]:
-        """Case ids of ``part``: train, validation or test."""
-        return DATASETS[self.dataset].splits[self.settings.split][part]
 
     def training_settings(self) -> dict[str, Any]:
         """All that decides the trained weights, as JSON values."""
@@ -92,6 +90,7 @@ class Run:
                 "loss": self.loss,
                 "seed": self.seed,
             },
+            "title": self.title,
             "small_diameter": evaluation.small_diameter.get(self.dataset),
             "size_bins": evaluation.size_bins,
         }
@@ -99,11 +98,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The validated configuration and the runs that it expands to."""
+    """The validated configuration, the runs that it expands to, and what a user should be told of it."""
 
     workflow: WorkflowConfig
+    datasets: Mapping[str, Dataset]
     studies: Mapping[str, Study]
     runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
 
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
@@ -135,17 +136,47 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
     chosen = _selected("studies", workflow.studies, files)
     studies = {name: _load_study(files[name], root) for name in chosen}
+    datasets = {**DATASETS, **_own_datasets(workflow)}
     runs = [
         run
         for name, study in studies.items()
-        for run in _expand(name, study, workflow, files[name].relative_to(root))
+        for run in _expand(name, study, workflow, datasets, files[name].relative_to(root))
     ]
     kept = tuple(_narrowed(runs, workflow))
     if not kept:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, losses and seeds together"
         )
-    return Configuration(workflow, studies, kept)
+    return Configuration(workflow, datasets, studies, kept, tuple(_notes(workflow, datasets, runs)))
+
+
+def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
+    for key, names in (("own_data", workflow.own_data), ("raw", workflow.raw)):
+        for name in names:
+            if (name in DATASETS) == (key == "own_data"):
+                fault = (
+                    "is the name of an official data set; choose another"
+                    if key == "own_data"
+                    else "is unknown"
+                )
+                raise SeglossError(
+                    f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}{suggestion(name, DATASETS)}"
+                )
+    try:
+        return {name: own_dataset(name, own) for name, own in workflow.own_data.items()}
+    except SeglossError as error:
+        raise SeglossError(f"{CONFIG_NAME}: {error}") from None
+
+
+def _notes(workflow: WorkflowConfig, datasets: Mapping[str, Dataset], runs: list[Run]) -> Iterable[str]:
+    used = {run.dataset for run in runs}
+    for name in workflow.own_data:
+        if name not in used:
+            dataset = datasets[name]
+            yield (
+                f"own_data.{name}: {dataset.dimensions}D with {len(dataset.classes)} classes fits none of the studies"
+                f" chosen; it is prepared on request only: plots/data/{name}.pdf"
+            )
 
 
 def _load_study(path: Path, root: Path) -> Study:
@@ -159,27 +190,54 @@ def _load_study(path: Path, root: Path) -> Study:
     return study
 
 
-def _expand(name: str, study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Run]:
+def _expand(
+    name: str, study: Study, workflow: WorkflowConfig, datasets: Mapping[str, Dataset], path: Path
+) -> Iterable[Run]:
     common = dict(getattr(study, workflow.scale))
     variants = common.pop("variants", {"base": {}})
     for variant, changes in validated(Variants, variants, f"{path}: {workflow.scale}.variants").root.items():
         settings = validated(
             Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
         )
-        _check_references(settings, study, f"{path}: {workflow.scale} ({variant})")
-        for dataset, loss, seed in itertools.product(settings.datasets, settings.losses, settings.seeds):
-            yield Run(name, dataset, variant, loss, seed, workflow.scale, study.losses[loss], settings)
+        _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
+        own = [own for own in workflow.own_data if _unfit(datasets[own], settings) is None]
+        for dataset, loss, seed in itertools.product(
+            [*settings.datasets, *own], settings.losses, settings.seeds
+        ):
+            specification = _for_dataset(study.losses[loss], datasets[dataset])
+            title = datasets[dataset].title
+            yield Run(name, dataset, variant, loss, seed, workflow.scale, title, specification, settings)
 
 
-def _check_references(settings: Settings, study: Study, where: str) -> None:
+def _for_dataset(specification: losses.Specification, dataset: Dataset) -> losses.Specification:
+    """The loss, told to leave out voxels that are not annotated; a user's own class has to see to that itself."""
+    options = {"name": specification} if isinstance(specification, str) else dict(specification)
+    if not dataset.partly_annotated or "." in str(options.get("name", "")):
+        return specification
+    return {"ignore_index": IGNORED, **options}
+
+
+def _check_references(settings: Settings, study: Study, datasets: Mapping[str, Dataset], where: str) -> None:
     for loss in settings.losses:
         if loss not in study.losses:
             raise SeglossError(f"{where}: losses: unknown loss {loss!r}{suggestion(loss, study.losses)}")
     for name in settings.datasets:
-        if name not in DATASETS:
-            raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, DATASETS)}")
-        if "froc_small.pdf" in study.figures and name not in settings.evaluation.small_diameter:
-            raise SeglossError(f"{where}: evaluation.small_diameter: no value for data set {name!r}")
+        if name not in datasets:
+            raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
+        if reason := _unfit(datasets[name], settings):
+            raise SeglossError(f"{where}: datasets: {name!r} {reason}")
+
+
+def _unfit(dataset: Dataset, settings: Settings) -> str | None:
+    """Why the data set cannot be used with these settings."""
+    dimensions = networks.CATALOGUE[settings.network.name].dimensions
+    if dataset.dimensions != dimensions:
+        return f"is {dataset.dimensions}D, network {settings.network.name!r} is {dimensions}D"
+    if len(dataset.classes) != 2:
+        return f"has {len(dataset.classes)} classes, the networks at hand tell two apart"
+    if settings.split not in dataset.splits:
+        return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
+    return None
 
 
 def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
@@ -191,22 +249,7 @@ def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
     seeds = kept("seeds", (run.seed for run in runs))
     for run in runs:
         if run.dataset in datasets and run.loss in names and run.seed in seeds:
-            _check_available(DATASETS[run.dataset], run)
             yield run
-
-
-def _check_available(dataset: Dataset, run: Run) -> None:
-    where = f"studies/{run.study}.yaml: {run.scale}"
-    if dataset.adapter is None:
-        raise SeglossError(
-            f"{where}: datasets: {dataset.name!r} ({dataset.title}) cannot be prepared by this version yet;"
-            f" choose others with --config datasets=..., or scale=demo"
-        )
-    if run.settings.split not in dataset.splits:
-        raise SeglossError(
-            f"{where}: split: {dataset.name!r} has no split {run.settings.split!r}"
-            f"{suggestion(run.settings.split, dataset.splits)}"
-        )
 
 
 def _selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]:

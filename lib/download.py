@@ -1,112 +1,419 @@
-"""Official files, fetched and checked against the size and the digest that the project knows."""
+"""Official files, fetched, continued after interruptions, and checked against all that is known of them."""
 
+import email.utils
+import gzip
+import hashlib
 import logging
+import os
+import random
+import re
+import shutil
 import string
 import time
+import zlib
 from collections.abc import Iterator
-from http.client import HTTPException
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+from lib import archives
 from lib.datasets.sources import Source, SourceFile
 from lib.errors import SeglossError
-from lib.files import atomic_path, sha256
+from lib.files import atomic_path, read_json, sha256, write_json
 
 TIMEOUT = 60.0
 """Seconds without an answer or a further byte after which a connection counts as lost."""
-PAUSES = (2.0, 10.0)
-"""Seconds before the second and before the third attempt."""
+ATTEMPTS = 8
+"""Attempts in a row that brought no new byte, after which the network is given up."""
+FIRST_PAUSE = 2.0
+"""Seconds before the second attempt; doubled for each further one that brings nothing."""
+LONGEST_PAUSE = 300.0
+"""Seconds, also where a server asks for more."""
+REPORT_EVERY = 10.0
+"""Seconds between two lines of progress."""
 _CHUNK = 2**20
+_PAGE = "a web page instead of the file: the address needs a login or has moved"
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_MAGIC = {".gz": b"\x1f\x8b", ".png": b"\x89PNG", ".7z": b"7z\xbc\xaf\x27\x1c"}
+
+log = logging.getLogger(__name__)
 
 
 class _Fault(Exception):
     """The file cannot be had, or another one came: trying again would not help."""
 
 
-class _Interruption(_Fault):
-    """The network or the server failed for now."""
+class _Damage(_Fault):
+    """The whole file came and is wrong: it may have suffered on the way."""
 
 
-def download(file: SourceFile, source: Source, output: Path, mirror: str | None = None) -> None:
-    """Fetch ``file`` to ``output``, which appears only when its size and its SHA-256 are right.
+class _Interruption(Exception):
+    """The network or the server failed for now; ``pause``: seconds that the server asks to wait."""
+
+    def __init__(self, reason: object, pause: float = 0.0):
+        super().__init__(reason)
+        self.pause = pause
+
+
+class _Mismatch(_Interruption):
+    """What has come before is not continued by what the server sends."""
+
+
+def download(
+    file: SourceFile,
+    source: Source,
+    output: Path,
+    mirror: str | None = None,
+    manual: Path | None = None,
+    record: Path | None = None,
+) -> None:
+    """Bring ``file`` to ``output``, which appears only when it is complete and right.
+
+    What came before an interruption stays in a hidden file beside ``output``, and the next call goes on from there.
 
     Args:
         mirror: a folder or an http(s) address that holds ``<source name>/<path>``; used in place of the
             official address. Proxies are taken from the environment (``https_proxy``, ``no_proxy``).
+        manual: a folder with files fetched by a person; ``<path>`` in it is used before anything else.
+        record: a JSON file. Where the source publishes no SHA-256, the first download writes size and SHA-256
+            to it, and every later one must agree.
 
     Raises:
-        SeglossError: the file is not there, another one came, the network failed on every attempt, or
+        SeglossError: the file is not there, needs a person to fetch it, is wrong, the network was given up, or
             ``output`` cannot be written.
     """
-    address = f"{mirror.rstrip('/')}/{source.name}/{file.path}" if mirror else source.url + file.path
-    for pause in (*PAUSES, None):
+    by_hand = manual / file.path if manual else None
+    place = f"{mirror.rstrip('/')}/{source.name}/{file.path}" if mirror else source.address(file)
+    if by_hand and by_hand.is_file():
+        place, advice = str(by_hand), "replace it by the right file or delete it"
+    elif not source.is_public:
+        advice = _request(source, file, by_hand or output)
+        if not mirror:
+            raise SeglossError(advice)
+    elif mirror:
+        advice = "put the right file there or leave the mirror out"
+    else:
+        advice = f"name a mirror that holds {source.name}/{file.path}, or put the file at {by_hand or output} by hand"
+    try:
+        if place.startswith(("http://", "https://")):
+            _fetch(place, file, output, record)
+        else:
+            _link(Path(place), file, output, record)
+    except (_Fault, _Interruption) as fault:
+        raise SeglossError(f"{place}: {fault}; {advice}") from fault
+
+
+def _request(source: Source, file: SourceFile, place: Path) -> str:
+    steps = " ".join(f"({number}) {step}" for number, step in enumerate(source.steps, 1))
+    return f"{source.name}/{file.path} has to be fetched by a person: {steps} Then put it at {place} and run again"
+
+
+def _link(original: Path, file: SourceFile, output: Path, record: Path | None) -> None:
+    try:
+        _verify(original, file, record, str(original))
+    except OSError as error:
+        raise _Fault(f"cannot be read: {error.strerror}") from error
+    with atomic_path(output) as beside:
         try:
-            with atomic_path(output) as beside:
-                _write(_chunks(address), beside, file.size)
-                _check(beside, file)
-            return
-        except _Fault as fault:
-            if pause is None or not isinstance(fault, _Interruption):
-                elsewhere = (
-                    f"name a mirror that holds {source.name}/{file.path}, or put the file at {output} by hand"
-                )
-                advice = "put the right file there or leave the mirror out" if mirror else elsewhere
-                raise SeglossError(f"{address}: {fault}; {advice}") from fault
-            logging.warning("%s: %s; trying again in %g s", address, fault, pause)
+            os.link(original.resolve(), beside)
+        except OSError:  # another file system, or one without hard links
+            shutil.copyfile(original, beside)
+
+
+def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) -> None:
+    part = _Part(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _receive_all(address, file, part)
+            _verify(part.path, file, record, address)
+        except _Damage as damage:
+            log.warning("%s: %s; trying once more from the beginning", address, damage)
+            part.discard()
+            _receive_all(address, file, part)
+            _verify(part.path, file, record, address)
+        part.path.replace(output)
+        part.discard()
+    except _Fault:
+        part.discard()
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise SeglossError(
+            f"{output}: cannot be written: {reason}; free space or check permissions"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Version:
+    """Which bytes a server sends: ``validator`` is its ETag or date, ``total`` the size of the whole file."""
+
+    address: str
+    validator: str | None
+    total: int | None
+
+    def continued_by(self, reply: HTTPResponse, start: int) -> bool:
+        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", ""))
+        return (
+            reply.status == 206
+            and told is not None
+            and int(told[1]) == start
+            and told[2] in ("*", str(self.total))
+            and _validator(reply) in (None, self.validator)
+        )
+
+
+def _validator(reply: HTTPResponse) -> str | None:
+    etag = reply.headers.get("ETag")
+    return etag if etag and not etag.startswith("W/") else reply.headers.get("Last-Modified")
+
+
+class _Part:
+    """What has come of a file, and of which version: beside the output, so that a killed job can go on."""
+
+    def __init__(self, output: Path):
+        self.path = output.with_name(f".{output.name}.partial")
+        self._description = output.with_name(f".{output.name}.partial.json")
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def version(self, address: str) -> _Version | None:
+        """The version of the bytes that are here, if more of it can be asked for at ``address``."""
+        try:
+            version = _Version(**read_json(self._description))
+        except (SeglossError, TypeError):
+            return None
+        return version if version.address == address and version.validator and self.size else None
+
+    def begin(self, version: _Version) -> None:
+        self.discard()
+        write_json(self._description, asdict(version))
+
+    def discard(self) -> None:
+        for path in (self.path, self._description):
+            path.unlink(missing_ok=True)
+
+
+def _receive_all(address: str, file: SourceFile, part: _Part) -> None:
+    most, fruitless = part.size, 0
+    while True:
+        try:
+            return _receive(address, file, part)
+        except _Interruption as interruption:
+            if isinstance(interruption, _Mismatch):
+                part.discard()
+            most, fruitless = max(most, part.size), 0 if part.size > most else fruitless + 1
+            if fruitless == ATTEMPTS:
+                raise _Interruption(_given_up(interruption, part)) from interruption
+            backoff = FIRST_PAUSE * 2 ** max(fruitless - 1, 0) * random.uniform(0.5, 1)
+            pause = min(max(backoff, interruption.pause), LONGEST_PAUSE)
+            log.warning("%s: %s; trying again in %.0f s", address, interruption, pause)
             time.sleep(pause)
 
 
-def _chunks(address: str) -> Iterator[bytes]:
-    return _remote_chunks(address) if address.startswith(("http://", "https://")) else _local_chunks(address)
+def _given_up(interruption: _Interruption, part: _Part) -> str:
+    told = f"{interruption}, {ATTEMPTS} times without a new byte"
+    if part.size:
+        return f"{told}; {part.size} bytes are kept, run again to go on"
+    part.discard()
+    return told
 
 
-def _remote_chunks(url: str) -> Iterator[bytes]:
+def _receive(address: str, file: SourceFile, part: _Part) -> None:
+    """One request, for all or for what is missing."""
+    version = part.version(address)
+    start = part.size if version else 0
+    if version and start == version.total:
+        return
+    with _asked(address, version, start) as reply:
+        if version is None or not version.continued_by(reply, start):
+            if reply.status != 200:
+                raise _Mismatch(f"the answer does not fit the question (HTTP status {reply.status})")
+            _refuse_wrong(reply, file)
+            part.discard()
+            start, version = 0, _Version(address, _validator(reply), reply.length)
+        _require_space(part.path.parent, (version.total or file.size or start) - start)
+        if not start:
+            part.begin(version)
+        _write(reply, part, start, version.total, file)
+
+
+@contextmanager
+def _asked(address: str, version: _Version | None, start: int) -> Iterator[HTTPResponse]:
+    headers = {"User-Agent": "segloss"}
+    if version:
+        headers |= {"Range": f"bytes={start}-", "If-Range": str(version.validator)}
+    with _network_faults():
+        reply = urlopen(Request(quote(address, safe=string.punctuation), headers=headers), timeout=TIMEOUT)
+    with reply:
+        yield reply
+
+
+@contextmanager
+def _network_faults() -> Iterator[None]:
     try:
-        request = Request(quote(url, safe=string.punctuation), headers={"User-Agent": "segloss"})
-        with urlopen(request, timeout=TIMEOUT) as reply:
-            while chunk := reply.read(_CHUNK):
-                yield chunk
-            if reply.length:  # what of the announced Content-Length has not come
-                raise _Interruption(f"the connection ended {reply.length} bytes too early")
+        yield
     except HTTPError as error:
-        kind = _Interruption if error.code >= 500 or error.code in (408, 429) else _Fault
-        raise kind(f"HTTP status {error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
-        raise _Interruption(getattr(error, "reason", None) or error) from error
+        error.close()
+        told = f"HTTP status {error.code} {error.reason}"
+        if error.code == 416:
+            raise _Mismatch(told) from error
+        if error.code not in _PASSING:
+            raise _Fault(told) from error
+        raise _Interruption(told, _seconds(error.headers.get("Retry-After"))) from error
     except ValueError as error:
         raise _Fault(f"not a valid address: {error}") from error
+    except (OSError, HTTPException) as error:
+        raise _Interruption(getattr(error, "reason", None) or error) from error
 
 
-def _local_chunks(path: str) -> Iterator[bytes]:
-    try:
-        with Path(path).open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
-    except OSError as error:
-        raise _Fault(f"cannot be read: {error.strerror}") from error
+def _seconds(retry_after: str | None) -> float:
+    """What a server asks to wait, given in seconds or as a date."""
+    if retry_after and retry_after.strip().isdigit():
+        return float(retry_after)
+    with suppress(TypeError, ValueError):
+        return email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+    return 0.0
 
 
-def _write(chunks: Iterator[bytes], path: Path, expected_size: int) -> None:
-    """Write the chunks, but stop soon after ``expected_size``: a wrong file must not fill the disk."""
-    with path.open("wb") as stream:
-        for chunk in chunks:
-            stream.write(chunk)
-            if stream.tell() > expected_size:
-                return
-
-
-def _check(path: Path, file: SourceFile) -> None:
-    size = path.stat().st_size
-    if size > file.size:
-        difference = f"more than the expected {file.size} bytes found"
-    elif size < file.size:
-        difference = f"{size} bytes found, {file.size} expected"
-    elif (found := sha256(path)) != file.sha256:
-        difference = f"SHA-256 {found} found, {file.sha256} expected"
-    else:
+def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
+    """Refuse by what is announced: a wrong file need not be read to its end."""
+    total = reply.length
+    if total is None:
+        if file.size or file.sha256 or file.md5 or archives.is_archive(file.path):
+            return
+        fault = "sent without a length and without a checksum: whether it is whole could not be told"
+    elif file.size in (None, total):
         return
+    else:
+        fault = f"{total} bytes announced, {file.size} expected"
+    with _network_faults():
+        raise _Fault(_page_or(reply.read(512), fault))
+
+
+def _require_space(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise SeglossError(
+            f"{folder}: {size} bytes are to come, {free} are free; free space there and run again"
+        )
+
+
+def _write(reply: HTTPResponse, part: _Part, start: int, announced: int | None, file: SourceFile) -> None:
+    expected = announced or file.size
+    progress = _Progress(file.path, start, expected)
+    with part.path.open("ab") as stream:
+        for chunk in _chunks(reply):
+            stream.write(chunk)
+            stream.flush()  # a killed job loses nothing
+            size = stream.tell()
+            progress.tell(size)
+            if size == announced:  # a server may keep the connection open
+                return
+            if expected and size > expected:
+                raise _Fault(_page_or(_head(part.path), f"more than the expected {expected} bytes"))
+    if expected and part.size < expected:
+        if told := _page_or(_head(part.path), ""):
+            raise _Fault(told)
+        raise _Interruption(f"the connection ended {expected - part.size} bytes too early")
+
+
+def _chunks(reply: HTTPResponse) -> Iterator[bytes]:
+    while True:
+        with _network_faults():
+            chunk = reply.read1(_CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+class _Progress:
+    def __init__(self, name: str, start: int, total: int | None):
+        self._name, self._start, self._total = name, start, total
+        self._began = self._told = time.monotonic()
+
+    def tell(self, size: int) -> None:
+        now = time.monotonic()
+        if now - self._told < REPORT_EVERY:
+            return
+        self._told = now
+        speed = (size - self._start) / (now - self._began)
+        if self._total:
+            share, left = 100 * size / self._total, (self._total - size) / max(speed, 1)
+            known = f"{share:.0f} % of {self._total / 1e6:.0f} MB, {left / 60:.0f} min left"
+        else:
+            known = f"{size / 1e6:.0f} MB"
+        log.info("%s: %s, %.1f MB/s", self._name, known, speed / 1e6)
+
+
+def _verify(path: Path, file: SourceFile, record: Path | None, address: str) -> None:
+    """Compare the whole file with all that is known of it, and remember what is not."""
+    size = path.stat().st_size
+    if file.size not in (None, size):
+        raise _Damage(_page_or(_head(path), f"{size} bytes found, {file.size} expected"))
+    digest = sha256(path)
+    if file.sha256 and not digest.startswith(file.sha256):
+        raise _Damage(_page_or(_head(path), f"SHA-256 {digest} found, {file.sha256} expected"))
+    if file.md5 and (found := _md5(path)) != file.md5:
+        raise _Damage(_page_or(_head(path), f"MD5 {found} found, {file.md5} expected"))
+    if not file.sha256 and not file.md5:
+        _require_likeness(path, file.path)
+    if record and not (file.sha256 and len(file.sha256) == 64):
+        _compare_with_record(record, {"size": size, "sha256": digest}, address)
+
+
+def _md5(path: Path) -> str:
     with path.open("rb") as stream:
-        is_page = stream.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html"))
-    raise _Fault(f"a web page instead of the file ({difference})" if is_page else difference)
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _require_likeness(path: Path, name: str) -> None:
+    """Without a checksum, the content must at least be of the kind that the name says."""
+    head = _head(path)
+    expected = _MAGIC.get(Path(name).suffix.lower(), b"")
+    if not head or _page_or(head, "") or not head.startswith(expected):
+        raise _Damage(_page_or(head, f"not a {Path(name).suffix} file"))
+    try:
+        if archives.is_archive(name):
+            archives.check(path, name)
+        elif expected == _MAGIC[".gz"]:
+            _read_through(path)
+    except (SeglossError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _Damage(f"the content is cut off or damaged ({error})") from error
+
+
+def _read_through(path: Path) -> None:
+    with gzip.open(path) as stream:
+        while stream.read(_CHUNK):
+            pass
+
+
+def _compare_with_record(record: Path, found: dict[str, Any], address: str) -> None:
+    if not record.exists():
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        return write_json(record, {**found, "address": address, "date": date})
+    known = read_json(record)
+    if any(known.get(key) != value for key, value in found.items()):
+        raise _Damage(
+            f"SHA-256 {found['sha256']} found, {known.get('sha256')} by the first download, as {record} says;"
+            " if the publisher has changed the file on purpose, delete this record"
+        )
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(512)
+
+
+def _page_or(head: bytes, fault: str) -> str:
+    """The fault, or that a web page came where the content begins like one."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return _PAGE if text.startswith((b"<!doctype html", b"<html", b"<!--")) else fault

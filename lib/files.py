@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,9 +21,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         SeglossError: the disk is full, the folder cannot be written, or the like.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(beside)  # what a killed job left
         yield beside
         if path.is_dir():
             shutil.rmtree(path)
@@ -33,11 +33,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         reason = error.strerror or error
         raise SeglossError(f"{path}: cannot be written: {reason}; free space or check permissions") from error
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            with suppress(OSError):  # nothing there, or the folder is the fault already being reported
-                beside.unlink()
+        _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):  # nothing there, or the folder is the fault already being reported
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,48 +1,119 @@
 """Maps made once per case from the whole volume: connected components, their cells, signed distances."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cc3d
 import edt
 import numpy as np
 from scipy import ndimage
 
+from lib.datasets import IGNORED
 from lib.errors import SeglossError
 
 
-def connected_components(label: np.ndarray, spacing: Sequence[float] | None = None) -> np.ndarray:
-    """Label the connected foreground components of ``label`` > 0, in 2D (8-) or 3D (26-neighbourhood).
+def foreground(label: np.ndarray) -> np.ndarray:
+    """The voxels of any class but the background; those that are not annotated do not belong to it."""
+    return (label > 0) & (label != IGNORED)
+
+
+def connected_components(
+    label: np.ndarray, spacing: Sequence[float] | None = None, n_classes: int = 2
+) -> np.ndarray:
+    """Label the connected components of the foreground, in 2D (8-) or 3D (26-neighbourhood).
 
     Foreground values are not told apart: touching classes form one component. Returns an array of the same
-    shape, 0 for background, 1..K for the components, in the smallest unsigned type that holds K. The spacing
-    plays no part.
+    shape, 0 for background, 1..K for the components, in the smallest unsigned type that holds K. Spacing and
+    number of classes play no part.
     """
     _check_dimensions(label)
     connectivity = 8 if label.ndim == 2 else 26
-    components, count = cc3d.connected_components(label > 0, connectivity=connectivity, return_N=True)
+    components, count = cc3d.connected_components(foreground(label), connectivity=connectivity, return_N=True)
     return components.astype(np.min_scalar_type(count), copy=False)
 
 
-def published_distance(label: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """Signed distance to the border of ``label`` > 0 in mm, as the boundary loss's code makes it.
+def published_distance(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+    """Signed distance to the border of each class in mm, as the boundary loss's code makes it in 3D.
 
-    Outside, the distance to the nearest foreground voxel; inside, 1 minus the distance to the nearest
-    background voxel (Kervadec et al., MIDL 2019, code release). The 1 is meant as one voxel but is 1 mm: with
-    a spacing below 1 the border voxels of the foreground become positive. An empty or full mask
+    Outside a class, the distance to its nearest voxel; inside, 1 minus the distance to the nearest voxel
+    outside (Kervadec et al., MIDL 2019, code release). The 1 is meant as one voxel but is 1 mm: with a spacing
+    below 1 the border voxels of the foreground become positive. A class that is absent, or fills the volume,
     has no border: 0 everywhere.
 
     Returns:
-        float32 of the same shape, positive outside.
+        float32, positive outside: of the foreground alone (*spatial) for two classes, else (n_classes, *spatial).
     """
+    return _of_classes(label, n_classes, lambda mask: _signed_distance(mask, spacing, inner_border=1.0))
+
+
+def signed_distance(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+    """Signed distance between voxel centres in mm, symmetric: the corrected form of :func:`published_distance`.
+
+    Outside a class, the distance to its nearest voxel; inside, minus the distance to the nearest voxel outside.
+    The sign is right at every spacing, and the map of a class's complement is the map with the other sign.
+    Returns and guards as :func:`published_distance`.
+    """
+    return _of_classes(label, n_classes, lambda mask: _signed_distance(mask, spacing, inner_border=0.0))
+
+
+def published_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+    """:func:`published_distance` of each slice (last axis) by itself, truncated to whole numbers.
+
+    So does the boundary loss's 2D data loader, whose result takes the integer type of the mask. A slice without
+    a border is 0 everywhere.
+    """
+    return np.trunc(_by_slice(published_distance, label, spacing, n_classes))
+
+
+def signed_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+    """:func:`signed_distance` of each slice (last axis) by itself; one without a border is 0 everywhere."""
+    return _by_slice(signed_distance, label, spacing, n_classes)
+
+
+def _by_slice(
+    distance: Callable[..., np.ndarray], label: np.ndarray, spacing: Sequence[float], n_classes: int
+) -> np.ndarray:
+    if label.ndim == 2:
+        return distance(label, spacing, n_classes)
     _check_dimensions(label)
-    foreground = np.ascontiguousarray(label > 0)
-    if foreground.all() or not foreground.any():
-        return np.zeros(label.shape, np.float32)
-    outside, inside = (edt.edt(mask, anisotropy=tuple(spacing)) for mask in (~foreground, foreground))
-    return np.where(foreground, 1 - inside, outside)
+    slices = (distance(label[..., z], spacing[:2], n_classes) for z in range(label.shape[-1]))
+    return np.stack([*slices], axis=-1)
 
 
-def voronoi_cells(label: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+def _of_classes(
+    label: np.ndarray, n_classes: int, distance: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    _check_dimensions(label)
+    if n_classes == 2:
+        return distance(foreground(label))
+    maps = np.empty((n_classes, *label.shape), np.float32)
+    for number in range(n_classes):
+        maps[number] = distance(label == number)
+    return maps
+
+
+def _signed_distance(mask: np.ndarray, spacing: Sequence[float], inner_border: float) -> np.ndarray:
+    """``inner_border`` minus the distance inside, the plain distance outside."""
+    if mask.all() or not mask.any():
+        return np.zeros(mask.shape, np.float32)
+    spacing = tuple(spacing)
+    distance = edt.edt(~mask, anisotropy=spacing)
+    box = _box_with_border(mask)  # no voxel inside is nearer to one that lies beyond it
+    inside = np.ascontiguousarray(mask[box])
+    np.subtract(
+        np.float32(inner_border), edt.edt(inside, anisotropy=spacing), out=distance[box], where=inside
+    )
+    return distance
+
+
+def _box_with_border(mask: np.ndarray) -> tuple[slice, ...]:
+    box = []
+    for axis, length in enumerate(mask.shape):
+        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(max(occupied[0] - 1, 0), min(occupied[-1] + 2, length)))
+    return tuple(box)
+
+
+def voronoi_cells(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
     """Number, from ``connected_components``, of the component that lies nearest to each voxel in mm.
 
     Returns an array of the same shape and of the components' type; 0 everywhere where there is no component.
@@ -64,6 +135,9 @@ def _check_dimensions(label: np.ndarray) -> None:
 MAPS = {
     "components": connected_components,
     "published_distance": published_distance,
+    "published_distance_2d": published_distance_2d,
+    "signed_distance": signed_distance,
+    "signed_distance_2d": signed_distance_2d,
     "voronoi": voronoi_cells,
 }
-"""Name of each map -> function of the label volume and its spacing in mm."""
+"""Name of each map -> function of the label volume, its spacing in mm and the number of classes."""

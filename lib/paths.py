@@ -12,11 +12,29 @@ class Paths:
     folders: Folders
 
     def raw(self, source: str, file: str) -> str:
+        """An official file as it was downloaded."""
         return f"{self.folders.data}/raw/{source}/{file}"
+
+    def manual(self, source: str) -> str:
+        """Folder in which a person puts official files that cannot be downloaded."""
+        return f"{self.folders.data}/manual/{source}"
+
+    def recorded_checksum(self, source: str, file: str) -> str:
+        return f"{self.folders.data}/checksums/{source}/{file}.json"
+
+    def extracted(self, source: str, archive: str) -> str:
+        """Folder of what an archive holds."""
+        return f"{self.folders.data}/extracted/{source}/{archive}"
+
+    def prepared(self, dataset: str) -> str:
+        return f"{self.folders.data}/prepared/{dataset}"
+
+    def index(self, dataset: str) -> str:
+        return f"{self.prepared(dataset)}/index.json"
 
     def case(self, dataset: str, case: str, file: str = "") -> str:
         """Folder of a prepared case and its maps, or a file in it."""
-        return _joined(self.folders.data, "prepared", dataset, case, file)
+        return _joined(self.prepared(dataset), case, file)
 
     def run(self, run: str, file: str = "") -> str:
         """Folder of a run's results, or a file in it."""

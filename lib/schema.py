@@ -1,5 +1,6 @@
 """The schema of the configuration files, and what is said about a value that does not fit it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -52,6 +53,32 @@ def _folder_or_address(mirror: str | None) -> str | None:
     return mirror
 
 
+def _existing(path: str) -> str:
+    if not Path(path).exists():
+        raise ValueError(f"{path!r} does not exist")
+    return path
+
+
+def _existing_folder(path: str) -> str:
+    if not Path(path).is_dir():
+        raise ValueError(f"{path!r} is not a folder that exists")
+    return path
+
+
+def _with_case(pattern: str) -> str:
+    if pattern.count("{case}") != 1:
+        raise ValueError(f"{pattern!r} must hold {{case}} once, as in {{case}}_FLAIR.nii.gz")
+    return pattern
+
+
+def _regular_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    return pattern
+
+
 Int = Annotated[int, BeforeValidator(_no_truth_value)]
 PositiveInt = Annotated[Int, Field(ge=1)]
 Number = Annotated[float, BeforeValidator(_no_truth_value)]
@@ -67,6 +94,8 @@ SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_split_at_commas)]
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Folder = Annotated[str, Field(min_length=1)]
+ExistingFolder = Annotated[str, AfterValidator(_existing_folder)]
+FilePattern = Annotated[str, AfterValidator(_with_case)]
 
 
 class Section(BaseModel):
@@ -80,6 +109,35 @@ class Folders(Section):
     logs: Folder = "logs"
 
 
+class OwnData(Section):
+    """A user's own data set; what is left out is read from its ``dataset.json``, or from the names of its files."""
+
+    folder: ExistingFolder
+    title: str | None = None
+    dimensions: Literal[2, 3] | None = None
+    channels: Annotated[list[str], Field(min_length=1)] | None = None
+    labels: dict[str, int | list[int]] | None = None
+    images: Annotated[list[FilePattern], Field(min_length=1)] | None = None
+    label: FilePattern | None = None
+    region: FilePattern | None = None
+    patients: Annotated[str, AfterValidator(_regular_expression)] | None = None
+    splits: Annotated[str, AfterValidator(_existing)] | None = None
+    seed: Seed = 0
+    validation_share: Share = 0.1
+    test_share: Share = 0.2
+    window: tuple[Number, Number] | None = None
+    size: Size | None = None
+    empty_masks: Literal["exclude", "keep"] = "exclude"
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "OwnData":
+        if self.window and self.window[0] >= self.window[1]:
+            raise ValueError(f"window {self.window}: the lower end must come first")
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave nothing to train on")
+        return self
+
+
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where."""
 
@@ -90,6 +148,8 @@ class WorkflowConfig(Section):
     seeds: Seeds = "all"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Annotated[str | None, AfterValidator(_folder_or_address)] = None
+    raw: dict[str, ExistingFolder] = {}
+    own_data: dict[Name, OwnData] = {}
     folders: Folders = Folders()
 
 
@@ -149,7 +209,8 @@ class Inference(Section):
 
 
 class Evaluation(Section):
-    """``small_diameter``: per data set, lesions below it (voxels) count as small; ``size_bins``: diameter edges."""
+    """``small_diameter``: per data set, lesions below it (voxels) count as small, below the median where it is
+    not given; ``size_bins``: diameter edges."""
 
     small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
     size_bins: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0, 5, 8, 12, 20]

@@ -1,10 +1,12 @@
 """Prepared cases on disk: compressed, chunked arrays that are read patch by patch.
 
 A case is a folder ``image.b2nd`` (channels, *spatial) float32, ``label.b2nd`` (*spatial) uint8 and ``case.json``
-(patient, shape, spacing, voxel counts, checksums of the array contents). Maps of the case lie beside them.
+(patient, shape, spacing, affine, voxel counts, checksums of the array contents). Maps of the case lie beside
+them. A case that cannot be used keeps its place with empty files: its ``case.json`` tells only the reason.
 """
 
 import hashlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +17,29 @@ from typing import Any
 import blosc2
 import numpy as np
 
-from lib.errors import SeglossError
+from lib.datasets.index import read_index
+from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, write_json
 
+log = logging.getLogger(__name__)
 CHUNK = 64
 IN_MEMORY_BYTES = 2**24  # smaller arrays are faster read once than patch by patch
 
 
 @dataclass(frozen=True)
 class Case:
-    """One prepared case: ``image`` (channels, *spatial), ``label`` (*spatial), ``spacing`` in mm per axis."""
+    """One prepared case: ``image`` (channels, *spatial), ``label`` (*spatial), ``spacing`` in mm per axis.
+
+    Voxels of label 255 are not annotated. ``affine`` (4, 4) leads from voxels to RAS+ mm, None for pictures.
+    ``n_lesions`` is the data set's own count, None for the connected components of the label.
+    """
 
     image: np.ndarray
     label: np.ndarray
     spacing: tuple[float, ...]
     patient: str
-    n_lesions: int
+    affine: np.ndarray | None = None
+    n_lesions: int | None = None
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -68,13 +77,19 @@ def open_array(path: Path) -> Any:
 
 
 def write_case(folder: Path, name: str, case: Case) -> None:
-    """Write a case's arrays and, last, its description."""
+    """Write a case's arrays and, last, its description.
+
+    Raises:
+        CaseExcluded: image and label differ in shape, or the image is constant or not finite.
+    """
     label = case.label.astype(np.uint8)
     image = case.image.astype(np.float32)
     if image.shape[1:] != label.shape:
-        raise SeglossError(f"case {name}: image {image.shape[1:]} and label {label.shape} differ in shape")
+        raise CaseExcluded(f"image {image.shape[1:]} and mask {label.shape} differ in shape")
     if not np.isfinite(image).all():
-        raise SeglossError(f"case {name}: the image holds NaN or infinite values")
+        raise CaseExcluded("the image holds NaN or infinite values")
+    if image.min() == image.max():
+        raise CaseExcluded(f"the image is constant ({image.min():g})")
     write_array(folder / "image.b2nd", image)
     write_array(folder / "label.b2nd", label)
     classes, counts = np.unique(label, return_counts=True)
@@ -84,11 +99,55 @@ def write_case(folder: Path, name: str, case: Case) -> None:
         "channels": image.shape[0],
         "shape": list(label.shape),
         "spacing": [float(length) for length in case.spacing],
-        "n_lesions": case.n_lesions,
+        "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
+        "n_lesions": _count_components(label) if case.n_lesions is None else case.n_lesions,
         "class_voxels": {str(k): int(n) for k, n in zip(classes, counts, strict=True)},
         "sha256": {"image": _content_hash(image), "label": _content_hash(label)},
     }
     write_json(folder / "case.json", description)
+
+
+def _count_components(label: np.ndarray) -> int:
+    from lib.maps import connected_components  # only preparation needs it
+
+    return int(connected_components(label).max())
+
+
+def write_excluded(folder: Path, name: str, reason: str) -> None:
+    """Write what stands for a case that cannot be used."""
+    for array in ("image", "label"):
+        write_empty(folder / f"{array}.b2nd")
+    write_json(folder / "case.json", {"case": name, "excluded": reason})
+
+
+def write_empty(path: Path) -> None:
+    """Write the empty file that holds an excluded case's place."""
+    with atomic_path(path) as beside:
+        beside.touch()
+
+
+def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
+    """Open the prepared cases of some parts of a data set's split, without those that were excluded.
+
+    Raises:
+        SeglossError: the parts hold no case, or every one was excluded.
+    """
+    named = read_index(prepared / "index.json").splits[split]
+    cases = [StoredCase(prepared / case) for part in parts for case in named[part]]
+    used = [case for case in cases if not case.excluded]
+    if len(used) < len(cases):
+        names = ", ".join(case.name for case in cases if case.excluded)
+        log.warning("%d of %d cases are excluded: %s", len(cases) - len(used), len(cases), names)
+    if not used:
+        why = (
+            f"all {len(cases)} cases are excluded, as {cases[0].name}: {cases[0].excluded}"
+            if cases
+            else "no case"
+        )
+        raise SeglossError(
+            f"{prepared}, split {split!r}, {' and '.join(parts)}: {why}; see the data set's report"
+        )
+    return used
 
 
 def _content_hash(array: np.ndarray) -> str:
@@ -105,6 +164,11 @@ class StoredCase:
     @property
     def name(self) -> str:
         return self.description["case"]
+
+    @property
+    def excluded(self) -> str | None:
+        """Why the case cannot be used; None if it can."""
+        return self.description.get("excluded")
 
     @property
     def shape(self) -> tuple[int, ...]:

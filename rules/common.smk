@@ -1,9 +1,14 @@
 """What the rules share: paths, runs by their id, the cases, maps and settings of a job."""
 
 import json
+import re
+import shlex
+from dataclasses import asdict
 from itertools import chain
 
-from lib.datasets import DATASETS
+from lib.archives import is_archive, stem
+from lib.datasets.index import read_index
+from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
 from lib.job_environment import use_this_python
 from lib.losses import specification as loss_specification
@@ -22,7 +27,7 @@ use_this_python()
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset="|".join(map(re.escape, CONFIG.datasets)),
     case="[^/]+",
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
@@ -35,35 +40,63 @@ def run_of(wildcards):
     return RUNS[wildcards.run]
 
 
-def cases_of(wildcards, parts):
-    """Data set and case ids of some parts (train, validation, test) of the run, or of the data set's split."""
+def index_of(dataset):
+    """The cases and splits of a data set; waits for the checkpoint that finds them among raw files."""
+    known = CONFIG.datasets[dataset].known_index
+    return known or read_index(checkpoints.index.get(dataset=dataset).output[0])
+
+
+def entry_of(wildcards):
+    """The files and details of one case."""
+    cases = index_of(wildcards.dataset).cases
+    if wildcards.case not in cases:
+        raise WorkflowError(f"data set {wildcards.dataset} has no usable case {wildcards.case!r}")
+    return cases[wildcards.case]
+
+
+def dataset_and_split(wildcards):
     if "run" in wildcards.keys():
         run = run_of(wildcards)
-        return run.dataset, [case for part in parts for case in run.cases(part)]
-    split = DATASETS[wildcards.dataset].splits[wildcards.split]
-    return wildcards.dataset, [case for part in parts for case in split[part]]
+        return run.dataset, run.settings.split
+    return wildcards.dataset, wildcards.split
 
 
-def case_folders(*parts):
-    """Params function: the folders of the job's cases."""
+def dataset_index(wildcards):
+    """Input function: the index of the job's data set; its content counts by the cases that it leads to."""
+    return ancient(PATHS.index(dataset_and_split(wildcards)[0]))
 
-    def folders(wildcards):
-        dataset, cases = cases_of(wildcards, parts)
-        return [PATHS.case(dataset, case) for case in cases]
 
-    return folders
+def prepared_option(wildcards):
+    """Params function: what tells a script the data set and split."""
+    dataset, split = dataset_and_split(wildcards)
+    return f"--prepared {shlex.quote(PATHS.prepared(dataset))} --split {shlex.quote(split)}"
 
 
 def case_files(*parts, names):
-    """Input function: files of the job's cases."""
-    return lambda wildcards: [
-        f"{folder}/{name}" for folder in case_folders(*parts)(wildcards) for name in names
-    ]
+    """Input function: files of the job's cases that belong to some parts (train, validation, test)."""
+
+    def files(wildcards):
+        dataset, split = dataset_and_split(wildcards)
+        in_split = index_of(dataset).splits[split]
+        return [
+            PATHS.case(dataset, case, name) for part in parts for case in in_split[part] for name in names
+        ]
+
+    return files
 
 
 def case_arrays(*parts, names):
     """Input function: arrays, whose content case.json tells by checksum; the times of large files do not count."""
     return lambda wildcards: ancient(case_files(*parts, names=[f"{name}.b2nd" for name in names])(wildcards))
+
+
+def dataset_files(*names):
+    """Input function: files of all cases of a data set."""
+    return lambda wildcards: [
+        PATHS.case(wildcards.dataset, case, name)
+        for case in index_of(wildcards.dataset).cases
+        for name in names
+    ]
 
 
 def run_maps(wildcards):
@@ -108,11 +141,52 @@ def study_targets():
     """Figures and tables of the studies that have runs."""
     studies = [study for study in CONFIG.studies if CONFIG.runs_of(study)]
     figures = chain.from_iterable(CONFIG.studies[study].figures for study in studies)
-    return [*map(PATHS.plot, figures), *(PATHS.result(f"{study}/summary.csv") for study in studies)]
+    return [
+        *map(PATHS.plot, figures),
+        *(PATHS.result(f"{study}/summary.csv") for study in studies),
+        *chain.from_iterable(map(report_targets, datasets_used())),
+    ]
 
 
 def raw_files(source):
     return [PATHS.raw(source, file.path) for file in load_source(source).files]
+
+
+def archive_path(source, archive):
+    """Path of the source's file that unpacks to ``archive``."""
+    return next(
+        file.path
+        for file in load_source(source).files
+        if is_archive(file.path) and stem(file.path) == archive
+    )
+
+
+def raw_places(dataset):
+    """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked."""
+    if dataset in CONFIG.workflow.own_data:
+        return [CONFIG.workflow.own_data[dataset].folder]
+    if dataset in CONFIG.workflow.raw:
+        return [CONFIG.workflow.raw[dataset]]
+    return [
+        (PATHS.extracted(source, stem(file.path)) if is_archive(file.path) else PATHS.raw(source, file.path))
+        for source in CONFIG.datasets[dataset].sources
+        for file in load_source(source).files
+    ]
+
+
+def names_below(dataset):
+    """Digest of the names of the files in a folder that the user names: with another set of files, other cases."""
+    if dataset not in {*CONFIG.workflow.own_data, *CONFIG.workflow.raw}:
+        return ""
+    return digest_of_names(raw_places(dataset))
+
+
+def datasets_used():
+    return sorted({run.dataset for run in CONFIG.runs})
+
+
+def report_targets(dataset):
+    return [PATHS.result(f"data/{dataset}/cases.csv"), PATHS.plot(f"data/{dataset}.pdf")]
 
 
 PUBLISHED_FIGURES = {

@@ -1,4 +1,4 @@
-"""Downloads, one file each, checked against the size and checksum that the project keeps of it."""
+"""Official files, one job each: fetched, held against their size and checksum, and unpacked."""
 
 
 rule download:
@@ -13,10 +13,37 @@ rule download:
         file=".+",
     threads: 1
     resources:
+        downloads=1,
         mem_mb=500,
-        runtime=600,
+        runtime=2880,
+    params:
+        manual=lambda wildcards: PATHS.manual(wildcards.source),
+        record=lambda wildcards: PATHS.recorded_checksum(wildcards.source, wildcards.file),
     message:
         "download {wildcards.source}: {wildcards.file}"
     shell:
         f"python {SCRIPTS}/download.py --source {{wildcards.source}} --path {{wildcards.file:q}}"
-        " --mirror {CONFIG.mirror:q} --output {output:q} &> {log:q}"
+        " --mirror {CONFIG.mirror:q} --manual {params.manual:q} --record {params.record:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule extract:
+    input:
+        lambda wildcards: PATHS.raw(wildcards.source, archive_path(wildcards.source, wildcards.archive)),
+    output:
+        directory(PATHS.extracted("{source}", "{archive}")),
+    log:
+        PATHS.log("extract/{source}/{archive}"),
+    benchmark:
+        PATHS.benchmark("extract/{source}/{archive}")
+    wildcard_constraints:
+        source="|".join(source_names()),
+        archive=".+",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    message:
+        "unpack {wildcards.source}: {wildcards.archive}"
+    shell:
+        f"python {SCRIPTS}/extract.py --archive {{input:q}} --output {{output:q}} &> {{log:q}}"

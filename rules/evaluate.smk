@@ -3,8 +3,9 @@
 
 rule evaluate:
     input:
-        index=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
+        checksums=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
         predictions=ancient(PATHS.run("{run}", "predictions")),
+        index=dataset_index,
         descriptions=case_files("validation", "test", names=["case.json"]),
         labels=case_arrays("validation", "test", names=["label"]),
     output:
@@ -20,19 +21,19 @@ rule evaluate:
         mem_mb=8000,
         runtime=60,
     params:
-        validation=case_folders("validation"),
-        test=case_folders("test"),
+        prepared=prepared_option,
         code=code_version("scripts.evaluate"),
     message:
         "evaluate {wildcards.run}"
     shell:
         f"python {SCRIPTS}/evaluate.py --predictions {{input.predictions:q}}"
-        " --validation {params.validation:q} --test {params.test:q} --records {output.records:q}"
+        " {params.prepared} --records {output.records:q}"
         " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
 
 
 rule reference:
     input:
+        index=dataset_index,
         descriptions=case_files("validation", "test", names=["case.json"]),
         arrays=case_arrays("validation", "test", names=["image", "label"]),
     output:
@@ -46,14 +47,12 @@ rule reference:
         mem_mb=8000,
         runtime=60,
     params:
-        validation=case_folders("validation"),
-        test=case_folders("test"),
+        prepared=prepared_option,
         code=code_version("scripts.reference"),
     message:
         "reference without learning for {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/reference.py --validation {{params.validation:q}} --test {{params.test:q}}"
-        " --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/reference.py {{params.prepared}}" " --output {output:q} &> {log:q}"
 
 
 rule summarize:

@@ -19,9 +19,11 @@ rule make_map:
         runtime=30,
     params:
         case=subpath(input.description, parent=True),
+        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
         code=code_version("scripts.make_map"),
     message:
         "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case}"
     shell:
         f"python {SCRIPTS}/make_map.py --map-name {{wildcards.map_name}} --case {{params.case:q}}"
+        " --classes {params.classes}"
         " --output {output:q} &> {log:q}"

@@ -4,11 +4,12 @@
 rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
+        index=dataset_index,
         descriptions=case_files("validation", "test", names=["case.json"]),
         images=case_arrays("validation", "test", names=["image"]),
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
-        index=PATHS.run("{run}", "predictions.json"),
+        checksums=PATHS.run("{run}", "predictions.json"),
     log:
         PATHS.log("predict/{run}"),
     benchmark:
@@ -20,11 +21,11 @@ rule predict:
         runtime=240 if ON_GPU else 30,
     params:
         settings=lambda wildcards: json.dumps(run_of(wildcards).inference_settings()),
-        cases=case_folders("validation", "test"),
+        prepared=prepared_option,
         code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
     message:
         "predict {wildcards.run}"
     shell:
         f"python {SCRIPTS}/predict.py --settings {{params.settings:q}} --weights {{input.weights:q}}"
-        f" --cases {{params.cases:q}} {DEVICE}"
-        " --predictions {output.folder:q} --index {output.index:q} &> {log:q}"
+        f" {{params.prepared}} {DEVICE}"
+        " --predictions {output.folder:q} --checksums {output.checksums:q} &> {log:q}"

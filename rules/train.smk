@@ -3,6 +3,7 @@
 
 rule train:
     input:
+        index=dataset_index,
         descriptions=case_files("train", names=["case.json"]),
         arrays=case_arrays("train", names=["image", "label"]),
         maps=run_maps,
@@ -21,12 +22,12 @@ rule train:
         runtime=1440 if ON_GPU else 60,
     params:
         settings=training_settings,
-        cases=case_folders("train"),
+        prepared=prepared_option,
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/train.py --settings {{params.settings:q}} --cases {{params.cases:q}}"
+        f"python {SCRIPTS}/train.py --settings {{params.settings:q}} {{params.prepared}}"
         f" {DEVICE} --checkpoint {{params.checkpoint:q}}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

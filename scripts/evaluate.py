@@ -9,27 +9,34 @@ from lib.cli import run
 
 def main(
     predictions: Path,
-    validation: list[Path],
-    test: list[Path],
+    prepared: Path,
+    split: str,
     records: Path,
     records_tuned: Path,
     dice_table: Path,
 ) -> None:
+    import numpy as np
     import pandas as pd
 
+    from lib.datasets import IGNORED
     from lib.evaluation.records import write_records
     from lib.evaluation.run import PredictedCase, evaluate_run
     from lib.files import write_text
-    from lib.store import StoredCase, open_array
+    from lib.maps import foreground
+    from lib.store import StoredCase, open_array, open_cases
 
-    def read(folder: Path) -> PredictedCase:
-        case = StoredCase(folder)
+    def read(case: StoredCase) -> PredictedCase:
         probability, logit = (
             open_array(predictions / f"{case.name}.{kind}.b2nd")[...] for kind in ("probability", "logit")
         )
-        return PredictedCase(case.name, case.array("label")[...] > 0, probability, logit)
+        label = case.array("label")[...]
+        annotated = label != IGNORED  # elsewhere a prediction is neither right nor wrong
+        logit = np.where(annotated, logit, np.finfo(logit.dtype).min)
+        return PredictedCase(case.name, foreground(label), probability * annotated, logit)
 
-    evaluation = evaluate_run(map(read, validation), map(read, test))
+    evaluation = evaluate_run(
+        *(map(read, open_cases(prepared, split, part)) for part in ("validation", "test"))
+    )
     write_records(records, evaluation.records)
     write_records(records_tuned, evaluation.records_tuned)
     write_text(dice_table, pd.DataFrame(evaluation.dice_rows).to_csv(index=False))

@@ -10,23 +10,24 @@ from lib.cli import run
 def main(
     settings: dict,
     weights: Path,
-    cases: list[Path],
+    prepared: Path,
+    split: str,
     device: str,
     threads: int,
     predictions: Path,
-    index: Path,
+    checksums: Path,
 ) -> None:
     import numpy as np
 
     from lib.files import atomic_path, sha256, write_json
     from lib.inference import predict_volume
     from lib.networks import build_network
-    from lib.store import StoredCase, write_array
+    from lib.store import open_cases, write_array
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
 
     computing = prepare_device(device, threads)
-    stored = [StoredCase(folder) for folder in cases]
+    stored = open_cases(prepared, split, "validation", "test")
     network = build_network(settings["network"], stored[0].description["channels"])
     checkpoints.load_weights(weights, network)
     network.to(computing)
@@ -40,7 +41,7 @@ def main(
             # float16 as published: logits keep the ranking where probabilities saturate
             write_array(folder / f"{case.name}.probability.b2nd", probability.astype(np.float16))
             write_array(folder / f"{case.name}.logit.b2nd", logit.clip(-largest, largest).astype(np.float16))
-    write_json(index, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
+    write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
 
 
 if __name__ == "__main__":

@@ -7,16 +7,20 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(validation: list[Path], test: list[Path], output: Path) -> None:
+def main(prepared: Path, split: str, output: Path) -> None:
     from lib.evaluation.reference import band_pass, reference_dice
     from lib.files import write_json
-    from lib.store import StoredCase
+    from lib.maps import foreground
+    from lib.store import StoredCase, open_cases
 
-    def read(folder: Path) -> tuple:
-        case = StoredCase(folder)
-        return band_pass(case.array("image")[...], case.description["spacing"]), case.array("label")[...]
+    def read(case: StoredCase) -> tuple:
+        return band_pass(case.array("image")[...], case.description["spacing"]), foreground(
+            case.array("label")[...]
+        )
 
-    dice = reference_dice([*map(read, validation)], [*map(read, test)])
+    dice = reference_dice(
+        *([*map(read, open_cases(prepared, split, part))] for part in ("validation", "test"))
+    )
     write_json(output, {"band_pass_dice": dice})
 
 

@@ -9,7 +9,8 @@ from lib.cli import run
 
 def main(
     settings: dict,
-    cases: list[Path],
+    prepared: Path,
+    split: str,
     device: str,
     threads: int,
     checkpoint: Path,
@@ -25,14 +26,14 @@ def main(
     from lib.losses import build_resolved
     from lib.networks import build_network
     from lib.provenance import circumstances
-    from lib.store import StoredCase
+    from lib.store import open_cases
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
     from lib.training.loop import Trainer, fingerprint
     from lib.training.sampling import PatchSampler
 
     start = time.monotonic()
-    stored = [StoredCase(folder) for folder in cases]
+    stored = open_cases(prepared, split, "train")
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
     loss = build_resolved(settings["loss"])

@@ -23,7 +23,7 @@ def shared() -> Path:
 def store_case(folder: Path, name: str, image: np.ndarray, label: np.ndarray) -> StoredCase:
     """Write a prepared case with its components and open it."""
     components = connected_components(label)
-    case = Case(image, label, (1.0,) * label.ndim, patient=name, n_lesions=int(components.max()))
+    case = Case(image, label, (1.0,) * label.ndim, patient=name)
     write_case(folder / name, name, case)
     write_array(folder / name / "components.b2nd", components)
     return StoredCase(folder / name)

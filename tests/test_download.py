@@ -1,11 +1,23 @@
 """Downloads over a real loopback server, every way they fail, and the registry of sources."""
 
+import gzip
+import hashlib
 import http.server
+import io
+import json
+import logging
 import re
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import urllib.request
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -22,46 +34,92 @@ REAL_FILES = ROOT.parent / "shared/data"
 RECORDS = "inverse_weighting_records"
 PATH = "folder/some file.json"
 CONTENT = bytes(range(256)) * 40
+SHA = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+OTHER = CONTENT[::-1]
 PAGE = b"\n<!DOCTYPE html><html>Please sign in</html>"
+ATTEMPTS = 4
+POSITIONS = sorted({*range(0, len(CONTENT), 457), 1, len(CONTENT) - 1})
+
+
+@dataclass
+class Reply:
+    """``length``: the announced one, "right", "none" or "chunked" (``body`` then has the chunks' lines)."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int | str = "right"
+    then: str = "close"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self):
-        self.server.requests.append(self.path)
-        status, announced, body = self.server.replies.pop(0)
-        self.send_response(status)
-        self.send_header("Content-Length", str(announced))
+        server = self.server
+        server.requests.append(self.path)
+        server.asked.append(self.headers)
+        reply = server.replies.pop(0)
+        reply = reply(self.headers) if callable(reply) else reply
+        self.send_response(reply.status)
+        if reply.length == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        elif reply.length != "none":
+            self.send_header("Content-Length", len(reply.body) if reply.length == "right" else reply.length)
+        for name, value in {**reply.headers, "Connection": "close"}.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        server.served.append(len(reply.body))
+        try:
+            self.wfile.write(reply.body)
+            self.wfile.flush()
+        except OSError:  # the client has seen enough
+            return
+        if reply.then == "stall":
+            server.released.wait(5)
+        if reply.then == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def finish(self):
+        with suppress(OSError, ValueError):  # reset above
+            super().finish()
 
     def log_message(self, *_):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass
+
+
 @pytest.fixture
 def server(monkeypatch):
-    """Answers with ``replies`` in turn, and notes the ``requests``."""
+    """Answers with ``replies`` in turn, and notes the ``requests`` and the headers ``asked`` with."""
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     urllib.request.install_opener(None)  # forget the proxies of earlier calls
-    monkeypatch.setattr(lib.download, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(lib.download, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(lib.download, "ATTEMPTS", ATTEMPTS)
     monkeypatch.setattr(lib.download, "TIMEOUT", 10.0)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.replies, server.requests = [], []
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.replies, server.requests, server.asked, server.served = [], [], [], []
+        server.released = threading.Event()
         server.url = f"http://127.0.0.1:{server.server_port}/"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server
+        server.released.set()
         server.shutdown()
         thread.join(10)
     urllib.request.install_opener(None)
 
 
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "original"
-    path.write_bytes(CONTENT)
-    return SourceFile(PATH, len(CONTENT), sha256(path))
+FILE = SourceFile(path=PATH, size=len(CONTENT), sha256=SHA)
+BARE = SourceFile(path=PATH)
 
 
 @pytest.fixture
@@ -69,111 +127,440 @@ def output(tmp_path):
     return tmp_path / "raw/records.json"
 
 
-def _source(url, file):
-    return Source("archive", "An archive", "Someone, 2020", "CC0", url, (file,))
+def _source(url, file, **changed):
+    described = {"title": "An archive", "citation": "Someone, 2020", "licence": "CC0", "access": "public"}
+    return Source(
+        **{"name": "archive", "url": url, "layout": "flat", "files": (file,), **described, **changed}
+    )
 
 
-def _reply(body, status=200, announced=None):
-    return status, len(body) if announced is None else announced, body
+def _stored(content=CONTENT, etag='"1"', stop=None, then="close") -> Callable[..., Reply]:
+    """A server that knows ranges; it sends no more than ``stop`` bytes of what it announces."""
+
+    def reply(asked):
+        wanted = re.fullmatch(r"bytes=(\d+)-", asked.get("Range", ""))
+        if not wanted or asked.get("If-Range") != etag:
+            return Reply(content[:stop], 200, {"ETag": etag}, len(content), then)
+        start = int(wanted[1])
+        told = {"ETag": etag, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        return Reply(content[start:][:stop], 206, told, len(content) - start, then)
+
+    return reply
 
 
-def _fault(file, url, output, mirror=None):
-    """The message of a failed download, which must be one line and leave nothing behind."""
+def _fault(file, url, output, *places, left=(), **options):
+    """The message of a failed download, which must be one line and leave nothing behind but ``left``."""
+    source = options.pop("source", None) or _source(url, file)
     with pytest.raises(SeglossError) as fault:
-        download(file, _source(url, file), output, mirror)
-    assert not list(output.parent.glob("*"))
+        download(file, source, output, *places, **options)
+    assert {path.name for path in output.parent.glob("*")} == set(left)
     assert "\n" not in str(fault.value)
     return str(fault.value)
 
 
-def test_the_file_arrives_whole(server, file, output):
-    server.replies = [_reply(CONTENT)]
-    download(file, _source(server.url, file), output)
+KEPT = (".records.json.partial", ".records.json.partial.json")
+
+
+def _ranges(server):
+    return [headers.get("Range") for headers in server.asked]
+
+
+# What comes whole
+
+
+def test_the_file_arrives_whole(server, output):
+    server.replies = [Reply(CONTENT)]
+    download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT
     assert server.requests == ["/folder/some%20file.json"]
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_a_wrong_digest_is_told_and_not_tried_again(server, file, output):
-    wrong = CONTENT[::-1]
-    server.replies = [_reply(wrong)]
+def test_a_file_may_have_an_address_of_its_own(server, output):
+    file = FILE.model_copy(update={"url": f"{server.url}elsewhere?id=1"})
+    server.replies = [Reply(CONTENT)]
+    download(file, _source("", file), output)
+    assert server.requests == ["/elsewhere?id=1"]
+
+
+@pytest.mark.parametrize("length", ["right", "none"])
+@pytest.mark.parametrize(
+    "known", [{"sha256": SHA}, {"sha256": SHA[:8]}, {"md5": MD5}, {"size": len(CONTENT)}]
+)
+def test_whatever_is_known_suffices(server, output, known, length):
+    file = SourceFile(path=PATH, **known)
+    server.replies = [Reply(CONTENT, length=length)]
+    download(file, _source(server.url, file), output)
+    assert output.read_bytes() == CONTENT
+
+
+# Wrong content
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{"sha256": SHA}, {"sha256": SHA[:8]}, {"md5": MD5}, {"size": len(CONTENT), "sha256": SHA}],
+)
+def test_a_wrong_checksum_is_told_after_a_second_try(server, output, known):
+    file = SourceFile(path=PATH, **known)
+    server.replies = [Reply(OTHER), Reply(OTHER)]
     message = _fault(file, server.url, output)
-    assert message.startswith(f"{server.url}{PATH}: SHA-256 ") and f"{file.sha256} expected" in message
+    digest = MD5 if "md5" in known else known["sha256"]
+    assert message.startswith(f"{server.url}{PATH}: ") and f"found, {digest} expected" in message
     assert f"name a mirror that holds archive/{PATH}, or put the file at {output} by hand" in message
-    assert len(server.requests) == 1
-
-
-def test_a_shorter_file_is_told_and_not_tried_again(server, file, output):
-    server.replies = [_reply(CONTENT[:-1])]
-    assert "10239 bytes found, 10240 expected" in _fault(file, server.url, output)
-    assert len(server.requests) == 1
-
-
-def test_an_endless_file_is_not_read_to_its_end(server, file, output):
-    server.replies = [_reply(CONTENT * 1000, announced=2**40)]
-    assert "more than the expected 10240 bytes" in _fault(file, server.url, output)
-
-
-def test_a_lost_connection_is_tried_again(server, file, output):
-    cut_off = _reply(CONTENT[:300], announced=len(CONTENT))
-    server.replies = [cut_off, cut_off, _reply(CONTENT)]
+    server.replies = [Reply(OTHER), Reply(CONTENT)]
     download(file, _source(server.url, file), output)
     assert output.read_bytes() == CONTENT
-    server.replies = [cut_off] * 3
-    assert "the connection ended 9940 bytes too early" in _fault(
-        file, server.url, output.parent / "again/file"
-    )
-    assert len(server.requests) == 6
+    assert len(server.requests) == 4 and not server.replies
 
 
-def test_an_overloaded_server_is_tried_again(server, file, output, caplog):
-    server.replies = [_reply(b"", 503), _reply(b"", 429), _reply(CONTENT)]
-    download(file, _source(server.url, file), output)
-    assert output.read_bytes() == CONTENT
-    assert len(caplog.records) == 2 and "HTTP status 503 Service Unavailable; trying again" in caplog.text
-    server.replies = [_reply(b"", 503)] * 3
-    assert "HTTP status 503" in _fault(file, server.url, output.parent / "again/file")
+def test_another_announced_size_is_told_at_once(server, output):
+    server.replies = [Reply(CONTENT[:-1]), Reply(CONTENT * 1000, length=2**40)]
+    assert "10239 bytes announced, 10240 expected" in _fault(FILE, server.url, output)
+    assert f"{2**40} bytes announced, 10240 expected" in _fault(FILE, server.url, output)
+    assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_refusal_is_final(server, file, output, status):
-    server.replies = [_reply(b"", status)]
-    assert f"{PATH}: HTTP status {status} " in _fault(file, server.url, output)
-    assert len(server.requests) == 1
+def test_an_endless_file_is_not_read_to_its_end(server, output):
+    server.replies = [Reply(CONTENT * 1000, length="none")]
+    assert "more than the expected 10240 bytes" in _fault(FILE, server.url, output)
 
 
+@pytest.mark.parametrize("length", ["right", "none"])
 @pytest.mark.parametrize("page", [PAGE, PAGE * 1000, PAGE.ljust(len(CONTENT))])
-def test_a_web_page_is_not_taken_for_the_file(server, file, output, page):
-    server.replies = [_reply(page)]
-    assert "a web page instead of the file" in _fault(file, server.url, output)
+@pytest.mark.parametrize("file", [FILE, BARE, SourceFile(path="a.zip"), SourceFile(path="a.csv", md5=MD5)])
+def test_a_web_page_is_not_taken_for_the_file(server, output, file, page, length):
+    server.replies = [Reply(page, length=length)] * ATTEMPTS
+    assert "a web page instead of the file: the address needs a login or has moved" in (
+        _fault(file, server.url, output)
+    )
 
 
-def test_an_unreachable_server_is_told(server, file, output):
-    server.server_close()
-    assert "Connection refused; name a mirror" in _fault(file, server.url, output)
+@pytest.mark.parametrize("path", ["a.zip", "a.tar", "a.tar.gz", "a.nii.gz", "a.png", "a.csv"])
+def test_what_has_no_checksum_must_look_like_its_name(server, output, path):
+    file = SourceFile(path=path)
+    server.replies = [Reply(CONTENT if path != "a.csv" else b"")] * 2
+    message = _fault(file, server.url, output)
+    assert "not a " in message or "cut off or damaged" in message
 
 
-def test_a_silent_server_is_given_up(server, file, output, monkeypatch):
+def test_neither_length_nor_checksum_is_refused_unless_the_archive_tells_its_end(server, output):
+    server.replies = [Reply(b"x,y\n1,2\n", length="none")]
+    file = SourceFile(path="a.csv")
+    assert "sent without a length and without a checksum" in _fault(file, server.url, output)
+    file = SourceFile(path="a.zip")
+    server.replies = [Reply(ARCHIVE, length="none")]
+    download(file, _source(server.url, file), output)
+    assert output.read_bytes() == ARCHIVE
+
+
+def _zip():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/b.txt", CONTENT)
+        archive.writestr("a/c.txt", b"c")
+    return content.getvalue()
+
+
+ARCHIVE = _zip()
+
+
+@pytest.mark.parametrize("name, content", [("a.zip", ARCHIVE), ("a.nii.gz", gzip.compress(CONTENT, mtime=0))])
+def test_a_cut_off_archive_without_any_length_is_never_accepted(server, output, name, content):
+    file = SourceFile(path=name)
+    source = _source(server.url, file)
+    length = "none" if name == "a.zip" else "right"  # a lone .gz has no table of contents
+    for position in range(0, len(content), 7):
+        server.replies = [Reply(content[:position], length=length)] * 2
+        _fault(file, server.url, output, source=source)
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_cut_off_file_is_continued(server, output, position):
+    server.replies = [_stored(stop=position), _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert _ranges(server) == [None, f"bytes={position}-" if position else None]
+    assert server.served[1] == len(CONTENT) - position
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("known", [FILE, SourceFile(path=PATH, sha256=SHA), BARE])
+def test_a_cut_off_file_is_fetched_anew_where_ranges_are_unknown(server, output, known):
+    for position in POSITIONS:
+        server.replies = [Reply(CONTENT[:position], length=len(CONTENT)), Reply(CONTENT)]
+        download(known, _source(server.url, known), output)
+        assert output.read_bytes() == CONTENT
+        output.unlink()
+    assert set(_ranges(server)) == {None}
+
+
+@pytest.mark.parametrize("known", [FILE, SourceFile(path=PATH, sha256=SHA)])
+def test_a_cut_off_file_without_length_is_fetched_anew(server, output, known):
+    for position in POSITIONS:
+        server.replies = [Reply(CONTENT[:position], length="none"), Reply(CONTENT, length="none")]
+        download(known, _source(server.url, known), output)
+        assert output.read_bytes() == CONTENT
+        output.unlink()
+
+
+def test_a_cut_off_chunk_is_told(server, output):
+    file = SourceFile(path=PATH, sha256=SHA)
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(CONTENT[at : at + 1000]), CONTENT[at : at + 1000])
+        for at in range(0, len(CONTENT), 1000)
+    )
+    whole = chunks + b"0\r\n\r\n"
+    for position in [*range(0, len(chunks), 409), *range(995, 1020), len(chunks)]:
+        cut = Reply(whole[:position], length="chunked", headers={"ETag": '"1"'})
+        server.replies = [cut, Reply(whole, length="chunked")]
+        download(file, _source(server.url, file), output)
+        assert output.read_bytes() == CONTENT
+        output.unlink()
+
+
+def test_many_interruptions_with_progress_come_to_an_end(server, output):
+    server.replies = [_stored(stop=1000)] * 11
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert _ranges(server)[1:] == [f"bytes={at}-" for at in range(1000, 11000, 1000)]
+    assert sum(server.served) == len(CONTENT)
+
+
+def test_interruptions_without_progress_are_given_up_and_the_next_call_goes_on(server, output):
+    server.replies = [_stored(stop=300), *[_stored(stop=0)] * ATTEMPTS]
+    message = _fault(FILE, server.url, output, left=KEPT)
+    assert "the connection ended 9940 bytes too early, 4 times without a new byte" in message
+    assert "300 bytes are kept, run again to go on" in message
+    assert not server.replies
+    server.replies = [_stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert _ranges(server)[-1] == "bytes=300-" and server.served[-1] == 9940
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_server_that_always_cuts_at_the_same_byte_is_given_up(server, output):
+    server.replies = [Reply(CONTENT[:300], length=len(CONTENT))] * (ATTEMPTS + 1)
+    _fault(FILE, server.url, output, left=KEPT)
+    assert not server.replies
+
+
+def test_a_killed_download_is_continued(server, output):
+    code = (
+        "import sys; from pathlib import Path; from lib.datasets.sources import *; from lib.download import download;"
+        "f = SourceFile(path='a.bin', size=10240);"
+        "s = Source(name='a', title='a', citation='a', licence='a', access='public', url=sys.argv[1], layout='a',"
+        " files=(f,)); download(f, s, Path(sys.argv[2]))"
+    )
+    server.replies = [_stored(stop=5000, then="stall")]
+    job = subprocess.Popen([sys.executable, "-c", code, server.url, str(output)], cwd=ROOT)
+    part = output.parent / KEPT[0]
+    try:
+        for _ in range(400):
+            if part.exists() and part.stat().st_size == 5000:
+                break
+            server.released.wait(0.02)
+    finally:
+        job.kill()
+        job.wait()
+    assert part.stat().st_size == 5000
+    server.replies = [_stored()]
+    file = SourceFile(path="a.bin", size=10240)
+    download(file, _source(server.url, file), output)
+    assert output.read_bytes() == CONTENT
+    assert _ranges(server)[1] == "bytes=5000-" and server.served[1] == len(CONTENT) - 5000
+
+
+def _begin(server, output, file=FILE, content=CONTENT, etag='"1"'):
+    """Leave 4000 bytes of a version of the file behind."""
+    server.replies = [_stored(content, etag, stop=4000), *[Reply(status=503)] * ATTEMPTS]
+    _fault(file, server.url, output, left=KEPT)
+    server.requests.clear(), server.asked.clear(), server.served.clear()
+
+
+def test_a_changed_file_is_fetched_anew(server, output):
+    _begin(server, output, content=OTHER, etag='"old"')
+    server.replies = [_stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert server.asked[0]["If-Range"] == '"old"' and server.served == [len(CONTENT)]
+
+
+def _ignoring(told: dict[str, str]):
+    """A server that continues whatever was begun, without a look at If-Range."""
+    return Reply(CONTENT[4000:], 206, {"Content-Range": "bytes 4000-10239/10240", "ETag": '"1"', **told})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ETag": '"2"'},
+        {"Content-Range": "bytes 3999-10239/10240"},
+        {"Content-Range": "bytes 4000-10239/10241"},
+        {"Content-Range": "nonsense"},
+        {"Content-Range": ""},
+    ],
+)
+def test_a_continuation_of_something_else_is_not_appended(server, output, wrong):
+    _begin(server, output, content=OTHER)
+    server.replies = [_ignoring(wrong), _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert _ranges(server) == ["bytes=4000-", None]
+
+
+def test_a_continuation_that_tells_less_is_appended(server, output):
+    _begin(server, output)
+    server.replies = [_ignoring({"ETag": 'W/"1"', "Content-Range": "bytes 4000-10239/*"})]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_a_mixed_file_is_seen_by_its_checksum(server, output):
+    _begin(server, output, content=OTHER)
+    server.replies = [_ignoring({}), _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_a_range_that_cannot_be_had_begins_anew(server, output):
+    _begin(server, output)
+    server.replies = [Reply(status=416), _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_a_part_of_another_address_or_without_description_begins_anew(server, output):
+    _begin(server, output, content=OTHER)
+    file = FILE.model_copy(update={"url": f"{server.url}other"})
+    server.replies = [_stored()]
+    download(file, _source(server.url, file), output)
+    assert output.read_bytes() == CONTENT and _ranges(server) == [None]
+    output.unlink()
+    _begin(server, output, content=OTHER)
+    (output.parent / KEPT[1]).write_text("{")
+    server.replies = [_stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT and _ranges(server) == [None]
+
+
+def test_a_whole_part_is_only_checked(server, output):
+    _begin(server, output)
+    (output.parent / KEPT[0]).write_bytes(CONTENT)
+    server.replies = []
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT and not server.requests
+
+
+def test_a_stalled_line_is_continued(server, output, monkeypatch):
     monkeypatch.setattr(lib.download, "TIMEOUT", 0.2)
+    server.replies = [_stored(stop=5000, then="stall"), _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT and _ranges(server) == [None, "bytes=5000-"]
+
+
+def test_a_reset_connection_is_continued(server, output):
+    server.replies = [_stored(stop=0, then="reset"), _stored(stop=5000, then="reset"), *[_stored()] * 2]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_an_unreachable_server_is_told(server, output):
+    server.server_close()
+    assert "Connection refused, 4 times without a new byte; name a mirror" in _fault(FILE, server.url, output)
+
+
+def test_a_silent_server_is_given_up(server, output, monkeypatch):
+    monkeypatch.setattr(lib.download, "TIMEOUT", 0.1)
     server.shutdown()  # connections are accepted by the kernel, and never answered
-    assert "timed out" in _fault(file, server.url, output)
+    assert "timed out" in _fault(FILE, server.url, output)
+
+
+# What servers say
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+def test_an_overloaded_server_is_tried_again(server, output, caplog, status):
+    server.replies = [Reply(status=status), Reply(CONTENT)]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert len(caplog.records) == 1 and f"HTTP status {status} " in caplog.text
+    server.replies = [Reply(status=status)] * ATTEMPTS
+    assert f"HTTP status {status} " in _fault(FILE, server.url, output.parent / "again/file")
+
+
+@pytest.mark.parametrize(
+    "told, waited", [("7", 7.0), ("100000", 60.0), ("Wed, 21 Oct 2065 07:28:00 GMT", 60.0), ("soon", 0.0)]
+)
+def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(server, output, monkeypatch, told, waited):
+    pauses = []
+    monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 60.0)
+    monkeypatch.setattr(lib.download.time, "sleep", pauses.append)
+    server.replies = [Reply(status=429, headers={"Retry-After": told}), Reply(CONTENT)]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT and pauses == [waited]
+
+
+def test_pauses_grow(server, output, monkeypatch):
+    pauses = []
+    for name, value in {"FIRST_PAUSE": 2.0, "LONGEST_PAUSE": 10.0, "ATTEMPTS": 6}.items():
+        monkeypatch.setattr(lib.download, name, value)
+    monkeypatch.setattr(lib.download.time, "sleep", pauses.append)
+    server.replies = [Reply(status=503)] * 6
+    _fault(FILE, server.url, output)
+    assert len(pauses) == 5
+    assert all(
+        most / 2 <= pause <= most for pause, most in zip(pauses, [2, 4, 8, 16, 32], strict=True) if most < 10
+    )
+    assert max(pauses) <= 10
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_refusal_is_final(server, output, status):
+    server.replies = [Reply(status=status)]
+    assert f"{PATH}: HTTP status {status} " in _fault(FILE, server.url, output)
+    assert len(server.requests) == 1
+    _begin(server, output)
+    server.replies = [Reply(status=status)]
+    _fault(FILE, server.url, output)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_followed_with_its_range(server, output, status):
+    def moved(_):
+        return Reply(status=status, headers={"Location": f"{server.url}moved/x?y=1"})
+
+    server.replies = [moved, _stored(stop=4000), moved, _stored()]
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+    assert server.requests == ["/folder/some%20file.json", "/moved/x?y=1"] * 2
+    assert _ranges(server) == [None, None, "bytes=4000-", "bytes=4000-"]
+
+
+def test_a_proxy_is_honoured(server, output, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    server.replies = [_stored(stop=4000), _stored()]
+    download(FILE, _source("http://data.invalid/", FILE), output)
+    assert server.requests == ["http://data.invalid/folder/some%20file.json"] * 2
+    assert output.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("address", ["http://", "http://host:port/", "http://.x/", "http://[1/"])
-def test_an_address_that_is_none_is_told(server, file, output, address):
-    assert f"{address}{PATH}: " in _fault(file, address, output)
+def test_an_address_that_is_none_is_told(server, output, address, monkeypatch):
+    monkeypatch.setattr(lib.download, "ATTEMPTS", 1)
+    assert f"{address.rstrip('/')}/archive/{PATH}: " in _fault(FILE, server.url, output, address)
 
 
-def test_a_proxy_is_honoured(server, file, output, monkeypatch):
-    monkeypatch.setenv("http_proxy", server.url)
-    server.replies = [_reply(CONTENT)]
-    download(file, _source("http://data.invalid/", file), output)
-    assert server.requests == ["http://data.invalid/folder/some%20file.json"]
+# Other places
 
 
-def test_a_mirror_folder_takes_the_place_of_the_address(file, output, tmp_path):
+def test_a_mirror_folder_takes_the_place_of_the_address(output, tmp_path):
     mirror = tmp_path / "mirror"
-    message = _fault(file, "http://data.invalid/", output, str(mirror))
+    message = _fault(FILE, "http://data.invalid/", output, str(mirror))
     assert message == (
         f"{mirror}/archive/{PATH}: cannot be read: No such file or directory; "
         "put the right file there or leave the mirror out"
@@ -181,45 +568,148 @@ def test_a_mirror_folder_takes_the_place_of_the_address(file, output, tmp_path):
     original = mirror / "archive" / PATH
     original.parent.mkdir(parents=True)
     original.write_bytes(CONTENT[:9])
-    assert "9 bytes found, 10240 expected" in _fault(file, "http://data.invalid/", output, str(mirror))
+    assert "9 bytes found, 10240 expected" in _fault(FILE, "http://data.invalid/", output, str(mirror))
     original.write_bytes(CONTENT)
-    download(file, _source("http://data.invalid/", file), output, f"{mirror}/")
+    download(FILE, _source("http://data.invalid/", FILE), output, f"{mirror}/")
     assert output.read_bytes() == original.read_bytes() == CONTENT
 
 
-def test_a_mirror_address_takes_the_place_of_the_address(server, file, output):
-    server.replies = [_reply(b"", 404), _reply(CONTENT)]
+def test_a_mirror_address_takes_the_place_of_the_address(server, output):
+    server.replies = [Reply(status=404), Reply(CONTENT)]
     mirror = f"{server.url}copies/"
-    assert "put the right file there" in _fault(file, "http://data.invalid/", output, mirror)
-    download(file, _source("http://data.invalid/", file), output, mirror)
+    assert "put the right file there" in _fault(FILE, "http://data.invalid/", output, mirror)
+    download(FILE, _source("http://data.invalid/", FILE), output, mirror)
     assert server.requests == ["/copies/archive/folder/some%20file.json"] * 2
     assert output.read_bytes() == CONTENT
 
 
-def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, file, tmp_path):
-    server.replies = [_reply(CONTENT)] * 3
+@pytest.mark.parametrize("linkable", [True, False])
+def test_a_file_fetched_by_hand_comes_first_and_stays(server, output, tmp_path, monkeypatch, linkable):
+    by_hand = tmp_path / "manual" / PATH
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(OTHER)
+    message = _fault(FILE, server.url, output, str(tmp_path), tmp_path / "manual")
+    assert message.startswith(f"{by_hand}: SHA-256 ") and message.endswith(
+        "replace it by the right file or delete it"
+    )
+    by_hand.write_bytes(CONTENT)
+    if not linkable:
+        monkeypatch.setattr(
+            lib.download.os, "link", lambda *_: (_ for _ in ()).throw(OSError("another disk"))
+        )
+    download(FILE, _source(server.url, FILE), output, str(tmp_path), tmp_path / "manual")
+    assert output.read_bytes() == by_hand.read_bytes() == CONTENT
+    assert output.samefile(by_hand) == linkable
+    assert not server.requests
+
+
+GATED = {"access": "registration", "url": "", "steps": ("Make an account.", "Download it.")}
+
+
+def test_a_gated_source_tells_its_steps(output, tmp_path):
+    source = _source(file=FILE, **GATED)
+    manual = tmp_path / "manual"
+    message = _fault(FILE, None, output, None, manual, source=source)
+    assert message == (
+        f"archive/{PATH} has to be fetched by a person: (1) Make an account. (2) Download it. "
+        f"Then put it at {manual / PATH} and run again"
+    )
+    assert "(2) Download it." in _fault(FILE, None, output, str(tmp_path), manual, source=source)
+    for folder in (manual, tmp_path / "mirror/archive"):
+        (folder / PATH).parent.mkdir(parents=True)
+        (folder / PATH).write_bytes(CONTENT)
+        download(FILE, source, output, str(tmp_path / "mirror"), manual)
+        assert output.read_bytes() == CONTENT
+        shutil.rmtree(folder)
+        output.unlink()
+
+
+# Records of first downloads
+
+
+@pytest.mark.parametrize("known", [{}, {"size": len(CONTENT)}, {"md5": MD5}, {"sha256": SHA[:8]}])
+def test_later_downloads_must_equal_the_first(server, output, tmp_path, known):
+    file, record = SourceFile(path=PATH, **known), tmp_path / "checksums/archive.json"
+    server.replies = [Reply(CONTENT), Reply(CONTENT)]
+    download(file, _source(server.url, file), output, record=record)
+    written = json.loads(record.read_text())
+    assert written.pop("date").endswith("+00:00")
+    assert written == {"size": len(CONTENT), "sha256": SHA, "address": server.url + PATH}
+    download(file, _source(server.url, file), output, record=record)
+    output.unlink()
+    written["sha256"] = hashlib.sha256(OTHER).hexdigest()  # so that the server's file is the changed one
+    record.write_text(json.dumps(written))
+    server.replies = [Reply(CONTENT), Reply(CONTENT)]
+    message = _fault(file, server.url, output, record=record)
+    assert f"as {record} says" in message and "delete this record" in message
+    record.write_text("{")
+    server.replies = [Reply(CONTENT)]
+    with pytest.raises(SeglossError, match=r"archive\.json: not valid JSON"):
+        download(file, _source(server.url, file), output, record=record)
+    assert not output.exists()
+
+
+def test_a_published_digest_needs_no_record(server, output, tmp_path):
+    server.replies = [Reply(CONTENT)]
+    download(FILE, _source(server.url, FILE), output, record=tmp_path / "record.json")
+    assert not (tmp_path / "record.json").exists()
+
+
+# The disk
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(server, output, monkeypatch):
+    monkeypatch.setattr(
+        lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239)
+    )
+    server.replies = [_stored(), _stored(stop=5000), _stored()]
+    message = _fault(FILE, server.url, output)
+    assert message == (
+        f"{output.parent}: 10240 bytes are to come, 10239 are free; free space there and run again"
+    )
+    monkeypatch.setattr(
+        lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 0, 10240)
+    )
+    download(FILE, _source(server.url, FILE), output)
+    assert output.read_bytes() == CONTENT
+
+
+def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, tmp_path):
+    server.replies = [Reply(CONTENT)] * 3
     (tmp_path / "occupied").touch()
     with pytest.raises(SeglossError, match="cannot be written"):
-        download(file, _source(server.url, file), tmp_path / "occupied/file")
+        download(FILE, _source(server.url, FILE), tmp_path / "occupied/file")
     assert len(server.requests) == 0
+
+
+def test_progress_is_told(server, output, monkeypatch, caplog):
+    monkeypatch.setattr(lib.download, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(lib.download, "_CHUNK", 5120)
+    caplog.set_level(logging.INFO, "lib.download")
+    server.replies = [Reply(CONTENT)]
+    download(FILE, _source(server.url, FILE), output)
+    told = re.fullmatch(r".*some file\.json: (\d+) % of 0 MB, 0 min left, \d+\.\d MB/s", caplog.messages[-1])
+    assert told and told[1] == "100"
+
+
+# The registry
 
 
 def test_every_source_is_well_described():
     assert RECORDS in source_names()
     for source in map(load_source, source_names()):
-        assert source.title and source.citation and source.licence
-        assert source.url.startswith("https://") and source.url.endswith("/")
-        paths = [file.path for file in source.files]
-        assert len(set(paths)) == len(paths) > 0
-        assert not any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths)
-        assert all(isinstance(file.size, int) and file.size > 0 for file in source.files)
-        assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in source.files)
+        assert not source.url or (source.url.startswith("https://") and source.url.endswith("/"))
+        assert all((file.url or "https://").startswith("https://") for file in source.files)
+        assert source.is_public != bool(source.steps)
+        assert all(line.endswith((".", ")")) for line in source.steps)
 
 
 def test_the_records_are_the_release_without_two_files():
-    tails = {Path(file.path).parts[1:3] for file in load_source(RECORDS).files}
-    assert len(tails) == len(load_source(RECORDS).files) == 32
+    files = load_source(RECORDS).files
+    tails = {Path(file.path).parts[1:3] for file in files}
+    assert len(tails) == len(files) == 32
     assert not tails & {("luna", "iwfl"), ("met", "iwfl")}
+    assert all(file.size and len(file.sha256) == 64 for file in files)
 
 
 @pytest.mark.skipif(
@@ -229,7 +719,9 @@ def test_the_records_agree_with_the_real_files():
     source = load_source(RECORDS)
     real = sorted((REAL_FILES / RECORDS).rglob("*.json"))
     found = [
-        SourceFile(str(path.relative_to(REAL_FILES / RECORDS)), path.stat().st_size, sha256(path))
+        SourceFile(
+            path=str(path.relative_to(REAL_FILES / RECORDS)), size=path.stat().st_size, sha256=sha256(path)
+        )
         for path in real
     ]
     assert sorted(source.files, key=lambda file: file.path) == found
@@ -244,14 +736,67 @@ def test_an_unknown_source_or_file_is_told():
         load_source(RECORDS).file("froc_data")
 
 
+RIGHT = {
+    "title": "a",
+    "citation": "b",
+    "licence": "c",
+    "access": "public",
+    "url": "https://d/",
+    "layout": "e",
+    "files": [{"path": "f"}],
+}
+
+
 @pytest.mark.parametrize(
-    "text", ["", "title: [", "title: x", "{title: a, citation: b, licence: c, url: d, files: [1]}"]
+    "change, told",
+    [
+        ({"licence": None}, "licence: None is not allowed"),
+        ({"titel": "a"}, "titel: unknown key; did you mean 'title'?"),
+        (
+            {"access": "private"},
+            "access: 'private' is not allowed; expected 'public', 'registration' or 'request'",
+        ),
+        ({"access": "request"}, "steps: are missing, though access is 'request'"),
+        ({"steps": ["Ask."]}, "steps: a public source needs none"),
+        ({"url": ""}, "url: is missing, and so has f no address"),
+        ({"url": "ftp://d/"}, "'ftp://d/' is not an http(s) address"),
+        ({"files": []}, "files: at least one is expected"),
+        ({"files": [1]}, "files.0: "),
+        ({"files": "f"}, "files.0: "),
+        ({"files": [{"path": "f"}, {"path": "f"}]}, "'f' stands twice"),
+        ({"files": [{"path": "/f"}]}, "files.0: path: '/f' is not a relative path without '..'"),
+        ({"files": [{"path": "a/../../f"}]}, "is not a relative path without '..'"),
+        ({"files": [{"path": "f", "sha265": "0"}]}, "files.0: sha265: unknown key; did you mean 'sha256'?"),
+        ({"files": [{"path": "f", "sha256": "0123"}]}, "'0123' is not 8 to 64 lower-case hexadecimal digits"),
+        ({"files": [{"path": "f", "md5": "0" * 31}]}, "is not 32 to 32 lower-case hexadecimal digits"),
+        ({"files": [{"path": "f", "size": 0}]}, "files.0: size: 0 is not allowed"),
+    ],
 )
-def test_a_faulty_description_is_told(tmp_path, monkeypatch, text):
-    monkeypatch.setattr(lib.datasets.sources, "_FOLDER", tmp_path)
-    (tmp_path / "faulty.yaml").write_text(text)
-    with pytest.raises(SeglossError, match=r"faulty\.yaml: not a description of a source"):
-        load_source("faulty")
+def test_a_faulty_description_is_told(tmp_path, monkeypatch, change, told):
+    with pytest.raises(SeglossError) as fault:
+        _load({**RIGHT, **change}, tmp_path, monkeypatch)
+    assert str(fault.value).startswith(f"{tmp_path}/faulty.yaml: ") and told in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("text", ["", "title: [", "- a"])
+def test_what_is_no_description_is_told(tmp_path, monkeypatch, text):
+    with pytest.raises(SeglossError, match=r"faulty\.yaml: not ") as fault:
+        _load(text, tmp_path, monkeypatch)
+    assert "\n" not in str(fault.value)
+
+
+def _load(description, folder, monkeypatch):
+    monkeypatch.setattr(lib.datasets.sources, "_FOLDER", folder)
+    text = description if isinstance(description, str) else json.dumps(description)
+    (folder / "faulty.yaml").write_text(text)
+    load_source.cache_clear()
+    return load_source("faulty")
+
+
+def test_the_right_description_is_read(tmp_path, monkeypatch):
+    source = _load(RIGHT, tmp_path, monkeypatch)
+    assert source.address(source.files[0]) == "https://d/f"
 
 
 def test_the_registry_is_light():
@@ -262,22 +807,31 @@ def test_the_registry_is_light():
     assert not {"numpy", "torch", "pandas", "urllib.request"} & set(done.stdout.split())
 
 
+def _script(**options):
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    command = [sys.executable, ROOT / "scripts/download.py", *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd="/")
+
+
 def test_the_script_downloads(tmp_path):
     file = load_source(RECORDS).files[0]
-    arguments = [
-        "--source",
-        RECORDS,
-        "--path",
-        file.path,
-        "--output",
-        tmp_path / "out.json",
-        "--mirror",
-        tmp_path,
-    ]
-    command = [sys.executable, ROOT / "scripts/download.py", *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd="/")
+    done = _script(source=RECORDS, path=file.path, output=tmp_path / "out.json", mirror=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"error: {tmp_path}/{RECORDS}/{file.path}: cannot be read: No such file or directory; "
         "put the right file there or leave the mirror out"
     ]
+
+
+def test_the_script_takes_files_fetched_by_hand(tmp_path):
+    (tmp_path / "Training_Batch1.zip").write_bytes(ARCHIVE)
+    places = {
+        "output": tmp_path / "out.zip",
+        "manual": tmp_path,
+        "record": tmp_path / "record.json",
+        "mirror": "",
+    }
+    done = _script(source="lits", path="Training_Batch1.zip", **places)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.zip").read_bytes() == ARCHIVE
+    assert json.loads((tmp_path / "record.json").read_text())["sha256"] == hashlib.sha256(ARCHIVE).hexdigest()

@@ -130,7 +130,7 @@ def evaluated(folder: Path, loss: str, seed: int, shift: int, tuned_shift: int) 
     )
     (folder / "dice.csv").write_text(table.to_csv(index=False))
     keys = {"scale": "demo", "dataset": "phantom_lesions", "variant": "base", "loss": loss, "seed": seed}
-    return EvaluatedRun(keys, small_diameter=3.0, size_bins=[0, 3], folder=folder)
+    return EvaluatedRun(keys, "Phantoms", small_diameter=3.0, size_bins=[0, 3], folder=folder)
 
 
 def three_runs(folder: Path) -> list[EvaluatedRun]:
@@ -191,7 +191,8 @@ def test_the_figure_draws_what_it_says(tmp_path: Path, objects: str, monkeypatch
     assert bad.curve.x[-1] == pytest.approx({"all": 0, "small": 0, "tuned": 4 / 3}[objects], abs=0.01)
 
 
-def test_small_lesions_without_a_limit_are_told(tmp_path: Path) -> None:
+def test_without_a_limit_lesions_below_the_median_are_small(tmp_path: Path) -> None:
     run = replace(three_runs(tmp_path)[0], small_diameter=None)
-    with pytest.raises(SeglossError, match="small_diameter has no value"):
-        run.records("small")
+    diameters = run.records().table.query("is_tum")["diameter"]
+    assert run.small_limit == pytest.approx(diameters.median())
+    assert run.records("small").table.query("is_tum")["diameter"].max() < run.small_limit

@@ -50,7 +50,8 @@ def copy_with_tiny_study(folder: Path) -> Path:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / part)
-    edit(folder / REGISTRY, "train=20, validation=6, test=20", "train=2, validation=1, test=2")
+    sizes = '"train": 20, "validation": 6, "test": 20'
+    edit(folder / REGISTRY, sizes, '"train": 2, "validation": 1, "test": 2')
     edit(folder / REGISTRY, '"lesion_free_fraction": 0.15', '"lesion_free_fraction": 0.0')
     study = yaml.safe_load((folder / STUDY).read_text())
     study["demo"] |= {"losses": ["bce", "fl", "iwbce"], "seeds": [0]}
@@ -82,7 +83,7 @@ def test_the_main_job_makes_figures_tables_and_provenance(finished: Path) -> Non
     assert len(summary) == 1 + 3
     for name in ("weights.pt", "history.csv", "provenance.json", "records.json", "dice.csv"):
         assert (finished / RUN / "iwbce/seed-0" / name).is_file()
-    assert not list(finished.rglob("*.partial"))
+    assert not list(finished.rglob("*.unfinished"))
     assert not list(finished.rglob("checkpoint.pt"))
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.errors import SeglossError
 from lib.evaluation.froc import (
     CORRECTED,
     count_by_case,
@@ -29,6 +29,7 @@ class EvaluatedRun:
     """One run's keys (scale, data set, variant, loss, seed), its evaluation settings and the folder of its results."""
 
     keys: Mapping[str, Any]
+    title: str
     small_diameter: float | None
     size_bins: Sequence[float]
     folder: Path
@@ -39,21 +40,19 @@ class EvaluatedRun:
         return f"{self.keys['dataset']}/{self.keys['variant']}"
 
     def records(self, objects: str = "all") -> Records:
-        """Records of ``all`` or ``small`` objects cut at probability 0.5, or of all cut at the ``tuned`` logit.
-
-        Raises:
-            SeglossError: small objects are asked for and the study does not say what is small.
-        """
+        """Records of ``all`` or ``small`` objects cut at probability 0.5, or of all cut at the ``tuned`` logit."""
         if objects == "tuned":
             return read_records(self.folder / "records_tuned.json")
         records = read_records(self.folder / "records.json")
-        if objects == "all":
-            return records
-        if self.small_diameter is None:
-            raise SeglossError(
-                f"{self.part}: the study's evaluation.small_diameter has no value for this data set"
-            )
-        return small_objects(records, self.small_diameter)
+        return records if objects == "all" else small_objects(records, self.small_limit)
+
+    @cached_property
+    def small_limit(self) -> float:
+        """Diameter in voxels below which a lesion is small: the study's, or else the median of the test lesions."""
+        if self.small_diameter is not None:
+            return self.small_diameter
+        table = self.records().table
+        return float(table.loc[table["is_tum"], "diameter"].median())
 
 
 def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
@@ -94,10 +93,9 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
         "object_dice": numbers["object_dice_mean"],
         "dice_05": dice["dice_05"].mean(),
     }
-    if run.small_diameter:
-        curve = full_curve(count_by_case(run.records("small"), CORRECTED))
-        row["avg_recall_small"] = curve.average_recall().item()
-        row["recall_small"] = curve.recall.max()
+    curve = full_curve(count_by_case(run.records("small"), CORRECTED))
+    row["avg_recall_small"] = curve.average_recall().item()
+    row["recall_small"] = curve.recall.max()
     return row
 
 

@@ -19,7 +19,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-from lib.maps import connected_components
+from lib.datasets.index import Index, IndexedCase, numbered
+from lib.datasets.raw import RawFiles
 from lib.store import Case
 
 LOG_VOLUME_MEAN, LOG_VOLUME_SD = 2.89, 1.62
@@ -39,7 +40,12 @@ NOISE = 4.0
 BIAS = 0.08
 
 
-def prepare(case: str, parameters: dict) -> Case:
+def index(raw: RawFiles, parameters: dict) -> Index:
+    """The cases of the demo scale; there are no raw files."""
+    return numbered("phantom_", **parameters["cases"])
+
+
+def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:
     """Generate the phantom ``case``: the same for the same id and ``parameters["seed"]``."""
     rng = np.random.default_rng([parameters["seed"], zlib.crc32(case.encode())])
     spacing = np.array(SPACINGS[rng.integers(len(SPACINGS))])
@@ -58,7 +64,6 @@ def prepare(case: str, parameters: dict) -> Case:
         label=(lesions > 0).astype(np.uint8),
         spacing=tuple(spacing),
         patient=case,
-        n_lesions=int(connected_components(lesions).max()),
     )
 
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from lib.evaluation.overlap import dice, tuned_threshold
 
 FINE, COARSE = 0.5, 4.0  # mm, standard deviations of the band-pass filter
-BODY = 0.25  # of the largest intensity; darker voxels are outside
+BODY = 0.25  # of the range of intensities; darker voxels are outside
 STEPS = 100
 
 
@@ -22,9 +22,10 @@ def band_pass(image: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     def smooth(values: np.ndarray, sigma: float) -> np.ndarray:
         return ndimage.gaussian_filter(values, sigma / np.array(spacing))
 
-    body = (image[0] > BODY * image[0].max()).astype(np.float32)
-    surroundings = smooth(image[0] * body, COARSE) / np.maximum(smooth(body, COARSE), 1e-3)
-    return (smooth(image[0], FINE) - surroundings) * body
+    first = image[0] - image[0].min()
+    body = (first > BODY * first.max()).astype(np.float32)
+    surroundings = smooth(first * body, COARSE) / np.maximum(smooth(body, COARSE), 1e-3)
+    return (smooth(first, FINE) - surroundings) * body
 
 
 def reference_dice(

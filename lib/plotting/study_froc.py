@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from lib.comparison.summary import EvaluatedRun
-from lib.datasets import DATASETS
 from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve
 from lib.plotting.froc import GROUPS, FrocLine, draw_froc_panel
 from lib.plotting.style import (
@@ -68,14 +67,10 @@ def draw_study_froc(
                 axis.legend(loc="lower right", title=f"loss ({measure})", title_fontsize=9, alignment="right")
             axis.tick_params(labelleft=True)
         row[0].set_ylabel("Recall")
-        row[0].set_title(f"{_title(members[part])}, {_HEADINGS[objects]}", loc="left", weight="bold")
+        row[0].set_title(f"{members[part][0].title}, {_HEADINGS[objects]}", loc="left", weight="bold")
     for axis in axes[-1]:
         axis.set_xlabel("Average FP")
     save_figure(figure, path)
-
-
-def _title(members: Sequence[EvaluatedRun]) -> str:
-    return DATASETS[members[0].keys["dataset"]].title
 
 
 def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
@@ -117,8 +112,8 @@ def _outcome(loss: str, part: str, objects: str, per_run: pd.DataFrame) -> str:
 def _counts(members: Sequence[EvaluatedRun], objects: str) -> str:
     records = members[0].records(objects)
     seeds = sorted({run.keys["seed"] for run in members})
-    limit = f" below {members[0].small_diameter:g} voxels of diameter" if objects == "small" else ""
+    limit = f" below {members[0].small_limit:.3g} voxels of diameter" if objects == "small" else ""
     return (
-        f"{_title(members)}: n = {len(records.cases)} test cases,"
+        f"{members[0].title}: n = {len(records.cases)} test cases,"
         f" {int(records.table['is_tum'].sum())} lesions{limit}; seeds {', '.join(map(str, seeds))}."
     )

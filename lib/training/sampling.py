@@ -18,6 +18,8 @@ Batch = dict[str, np.ndarray]
 class PatchSampler:
     """Maps a step number to a batch of patches: ``image`` (B, C, *patch), ``label`` and each map (B, 1, *patch).
 
+    Maps of several classes are (B, K, *patch).
+
     A case is drawn with probability proportional to its number of lesions, so a case without any is never
     drawn. With probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn
     uniformly; otherwise its place is uniform where the patch fits in the volume, and the volume's centre
@@ -61,7 +63,9 @@ class PatchSampler:
         start = self._start(case, rng)
         patch = {"image": cut(case.array("image"), start, self.patch_size, fill=None)}
         for name in ("label", *self.maps):
-            values = cut(case.array(name), start, self.patch_size)[None]
+            values = cut(case.array(name), start, self.patch_size)
+            if values.ndim == len(self.patch_size):
+                values = values[None]
             patch[name] = (
                 values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
             )

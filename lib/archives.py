@@ -1,0 +1,242 @@
+"""Archives, unpacked whole or not at all. Nothing that an archive says of itself is trusted."""
+
+import gzip
+import re
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from lib.errors import SeglossError
+from lib.files import atomic_path
+
+MAX_RATIO = 200
+"""Largest size of the members in sizes of the archive,"""
+ALLOWANCE = 2**30
+"""plus these bytes."""
+_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+_OFFSET_RANGE = 2**32
+_CHUNK = 2**20
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    struct.error,
+    ValueError,
+    NotImplementedError,
+)
+
+
+def is_archive(path: str) -> bool:
+    """Whether the name says that :func:`extract` can unpack it."""
+    return path.lower().endswith(_ENDINGS)
+
+
+def stem(path: str) -> str:
+    """The path without an archive's ending."""
+    ending = max((ending for ending in _ENDINGS if path.lower().endswith(ending)), key=len, default="")
+    return path.removesuffix(path[len(path) - len(ending) :])
+
+
+def extract(archive: Path, output: Path) -> None:
+    """Unpack ``archive`` to the folder ``output``, which appears, or is replaced, only when it is complete.
+
+    Zips of writers that know no offset beyond 4 GiB (they tell it modulo 2**32) are unpacked too. Left out
+    are ``__MACOSX`` and ``.DS_Store``.
+
+    Raises:
+        SeglossError: the archive is not there, damaged, too large for the disk or suspiciously large; or a
+            member has the name of another or a path that leads out, is encrypted, a device or a link that
+            leads out.
+    """
+    if not archive.is_file():
+        raise SeglossError(f"{archive}: no such archive; download it first")
+    with atomic_path(output) as folder, _damage_told(archive):
+        folder.mkdir()
+        members = _Members(archive, folder)
+        (_unzip if _is_zip(archive.name) else _untar)(archive, members)
+
+
+def check(archive: Path, name: str) -> None:
+    """Read what ``archive``, whose name is ``name``, says of itself: a zip's directory, the whole of a tar.
+
+    Raises:
+        SeglossError: it is cut off or damaged.
+    """
+    with _damage_told(archive):
+        if _is_zip(name):
+            zipfile.ZipFile(archive).close()
+        else:
+            for _ in _tar_members(archive):
+                pass
+
+
+class _Members:
+    """What of an archive may be written below ``folder``."""
+
+    def __init__(self, archive: Path, folder: Path):
+        self.archive = archive
+        self.folder = folder
+        self._limit = MAX_RATIO * archive.stat().st_size + ALLOWANCE
+        self._written = 0
+        self._seen: dict[PurePosixPath, bool] = {}
+
+    def path(self, name: str, is_folder: bool) -> Path | None:
+        """Where the member goes; None for what is left out."""
+        path = PurePosixPath(name)
+        if "__MACOSX" in path.parts or path.name == ".DS_Store":
+            return None
+        if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
+            raise self.refusal(name, "its path leads out of the folder")
+        if "\\" in name or "\0" in name:
+            raise self.refusal(name, "its path has a backslash or a zero byte")
+        is_in_file = not all(self._seen.setdefault(parent, True) for parent in path.parents)
+        if is_in_file or (path in self._seen and not (is_folder and self._seen[path])):
+            raise self.refusal(name, "another member has the same name")
+        self._seen[path] = is_folder
+        return self.folder / path
+
+    def expect(self, size: int) -> None:
+        """Refuse before anything is written what cannot fit."""
+        free = shutil.disk_usage(self.folder).free
+        if size > self._limit:
+            raise SeglossError(
+                f"{self.archive}: unpacks to {size} bytes, {self._limit} are plausible; not unpacked"
+            )
+        if size > free:
+            raise SeglossError(
+                f"{self.archive}: unpacks to {size} bytes, {free} are free at {self.folder.parent}; free space there"
+            )
+
+    def wrote(self, size: int) -> None:
+        self._written += size
+        if self._written > self._limit:
+            raise SeglossError(
+                f"{self.archive}: unpacks to more than the plausible {self._limit} bytes; not unpacked"
+            )
+
+    def refusal(self, name: str, reason: str) -> SeglossError:
+        return SeglossError(
+            f"{self.archive}: member {name!r} is refused: {reason}; unpack the archive by hand"
+        )
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+@contextmanager
+def _damage_told(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGES as error:
+        reason = str(error) or type(error).__name__
+        raise SeglossError(f"{archive}: damaged ({reason}); delete it and run again") from error
+
+
+def _unzip(archive: Path, members: _Members) -> None:
+    with zipfile.ZipFile(archive) as directory, archive.open("rb") as raw:
+        members.expect(sum(entry.file_size for entry in directory.infolist()))
+        for entry in directory.infolist():
+            path = members.path(entry.orig_filename, entry.is_dir())
+            if path is None:
+                continue
+            _refuse_special(entry, members)
+            if entry.is_dir():
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with directory.open(_located(entry, raw)) as content:
+                    _copy(content, path, entry.file_size, members)
+
+
+def _refuse_special(entry: zipfile.ZipInfo, members: _Members) -> None:
+    if entry.flag_bits & 1:
+        raise members.refusal(entry.filename, "it is encrypted")
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise members.refusal(entry.filename, "it is a link or a device")
+
+
+def _located(entry: zipfile.ZipInfo, raw: IO[bytes]) -> zipfile.ZipInfo:
+    """The entry with the offset where its header stands, which may be told modulo ``_OFFSET_RANGE``."""
+    for offset in range(entry.header_offset, -1, -_OFFSET_RANGE):
+        if _header_stands_at(offset, entry, raw):
+            break
+    else:
+        raise zipfile.BadZipFile(f"no header of {entry.filename!r}")
+    located = zipfile.ZipInfo(entry.orig_filename)
+    for known in ("compress_type", "compress_size", "file_size", "CRC", "flag_bits"):
+        setattr(located, known, getattr(entry, known))
+    located.header_offset = offset
+    return located
+
+
+def _header_stands_at(offset: int, entry: zipfile.ZipInfo, raw: IO[bytes]) -> bool:
+    raw.seek(offset)
+    header = raw.read(30)
+    if len(header) < 30 or not header.startswith(b"PK\3\4"):
+        return False
+    name = raw.read(struct.unpack_from("<H", header, 26)[0])
+    return name == entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437", "replace")
+
+
+def _copy(content: IO[bytes], path: Path, size: int, members: _Members) -> None:
+    with path.open("xb") as stream:
+        while chunk := content.read(_CHUNK):
+            members.wrote(len(chunk))
+            stream.write(chunk)
+    if path.stat().st_size != size:
+        raise zipfile.BadZipFile(f"{path.stat().st_size} bytes instead of {size} in {path.name!r}")
+
+
+def _untar(archive: Path, members: _Members) -> None:
+    members.expect(archive.stat().st_size)  # how much it unpacks to is known only when it is unpacked
+    for tar, member in _tar_members(archive):
+        path = members.path(member.name, member.isdir())
+        if path is None:
+            continue
+        members.wrote(member.size if member.isreg() else 0)
+        try:
+            tar.extract(member, members.folder, set_attrs=False, filter="data")
+        except tarfile.FilterError as error:
+            raise members.refusal(member.name, "it is a device or a link that leads out") from error
+
+
+def _tar_members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members one after another; a cut-off archive is told at its end."""
+    with archive.open("rb") as raw, _decompressed(raw) as content:
+        stream = _Stream(content)
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            for member in tar:
+                yield tar, member
+        if stream.last != bytes(tarfile.BLOCKSIZE):
+            raise EOFError("no end of the archive")
+        while stream.read(_CHUNK):  # to the checksum at the end of a compressed one
+            pass
+
+
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+    is_compressed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    return gzip.open(raw) if is_compressed else raw
+
+
+class _Stream:
+    """A stream that keeps what was read last: tarfile takes a cut-off header for the end of the archive."""
+
+    def __init__(self, stream: IO[bytes]):
+        self._stream = stream
+        self.last = b""
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self.last = self._stream.read(size)
+        return self.last

@@ -1,0 +1,68 @@
+"""What the data sets of the boundary loss share (Kervadec et al., MIDL 2019 and MedIA 2021): volumes of one grid,
+scaled per volume, and their in-plane resizing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib.datasets import reading
+from lib.datasets.index import IndexedCase
+from lib.datasets.reading import Volume
+from lib.errors import CaseExcluded
+
+IN_PLANE = (256, 256)
+
+
+def read_aligned(entry: IndexedCase, roles: Sequence[str]) -> list[Volume]:
+    """The 3D volumes of a case, one a role, all on the grid of the first.
+
+    Raises:
+        CaseExcluded: one cannot be read, is not 3D, or lies on another grid.
+    """
+    volumes = []
+    for role in roles:
+        (path,) = entry.files[role]
+        volumes.append(reading.volume_3d(reading.read_volume(path), Path(path).name))
+        reading.check_same_geometry(volumes[0], volumes[-1], role)
+    return volumes
+
+
+def scale(volume: Volume, role: str) -> np.ndarray:
+    """Min-max over the whole volume, float32 in [0, 1].
+
+    Raises:
+        CaseExcluded: it is constant or not finite.
+    """
+    try:
+        return reading.scale_to_unit(volume.array)
+    except CaseExcluded as reason:
+        raise CaseExcluded(f"{role}: {reason}") from reason
+
+
+def resize_in_plane(array: np.ndarray) -> np.ndarray:
+    """Resize a slice (x, y), or every slice of a volume, to 256x256 as the publication's code does.
+
+    Linear between voxel centres, without smoothing, against zeros outside, which darkens the border of a slice that is
+    enlarged; clipped to the range of the values given, so a volume and its slices one by one differ at that border.
+    """
+    from skimage.transform import resize
+
+    size = (*IN_PLANE, *array.shape[2:])
+    return resize(array, size, order=1, mode="constant", preserve_range=True, anti_aliasing=False)
+
+
+def resize_labels_in_plane(array: np.ndarray) -> np.ndarray:
+    """Resize the slices of a mask to 256x256 by nearest neighbours between centres (skimage's order 0)."""
+    return reading.resize_labels(array, (*IN_PLANE, array.shape[2]))
+
+
+def resized_geometry(volume: Volume) -> tuple[tuple[float, ...], np.ndarray]:
+    """Spacing in mm and affine of the volume's grid after its slices were resized to 256x256.
+
+    Old and new slices cover the same field, so new voxel i has its centre at old voxel (i + 0.5) * factor - 0.5.
+    """
+    factors = np.array([*(np.array(volume.array.shape[:2]) / IN_PLANE), 1.0])
+    to_old_voxels = np.diag([*factors, 1.0])
+    to_old_voxels[:3, 3] = factors / 2 - 0.5
+    return tuple((volume.spacing * factors).tolist()), volume.affine @ to_old_voxels

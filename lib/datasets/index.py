@@ -1,0 +1,131 @@
+"""What a data set holds: its cases with their raw files, what was left out and why, and the splits.
+
+This module stays free of heavy imports, because parsing the DAG reads it.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lib.errors import SeglossError
+from lib.files import read_json, write_json
+
+SPLITS = ("train", "validation", "test")
+Parts = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class IndexedCase:
+    """One case before any file of it is read.
+
+    ``files`` maps a role (image, label, ...) to raw files; ``details`` holds what else its preparation needs,
+    as JSON values.
+    """
+
+    patient: str
+    files: dict[str, list[str]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Index:
+    """``cases`` by id, ``splits``: name -> part -> ids, ``excluded``: id -> reason."""
+
+    cases: dict[str, IndexedCase]
+    splits: dict[str, Parts]
+    excluded: dict[str, str] = field(default_factory=dict)
+
+    def checked(self, dataset: str) -> "Index":
+        """This index, its splits cut down to cases that are here; what a split names beyond them is excluded.
+
+        Raises:
+            SeglossError: there is no case, a part names a case twice, or a patient is on two sides of a split.
+        """
+        if not self.cases:
+            raise SeglossError(f"data set {dataset}: no usable case among {len(self.excluded)}{self._why()}")
+        excluded = dict(self.excluded)
+        splits = {}
+        for name, parts in self.splits.items():
+            where = f"data set {dataset}, split {name!r}"
+            _check_disjoint(parts, self.cases, where)
+            for case in (case for part in parts.values() for case in part if case not in self.cases):
+                excluded.setdefault(case, f"named by the split {name!r}, but not among the raw files")
+            splits[name] = {
+                part: tuple(case for case in parts.get(part, ()) if case in self.cases) for part in SPLITS
+            }
+        return Index(self.cases, splits, excluded)
+
+    def _why(self) -> str:
+        return "".join(f"; {case}: {reason}" for case, reason in list(self.excluded.items())[:3])
+
+    def write(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+
+def read_index(path: Path) -> Index:
+    """Read what :meth:`Index.write` wrote.
+
+    Raises:
+        SeglossError: the file is missing or damaged.
+    """
+    content = read_json(path)
+    try:
+        return Index(
+            {case: IndexedCase(**entry) for case, entry in content["cases"].items()},
+            {
+                name: {part: tuple(ids) for part, ids in parts.items()}
+                for name, parts in content["splits"].items()
+            },
+            content["excluded"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error
+
+
+def _check_disjoint(parts: Mapping[str, Iterable[str]], cases: Mapping[str, IndexedCase], where: str) -> None:
+    sides: dict[str, str] = {}
+    for part, ids in parts.items():
+        if part not in SPLITS:
+            raise SeglossError(f"{where}: unknown part {part!r}; its parts are {', '.join(SPLITS)}")
+        if len(set(ids)) != len(list(ids)):
+            raise SeglossError(f"{where}: part {part!r} names a case twice")
+        for case in ids:
+            patient = cases[case].patient if case in cases else case
+            if sides.setdefault(patient, part) != part:
+                raise SeglossError(
+                    f"{where}: patient {patient!r} (case {case!r}) is in {sides[patient]} and in {part};"
+                    " keep all cases of a patient in one part"
+                )
+
+
+def split_by_patient(patients: Mapping[str, str], seed: int, **shares: float) -> Parts:
+    """Draw a split in which all cases of a patient lie in one part.
+
+    Args:
+        patients: case id -> patient.
+        shares: of the patients, for ``validation`` and ``test``; train takes the rest. A part whose share is
+            not 0 gets at least one patient while any is left for train.
+    """
+    names = sorted(set(patients.values()))
+    random.Random(seed).shuffle(names)
+    part_of, first = {}, 0
+    for part in ("test", "validation"):
+        share = shares.get(part, 0.0)
+        count = min(max(round(share * len(names)), bool(share)), len(names) - first - 1)
+        part_of |= dict.fromkeys(names[first : first + count], part)
+        first += max(count, 0)
+    parts: dict[str, list[str]] = {part: [] for part in SPLITS}
+    for case, patient in sorted(patients.items()):
+        parts[part_of.get(patient, "train")].append(case)
+    return {part: tuple(ids) for part, ids in parts.items()}
+
+
+def numbered(prefix: str, **sizes: int) -> Index:
+    """Index of cases without raw files, numbered through the parts of one split ``holdout``."""
+    parts, first = {}, 0
+    for part in SPLITS:
+        parts[part] = tuple(f"{prefix}{number:03d}" for number in range(first, first + sizes[part]))
+        first += sizes[part]
+    return Index({case: IndexedCase(case) for ids in parts.values() for case in ids}, {"holdout": parts})

@@ -1,0 +1,170 @@
+"""A user's own data in the layout of nnU-Net or of the Medical Segmentation Decathlon: what its folder says of it.
+
+This module stays free of heavy imports, because parsing the DAG reads it; ``adapters/own_data.py`` prepares.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lib.datasets import Dataset
+from lib.datasets.index import SPLITS
+from lib.errors import SeglossError
+from lib.files import read_json
+from lib.schema import OwnData
+
+VOLUME_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+IGNORE = "ignore"
+"""Name of the label of voxels that are not annotated, as in nnU-Net."""
+
+
+def own_dataset(name: str, own: OwnData) -> Dataset:
+    """Describe the data set ``name`` by its entry in the configuration and its ``dataset.json``.
+
+    Raises:
+        SeglossError: channels, labels or dimensions are told by neither, or ``dataset.json`` is faulty.
+    """
+    where = f"own_data.{name}"
+    description = Path(own.folder) / "dataset.json"
+    told = read_json(description) if description.is_file() else {}
+    if not isinstance(told, dict):
+        raise SeglossError(f"{where}: {description}: a mapping was expected, found {type(told).__name__}")
+    channels = own.channels or _channels(told, description)
+    labels = _label_values(own.labels or told.get("labels"), where)
+    dimensions = own.dimensions or _dimensions(told, Path(own.folder), own, where)
+    return Dataset(
+        name=name,
+        title=own.title or str(told.get("name") or name),
+        adapter="lib.datasets.adapters.own_data",
+        channels=tuple(channels),
+        classes=tuple(label for label in labels if label != IGNORE),
+        dimensions=dimensions,
+        partly_annotated=IGNORE in labels,
+        parameters={
+            **own.model_dump(mode="json", exclude={"folder", "title", "labels"}),
+            "dimensions": dimensions,
+            "channels": list(channels),
+            "label_values": labels,
+            "training": _training(told, description),
+            "expected": told.get("numTraining"),
+            "split_parts": _split_parts(own.splits) if own.splits else None,
+        },
+    )
+
+
+def _channels(told: Mapping[str, Any], description: Path) -> list[str]:
+    names = told.get("channel_names") or told.get("modality")
+    if not names:
+        return ["image"]
+    if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))):
+        raise SeglossError(
+            f'{description}: channel_names (or modality): a mapping of "0", "1", ... to names was expected,'
+            f" found {names!r}"
+        )
+    return [str(names[str(number)]) for number in range(len(names))]
+
+
+def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
+    """Class name -> values in the mask, in the order of the classes; from nnU-Net's or the Decathlon's form."""
+    if not isinstance(labels, dict) or not labels:
+        raise SeglossError(
+            f"{where}: labels: a mapping such as {{background: 0, lesion: 1}} was expected here or in dataset.json,"
+            f" found {labels!r}"
+        )
+    if all(str(key).isdigit() for key in labels):  # the Decathlon's form: value -> name
+        labels = {name: int(value) for value, name in labels.items()}
+    values = {}
+    for label, given in labels.items():
+        values[str(label)] = [given] if isinstance(given, int) else given
+        if not isinstance(values[str(label)], list) or not all(
+            _is_value(value) for value in values[str(label)]
+        ):
+            raise SeglossError(
+                f"{where}: labels.{label}: whole numbers from 0 to 255 were expected, found {given!r}"
+            )
+    named = [value for of_label in values.values() for value in of_label]
+    if len(set(named)) < len(named):
+        raise SeglossError(
+            f"{where}: labels: a value belongs to two classes; regions that overlap are not supported"
+        )
+    ordered = dict(sorted(values.items(), key=lambda item: (item[0] == IGNORE, min(item[1]))))
+    if 0 not in next(iter(ordered.values())) or len(ordered) - (IGNORE in ordered) < 2:
+        raise SeglossError(
+            f"{where}: labels: background (0) and at least one more were expected, found {labels!r}"
+        )
+    return ordered
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
+
+
+def _dimensions(told: Mapping[str, Any], folder: Path, own: OwnData, where: str) -> int:
+    ending = told.get("file_ending") or own.label or _an_ending(folder)
+    if str(ending).lower().endswith(VOLUME_ENDINGS):
+        return 3
+    if str(ending).lower().endswith(PICTURE_ENDINGS):
+        return 2
+    raise SeglossError(
+        f"{where}: no masks of a known kind in {folder}/labelsTr ({', '.join(VOLUME_ENDINGS + PICTURE_ENDINGS)}),"
+        " and no file_ending in dataset.json; is this the layout of nnU-Net?"
+    )
+
+
+def _an_ending(folder: Path) -> str:
+    files = (path for labels in ("labelsTr", "labels") for path in (folder / labels).glob("[!.]*"))
+    return min((path.name for path in files), default="")
+
+
+def _training(told: Mapping[str, Any], description: Path) -> list[str] | None:
+    """Case ids of the Decathlon's list of training pairs, if there is one."""
+    pairs = told.get("training")
+    if not isinstance(pairs, list):
+        return None
+    try:
+        return [_stem(pair["label"]) for pair in pairs]
+    except (TypeError, KeyError) as error:
+        raise SeglossError(f"{description}: training: pairs of image and label were expected") from error
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return next(
+        (name[: -len(end)] for end in VOLUME_ENDINGS + PICTURE_ENDINGS if name.lower().endswith(end)), name
+    )
+
+
+def _split_parts(path: str) -> dict[str, list[str]]:
+    """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part."""
+    if path.endswith(".csv"):
+        return _parts_of_table(Path(path))
+    content = read_json(Path(path))
+    if (
+        isinstance(content, list)
+        and content
+        and isinstance(content[0], dict)
+        and {"train", "val"} <= set(content[0])
+    ):
+        return {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
+    if not isinstance(content, dict) or not all(isinstance(ids, list) for ids in content.values()):
+        raise SeglossError(
+            f"{path}: a mapping of {', '.join(SPLITS)} to lists of cases was expected, or nnU-Net's list of folds"
+        )
+    return {part: list(map(str, ids)) for part, ids in content.items()}
+
+
+def _parts_of_table(path: Path) -> dict[str, list[str]]:
+    import csv
+
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        parts: dict[str, list[str]] = {}
+        for row in rows:
+            parts.setdefault(row["part"], []).append(row["case"])
+        return parts
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise SeglossError(
+            f"{path}: a table with the columns case and part was expected ({error!r})"
+        ) from error

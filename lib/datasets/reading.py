@@ -1,0 +1,280 @@
+"""Raw files to arrays in their native axis order, and the checks that every case must pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.errors import CaseExcluded
+
+GEOMETRY_TOLERANCE = 1e-3
+"""Largest difference of affines, in mm per voxel and mm, that counts as rounding."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """``array`` with its axes as stored, x first for volumes; ``affine`` (4, 4) to RAS+ mm, None for pictures."""
+
+    array: np.ndarray
+    spacing: tuple[float, ...]
+    affine: np.ndarray | None
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a NIfTI or MetaImage volume: axes (x, y, z[, t]) as stored, scaled as its header says.
+
+    Raises:
+        CaseExcluded: the file cannot be read.
+    """
+    path = Path(path)
+    read = _read_nifti if path.name.endswith((".nii", ".nii.gz")) else _read_with_simpleitk
+    try:
+        volume = read(path)
+    except Exception as error:  # the readers raise whatever they met in a damaged file
+        raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
+    if not all(length > 0 and np.isfinite(length) for length in volume.spacing):
+        raise CaseExcluded(f"{path.name} has spacing {volume.spacing}")
+    return volume
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
+def _read_nifti(path: Path) -> Volume:
+    import nibabel
+
+    image = nibabel.load(path)
+    array = np.asanyarray(image.dataobj)
+    return Volume(
+        array, tuple(map(float, image.header.get_zooms()[:3])), np.asarray(image.affine, dtype=float)
+    )
+
+
+def _read_with_simpleitk(path: Path) -> Volume:
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    image = SimpleITK.ReadImage(str(path))
+    array = SimpleITK.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise CaseExcluded(
+            f"{path.name} has {image.GetNumberOfComponentsPerPixel()} values a voxel, 1 was expected"
+        )
+    dimensions = image.GetDimension()
+    affine = np.eye(4)
+    if dimensions == 3:
+        direction = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+        to_ras = np.diag([-1.0, -1.0, 1.0])  # ITK's world axes point to left and posterior
+        affine[:3, :3], affine[:3, 3] = to_ras @ direction, to_ras @ image.GetOrigin()
+    return Volume(array.transpose(), tuple(image.GetSpacing()), affine)
+
+
+def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
+    """Read a PNG, JPEG, TIFF or BMP: (height, width) or (height, width, channels), values as stored.
+
+    An opacity channel is dropped. A palette is resolved to colours, but ``as_labels`` keeps its numbers.
+
+    Raises:
+        CaseExcluded: the file cannot be read.
+    """
+    import imageio.v3 as imageio
+    from PIL import Image
+
+    try:
+        if as_labels and Path(path).suffix.lower() == ".png":
+            with Image.open(path) as opened:
+                picture = np.asarray(opened)
+        else:
+            picture = np.asarray(imageio.imread(path))
+    except Exception as error:  # the readers raise whatever they met in a damaged file
+        raise CaseExcluded(f"{Path(path).name} cannot be read ({_first_line(error)})") from error
+    if picture.ndim == 3 and picture.shape[2] in (2, 4):
+        picture = picture[..., :-1]
+    return picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+
+
+def grey_levels(picture: np.ndarray, name: str) -> np.ndarray:
+    """The one channel of a picture (height, width) that may be stored as three equal ones.
+
+    Raises:
+        CaseExcluded: it has colours, or another number of axes.
+    """
+    if picture.ndim == 3 and picture.shape[2] == 3 and (picture == picture[..., :1]).all():
+        picture = picture[..., 0]
+    if picture.ndim != 2:
+        raise CaseExcluded(f"{name} has shape {picture.shape} and colours; a grey picture was expected")
+    return picture
+
+
+def colours(picture: np.ndarray, name: str) -> np.ndarray:
+    """A colour picture as channels first: (3, height, width).
+
+    Raises:
+        CaseExcluded: it has no three channels.
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise CaseExcluded(f"{name} has shape {picture.shape}; a picture of three colours was expected")
+    return np.moveaxis(picture, -1, 0)
+
+
+def volume_3d(volume: Volume, name: str) -> Volume:
+    """The volume, without trailing axes of length 1.
+
+    Raises:
+        CaseExcluded: it is not 3D.
+    """
+    array = volume.array
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise CaseExcluded(
+            f"{name} is {array.ndim}D with shape {volume.array.shape}; a 3D volume was expected"
+        )
+    return Volume(array, volume.spacing[:3], volume.affine)
+
+
+def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
+    """Check that ``other`` (the mask, a further channel) lies on the image's grid.
+
+    Raises:
+        CaseExcluded: shape, spacing, origin or axes differ by more than rounding.
+    """
+    dimensions = len(image.spacing)
+    if image.array.shape[:dimensions] != other.array.shape[:dimensions]:
+        raise CaseExcluded(f"image {image.array.shape} and {name} {other.array.shape} differ in shape")
+    if not np.allclose(image.spacing, other.spacing, atol=GEOMETRY_TOLERANCE):
+        raise CaseExcluded(f"image and {name} differ in spacing: {image.spacing} and {other.spacing} mm")
+    if image.affine is not None and other.affine is not None:
+        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(image.array.shape[:3]) - 1)
+        homogeneous = np.c_[corners, np.ones(8)]
+        apart = np.abs(homogeneous @ (image.affine - other.affine)[:3].T).max()
+        if apart > 0.1 * min(image.spacing):
+            raise CaseExcluded(f"image and {name} differ in position or axes by up to {apart:.3g} mm")
+
+
+def labels(array: np.ndarray, allowed: Sequence[int], name: str) -> np.ndarray:
+    """The mask as uint8.
+
+    Raises:
+        CaseExcluded: it holds a value that is not one of ``allowed``.
+    """
+    values = np.unique(array)
+    unknown = [value for value in values.tolist() if value not in allowed]
+    if unknown:
+        told = ", ".join(f"{value:g}" for value in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
+        raise CaseExcluded(f"{name} holds label {told}; known are {', '.join(map(str, allowed))}")
+    return array.astype(np.uint8)
+
+
+def crop_box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """Bounding box of ``mask`` with ``margin`` voxels more on each side, limited to the volume.
+
+    Raises:
+        CaseExcluded: the mask is empty.
+    """
+    from scipy import ndimage
+
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    if not found:
+        raise CaseExcluded("the region to crop to is empty")
+    return tuple(
+        slice(max(part.start - margin, 0), min(part.stop + margin, length))
+        for part, length in zip(found[0], mask.shape, strict=True)
+    )
+
+
+def cropped_affine(affine: np.ndarray | None, box: Sequence[slice]) -> np.ndarray | None:
+    """The affine of a part of the volume that ``affine`` belongs to."""
+    if affine is None:
+        return None
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ [part.start for part in box]
+    return moved
+
+
+def window(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Clip to [low, high] and scale what is left to [0, 1], as float32."""
+    return scale_to_unit(np.clip(array, low, high))
+
+
+def scale_to_unit(array: np.ndarray) -> np.ndarray:
+    """Scale to [0, 1] by the smallest and the largest value, as float32.
+
+    Raises:
+        CaseExcluded: the values are not finite, or all the same.
+    """
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise CaseExcluded("the image holds NaN or infinite values")
+    if low == high:
+        raise CaseExcluded(f"the image is constant ({low:g})")
+    return ((array.astype(np.float32) - np.float32(low)) / np.float32(high - low)).astype(np.float32)
+
+
+def resize(array: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Resize the last ``len(size)`` axes by linear interpolation between centres, without smoothing, as float32.
+
+    What OpenCV's and PyTorch's bilinear interpolation do.
+    """
+    from skimage.transform import resize as skimage_resize
+
+    leading = array.shape[: array.ndim - len(size)]
+    return skimage_resize(
+        array, (*leading, *size), order=1, mode="edge", anti_aliasing=False, preserve_range=True
+    ).astype(np.float32)
+
+
+def resize_labels(array: np.ndarray, size: Sequence[int], centred: bool = True) -> np.ndarray:
+    """Resize a mask by nearest neighbours.
+
+    ``centred=False`` is OpenCV's nearest neighbour, which several publications used: it takes the voxel at the
+    lower end of each new one, and so moves the mask by up to half a new voxel against the image.
+    """
+    offset = 0.5 if centred else 0.0
+    for axis, (old, new) in enumerate(zip(array.shape, size, strict=True)):
+        nearest = np.floor((np.arange(new) + offset) * (old / new)).astype(int)
+        array = array.take(np.minimum(nearest, old - 1), axis=axis)
+    return array
+
+
+def standardise(array: np.ndarray) -> np.ndarray:
+    """Subtract the mean and divide by the standard deviation of the whole array, as float32.
+
+    Raises:
+        CaseExcluded: the values are not finite, or all the same.
+    """
+    if not np.isfinite(array).all():
+        raise CaseExcluded("the image holds NaN or infinite values")
+    if array.min() == array.max():
+        raise CaseExcluded(f"the image is constant ({array.min():g})")
+    return ((array - array.mean(dtype=float)) / array.std(dtype=float)).astype(np.float32)
+
+
+def read_with_mask(image: str, mask: str, allowed: Sequence[int]) -> tuple[Volume, np.ndarray]:
+    """Read a 3D image and the mask on its grid, as uint8.
+
+    Raises:
+        CaseExcluded: one of them cannot be read or is not 3D, they differ in geometry, or the mask holds a value
+            that is not one of ``allowed``.
+    """
+    volume = volume_3d(read_volume(image), "image")
+    other = volume_3d(read_volume(mask), "mask")
+    check_same_geometry(volume, other, "mask")
+    return volume, labels(other.array, allowed, "mask")
+
+
+def read_tiff(path: str | Path) -> np.ndarray:
+    """Read a TIFF as :func:`read_picture` does, also one of LZW or JPEG compression; a palette is resolved.
+
+    Raises:
+        CaseExcluded: the file cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            return np.asarray(opened.convert("RGB") if opened.mode in ("P", "RGBA") else opened)
+    except Exception as error:  # the readers raise whatever they met in a damaged file
+        raise CaseExcluded(f"{Path(path).name} cannot be read ({_first_line(error)})") from error

@@ -1,0 +1,170 @@
+"""A data set at a glance: sizes of lesions, spacings and shapes, and overlays of its cases."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from lib.datasets import IGNORED
+from lib.maps import connected_components
+from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
+from lib.store import StoredCase
+
+COLUMNS, ROWS = 6, 4
+MOST_OVERLAYS = 96
+LONGEST_SIDE = 512  # pixels of an overlay
+
+
+def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], classes: Sequence[str]) -> None:
+    """Write the pages: histograms, then overlays of up to 96 cases, evenly over the data set."""
+    if not cases:
+        save_pages([new_figure(11.5, 2, f"{title}: no case can be used; excluded.csv tells why")], path)
+        return
+    chosen = [cases[i] for i in np.unique(np.linspace(0, len(cases) - 1, MOST_OVERLAYS).round().astype(int))]
+    per_page = COLUMNS * ROWS
+    pages = [_histograms(title, cases)]
+    for first in range(0, len(chosen), per_page):
+        shown = chosen[first : first + per_page]
+        footer = (
+            f"{title}: cases {first + 1} to {first + len(shown)} of {len(chosen)} shown, {len(cases)} in all; each the"
+            " slice with the largest annotated area, outlines of its classes"
+        )
+        pages.append(_overlays(shown, classes, footer))
+    save_pages(pages, path)
+
+
+def _histograms(title: str, cases: Sequence[StoredCase]) -> Figure:
+    diameters = np.concatenate([_diameters(case) for case in cases])
+    spacing = np.array([case.description["spacing"] for case in cases])
+    shape = np.array([case.shape for case in cases])
+    footer = f"{title}: {len(cases)} cases, {len(diameters)} connected components of the foreground"
+    figure = new_figure(11.5, 7.0, footer)
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    (sizes, counts), (spacings, shapes) = figure.subplots(2, 2)
+    if diameters.size:
+        low, high = diameters.min(), diameters.max() * 1.001
+        sizes.hist(diameters, bins=np.geomspace(low, max(high, low * 1.1), 40), color=PALETTE[0])
+        sizes.set_xscale("log")
+        sizes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        sizes.xaxis.set_major_formatter("{x:g}")
+        sizes.xaxis.set_minor_formatter(NullFormatter())
+    unit = "mm" if spacing.shape[1] == 3 else "pixels of the raw picture"
+    sizes.set(xlabel=f"diameter of a component as a ball or disc ({unit})", ylabel="components")
+    lesions = np.array([case.n_lesions for case in cases])
+    counts.hist(lesions, bins=_bins(lesions), color=PALETTE[0])
+    counts.set(xlabel="lesions (components) of a case", ylabel="cases")
+    counts.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes, values, text in ((spacings, spacing, f"spacing ({unit})"), (shapes, shape, "length (voxels)")):
+        axes.hist(
+            list(values.T),
+            bins=25,
+            label=[f"axis {axis}" for axis in range(values.shape[1])],
+            color=PALETTE[: values.shape[1]],
+        )
+        axes.set(xlabel=text, ylabel="cases")
+        axes.legend()
+    return figure
+
+
+def _bins(counts: np.ndarray) -> np.ndarray:
+    """Edges between whole numbers."""
+    step = max(1, int(np.ceil((counts.max() + 1) / 40)))
+    return np.arange(0, counts.max() + 1 + step, step) - 0.5
+
+
+def _diameters(case: StoredCase) -> np.ndarray:
+    """Diameter in mm (pixels in 2D) of the ball (disc) as large as each component."""
+    components = connected_components(case.array("label")[...])
+    size = np.bincount(components.ravel())[1:] * float(np.prod(case.description["spacing"]))
+    return (6 * size / np.pi) ** (1 / 3) if components.ndim == 3 else (4 * size / np.pi) ** 0.5
+
+
+def _overlays(cases: Sequence[StoredCase], classes: Sequence[str], footer: str) -> Figure:
+    rows = -(-len(cases) // COLUMNS)
+    figure = new_figure(15, 2.7 * rows + 0.5, footer)
+    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    for axis, case in zip(axes, cases, strict=False):
+        _overlay(axis, case, len(classes))
+    if len(classes) > 2:
+        handles = [
+            figure.axes[0].plot([], [], color=PALETTE[(k - 1) % len(PALETTE)], label=name)[0]
+            for k, name in enumerate(classes)
+            if k
+        ]
+        figure.legend(handles=handles, loc="outside upper left", ncols=6)
+    return figure
+
+
+def _overlay(axis: Axes, case: StoredCase, n_classes: int) -> None:
+    image, label, aspect = _shown_slice(case)
+    scaled = _to_display(image)
+    axis.imshow(scaled, cmap=None if scaled.ndim == 3 else "gray", aspect=aspect, interpolation="nearest")
+    for number in range(1, n_classes):
+        if (label == number).any() and not (label == number).all():
+            colour = PALETTE[(number - 1) % len(PALETTE)] if n_classes > 2 else "#E83F6F"
+            axis.contour(label == number, levels=[0.5], colors=[colour], linewidths=0.8)
+    if (label == IGNORED).any():
+        axis.contourf(label == IGNORED, levels=[0.5, 1.5], colors=[QUIET], alpha=0.4)
+    axis.set_title(case.name if len(case.name) < 24 else f"...{case.name[-20:]}", size=8)
+
+
+def _shown_slice(case: StoredCase) -> tuple[np.ndarray, np.ndarray, float]:
+    """Image (rows, columns[, colours]), label and the pixels' height over width."""
+    label = case.array("label")[...]
+    image = case.array("image")
+    spacing = case.description["spacing"]
+    if label.ndim == 3:
+        z = _fullest_slice(label)
+        # x runs to the right and y upwards, as the volume's first axes do
+        label, image = np.flipud(label[..., z].T), np.flipud(np.asarray(image[0, :, :, z]).T)
+        aspect = spacing[1] / spacing[0]
+    else:
+        image = np.asarray(image[...])
+        image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
+        aspect = 1.0
+    step = max(1, max(label.shape) // LONGEST_SIDE)
+    return image[::step, ::step], label[::step, ::step], aspect
+
+
+def _fullest_slice(label: np.ndarray) -> int:
+    area = ((label > 0) & (label != IGNORED)).sum(axis=(0, 1))
+    return int(area.argmax()) if area.any() else label.shape[-1] // 2
+
+
+def _to_display(image: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(image, [0.5, 99.5])
+    return np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+
+
+def case_table(
+    cases: Sequence[StoredCase], splits: dict[str, dict[str, Sequence[str]]], classes: Sequence[str]
+) -> pd.DataFrame:
+    """One row per usable case: patient, part in each split, geometry, voxels of each class, checksums."""
+    part_of = {
+        name: {case: part for part, ids in parts.items() for case in ids} for name, parts in splits.items()
+    }
+    rows = []
+    for case in cases:
+        told = case.description
+        rows.append(
+            {
+                "case": case.name,
+                "patient": told["patient"],
+                **{f"split {name}": parts.get(case.name, "") for name, parts in part_of.items()},
+                "channels": told["channels"],
+                "shape": "x".join(map(str, told["shape"])),
+                "spacing": "x".join(f"{length:.4g}" for length in told["spacing"]),
+                "lesions": told["n_lesions"],
+                **{f"voxels {name}": told["class_voxels"].get(str(k), 0) for k, name in enumerate(classes)},
+                "voxels not annotated": told["class_voxels"].get(str(IGNORED), 0),
+                "sha256 image": told["sha256"]["image"],
+                "sha256 label": told["sha256"]["label"],
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,31 @@
+"""Tell what a prepared data set holds, what was left out of it and why, and show its cases."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(prepared: Path, title: str, classes: list, table: Path, excluded: Path, figure: Path) -> None:
+    import logging
+
+    import pandas as pd
+
+    from lib.datasets.index import read_index
+    from lib.files import write_text
+    from lib.plotting.data_report import case_table, draw_data_report
+    from lib.store import StoredCase
+
+    index = read_index(prepared / "index.json")
+    cases = [StoredCase(prepared / case) for case in index.cases]
+    used = [case for case in cases if not case.excluded]
+    reasons = {**index.excluded, **{case.name: case.excluded for case in cases if case.excluded}}
+    write_text(table, case_table(used, index.splits, classes).to_csv(index=False))
+    write_text(excluded, pd.DataFrame(reasons.items(), columns=["case", "reason"]).to_csv(index=False))
+    draw_data_report(figure, title, used, classes)
+    logging.getLogger("lib").info("%d cases used, %d excluded", len(used), len(reasons))
+
+
+if __name__ == "__main__":
+    run(main)

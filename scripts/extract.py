@@ -1,0 +1,17 @@
+"""Unpack one archive to a folder."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(archive: Path, output: Path) -> None:
+    from lib.archives import extract
+
+    extract(archive, output)
+
+
+if __name__ == "__main__":
+    run(main)
