@@ -1,19 +1,17 @@
-"""Phantoms, maps and the store."""
+"""Phantoms and the store."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import store_case
-from scipy import ndimage
 
 from lib.datasets import DATASETS, SPLITS
 from lib.datasets.index import IndexedCase
 from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import read_json
-from lib.maps import connected_components, published_distance, voronoi_cells
+from lib.maps import connected_components
 from lib.store import Case, StoredCase, cut, open_array, write_array, write_case
 
 PARAMETERS = DATASETS["phantom_lesions"].parameters
@@ -74,67 +72,6 @@ def test_splits_share_no_case() -> None:
             assert set(parts) == set(SPLITS)
             cases = [case for part in parts.values() for case in part]
             assert len(cases) == len(set(cases))
-
-
-@pytest.mark.parametrize("shape", [(20, 21), (12, 13, 14)])
-def test_components_equal_scipy(shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(0)
-    for density in (0, 0.05, 0.2, 1):
-        label = (rng.random(shape) < density) * rng.integers(1, 3, shape)
-        ours = connected_components(label)
-        reference, count = ndimage.label(label > 0, np.ones((3,) * len(shape)))
-        assert ours.max() == count
-        pairs = {*zip(ours.ravel().tolist(), reference.ravel().tolist(), strict=True)}
-        assert len(pairs) == count + bool((label == 0).any())  # one to one
-        assert (ours > 0).sum() == (label > 0).sum()
-
-
-def test_components_of_a_batch_are_refused() -> None:
-    with pytest.raises(SeglossError, match="2D or 3D"):
-        connected_components(np.zeros((1, 2, 3, 4)))
-
-
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (0.9, 0.9, 3.0)])
-def test_published_distance_equals_scipy(spacing: tuple[float, ...]) -> None:
-    grid = np.indices((12, 16, 20)) - np.array([5, 8, 11])[:, None, None, None]
-    mask = (grid**2 / np.array([9, 16, 25])[:, None, None, None]).sum(0) <= 1
-    outside, inside = (ndimage.distance_transform_edt(m, sampling=spacing) for m in (~mask, mask))
-    np.testing.assert_allclose(published_distance(mask, spacing), outside - (inside - 1) * mask, atol=2e-5)
-
-
-def test_published_distance_equals_golden_values(shared: Path) -> None:
-    golden = json.loads((shared / "golden/boundary_loss.json").read_text())["distance_maps"]
-    i, j = np.indices((16, 16))
-    disk = (i - 8) ** 2 + (j - 7) ** 2 <= 16
-    for spacing in (1, 0.5):
-        expected = golden[f"disk16/dtype=float32/res=({spacing},{spacing})"]["class1"]
-        distance = published_distance(disk, (spacing, spacing))
-        assert distance.sum(dtype=float) == pytest.approx(expected["sum"], rel=1e-6)
-        for place, value in expected["voxels"].items():
-            assert distance[tuple(map(int, place.split(",")))] == pytest.approx(value, abs=1e-6)
-
-
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 1.0, 0.5)])
-def test_voronoi_cells_belong_to_the_nearest_component(spacing: tuple[float, ...]) -> None:
-    label = np.random.default_rng(4).random((7, 9, 8)) < 0.03
-    components = connected_components(label)
-    voxels = np.argwhere(components)
-    cells = voronoi_cells(label, spacing)
-    for place in np.ndindex(label.shape):
-        distances = np.linalg.norm((voxels - place) * spacing, axis=1)
-        nearest = {components[tuple(voxel)] for voxel in voxels[np.isclose(distances, distances.min())]}
-        assert cells[place] in nearest
-    assert (cells[label] == components[label]).all()
-
-
-def test_a_volume_without_component_is_no_cell() -> None:
-    assert not voronoi_cells(np.zeros((4, 5)), (1.0, 1.0)).any()
-    assert (voronoi_cells(np.ones((4, 5)), (1.0, 1.0)) == 1).all()
-
-
-def test_masks_without_a_border_have_no_distance() -> None:
-    for mask in (np.zeros((4, 5)), np.ones((3, 4, 5))):
-        assert not published_distance(mask, (1.0,) * mask.ndim).any()
 
 
 def test_a_case_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ This module stays free of heavy imports, because parsing the DAG reads it.
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,17 @@ def split_by_patient(patients: Mapping[str, str], seed: int, **shares: float) ->
     for case, patient in sorted(patients.items()):
         parts[part_of.get(patient, "train")].append(case)
     return {part: tuple(ids) for part, ids in parts.items()}
+
+
+def drawn_index(
+    files: Mapping[str, dict[str, list[str]]],
+    excluded: dict[str, str],
+    patient_of: Callable[[str], str] = str,
+) -> Index:
+    """Index of cases for which nobody published a split: ``holdout``, 70, 10 and 20 % of the patients, seed 0."""
+    cases = {case: IndexedCase(patient_of(case), of_case) for case, of_case in files.items()}
+    patients = {case: entry.patient for case, entry in cases.items()}
+    return Index(cases, {"holdout": split_by_patient(patients, 0, validation=0.1, test=0.2)}, excluded)
 
 
 def numbered(prefix: str, **sizes: int) -> Index:

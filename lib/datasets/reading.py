@@ -1,11 +1,12 @@
 """Raw files to arrays in their native axis order, and the checks that every case must pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lib.datasets.index import IndexedCase
 from lib.errors import CaseExcluded
 
 GEOMETRY_TOLERANCE = 1e-3
@@ -79,15 +80,12 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
     Raises:
         CaseExcluded: the file cannot be read.
     """
-    import imageio.v3 as imageio
     from PIL import Image
 
     try:
-        if as_labels and Path(path).suffix.lower() == ".png":
-            with Image.open(path) as opened:
-                picture = np.asarray(opened)
-        else:
-            picture = np.asarray(imageio.imread(path))
+        with Image.open(path) as opened:
+            has_palette = opened.mode == "P" and not as_labels
+            picture = np.asarray(opened.convert("RGB") if has_palette else opened)
     except Exception as error:  # the readers raise whatever they met in a damaged file
         raise CaseExcluded(f"{Path(path).name} cannot be read ({_first_line(error)})") from error
     if picture.ndim == 3 and picture.shape[2] in (2, 4):
@@ -154,6 +152,29 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
             raise CaseExcluded(f"image and {name} differ in position or axes by up to {apart:.3g} mm")
 
 
+def read_aligned(files: Mapping[str, str]) -> list[Volume]:
+    """Read the 3D volumes of a case, by role, all on the grid of the first.
+
+    Raises:
+        CaseExcluded: one cannot be read, is not 3D, or lies on another grid.
+    """
+    volumes: list[Volume] = []
+    for role, path in files.items():
+        volumes.append(volume_3d(read_volume(path), role))
+        check_same_geometry(volumes[0], volumes[-1], role)
+    return volumes
+
+
+def read_with_mask(entry: IndexedCase, allowed: Sequence[int]) -> tuple[Volume, np.ndarray]:
+    """Read the 3D ``image`` of a case and its ``label`` on the same grid, as uint8.
+
+    Raises:
+        CaseExcluded: as :func:`read_aligned`, or the mask holds a value that is not one of ``allowed``.
+    """
+    image, mask = read_aligned({"image": entry.files["image"][0], "mask": entry.files["label"][0]})
+    return image, labels(mask.array, allowed, "the mask")
+
+
 def labels(array: np.ndarray, allowed: Sequence[int], name: str) -> np.ndarray:
     """The mask as uint8.
 
@@ -205,12 +226,32 @@ def scale_to_unit(array: np.ndarray) -> np.ndarray:
     Raises:
         CaseExcluded: the values are not finite, or all the same.
     """
+    check_varied(array)
+    low, high = np.float32(array.min()), np.float32(array.max())
+    return (array.astype(np.float32) - low) / (high - low)
+
+
+def standardise(array: np.ndarray) -> np.ndarray:
+    """Subtract the mean and divide by the standard deviation of the whole array, as float32.
+
+    Raises:
+        CaseExcluded: the values are not finite, or all the same.
+    """
+    check_varied(array)
+    return ((array - array.mean(dtype=float)) / array.std(dtype=float)).astype(np.float32)
+
+
+def check_varied(array: np.ndarray) -> None:
+    """Check that intensities tell something.
+
+    Raises:
+        CaseExcluded: the values are not finite, or all the same.
+    """
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise CaseExcluded("the image holds NaN or infinite values")
     if low == high:
         raise CaseExcluded(f"the image is constant ({low:g})")
-    return ((array.astype(np.float32) - np.float32(low)) / np.float32(high - low)).astype(np.float32)
 
 
 def resize(array: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -237,44 +278,3 @@ def resize_labels(array: np.ndarray, size: Sequence[int], centred: bool = True) 
         nearest = np.floor((np.arange(new) + offset) * (old / new)).astype(int)
         array = array.take(np.minimum(nearest, old - 1), axis=axis)
     return array
-
-
-def standardise(array: np.ndarray) -> np.ndarray:
-    """Subtract the mean and divide by the standard deviation of the whole array, as float32.
-
-    Raises:
-        CaseExcluded: the values are not finite, or all the same.
-    """
-    if not np.isfinite(array).all():
-        raise CaseExcluded("the image holds NaN or infinite values")
-    if array.min() == array.max():
-        raise CaseExcluded(f"the image is constant ({array.min():g})")
-    return ((array - array.mean(dtype=float)) / array.std(dtype=float)).astype(np.float32)
-
-
-def read_with_mask(image: str, mask: str, allowed: Sequence[int]) -> tuple[Volume, np.ndarray]:
-    """Read a 3D image and the mask on its grid, as uint8.
-
-    Raises:
-        CaseExcluded: one of them cannot be read or is not 3D, they differ in geometry, or the mask holds a value
-            that is not one of ``allowed``.
-    """
-    volume = volume_3d(read_volume(image), "image")
-    other = volume_3d(read_volume(mask), "mask")
-    check_same_geometry(volume, other, "mask")
-    return volume, labels(other.array, allowed, "mask")
-
-
-def read_tiff(path: str | Path) -> np.ndarray:
-    """Read a TIFF as :func:`read_picture` does, also one of LZW or JPEG compression; a palette is resolved.
-
-    Raises:
-        CaseExcluded: the file cannot be read.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as opened:
-            return np.asarray(opened.convert("RGB") if opened.mode in ("P", "RGBA") else opened)
-    except Exception as error:  # the readers raise whatever they met in a damaged file
-        raise CaseExcluded(f"{Path(path).name} cannot be read ({_first_line(error)})") from error

@@ -173,15 +173,10 @@ def _classes(mask: np.ndarray, label_values: dict[str, list[int]]) -> np.ndarray
 
 
 def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str, Any]) -> np.ndarray:
-    if not np.isfinite(channel).all():
-        raise CaseExcluded("the image holds NaN or infinite values")
     inside = channel if region is None else channel[region]
     if not inside.size:
         raise CaseExcluded("the region is empty")
-    if inside.min() == inside.max():
-        raise CaseExcluded(
-            f"the image is constant ({inside.min():g})" + ("" if region is None else " within its region")
-        )
+    reading.check_varied(inside)
     if parameters["window"]:
         low, high = parameters["window"]
         scaled = (np.clip(channel, low, high).astype(np.float32) - low) / (high - low)

@@ -1,31 +1,12 @@
-"""What the data sets of the boundary loss share (Kervadec et al., MIDL 2019 and MedIA 2021): volumes of one grid,
-scaled per volume, and their in-plane resizing."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""What the data sets of the boundary loss share (Kervadec et al., MIDL 2019 and MedIA 2021): scaling and resizing."""
 
 import numpy as np
 
 from lib.datasets import reading
-from lib.datasets.index import IndexedCase
 from lib.datasets.reading import Volume
 from lib.errors import CaseExcluded
 
 IN_PLANE = (256, 256)
-
-
-def read_aligned(entry: IndexedCase, roles: Sequence[str]) -> list[Volume]:
-    """The 3D volumes of a case, one a role, all on the grid of the first.
-
-    Raises:
-        CaseExcluded: one cannot be read, is not 3D, or lies on another grid.
-    """
-    volumes = []
-    for role in roles:
-        (path,) = entry.files[role]
-        volumes.append(reading.volume_3d(reading.read_volume(path), Path(path).name))
-        reading.check_same_geometry(volumes[0], volumes[-1], role)
-    return volumes
 
 
 def scale(volume: Volume, role: str) -> np.ndarray:

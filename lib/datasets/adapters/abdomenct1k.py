@@ -1,0 +1,32 @@
+"""AbdomenCT-1K: liver, kidneys, spleen and pancreas on CT (Ma et al., TPAMI 2022).
+
+`Case_<n>_0000.nii.gz` are the images of three parts, `Case_<n>.nii.gz` the masks; the cases of its test set have no
+public mask and are excluded. Native axes and spacing, nothing is cropped. The set took scans of LiTS, MSD, KiTS
+and NIH Pancreas in: it is no independent test for a network trained on those. ``holdout`` is drawn once by case: 70 %
+train, 10 % validation, 20 % test.
+
+Parameter ``window``: HU to clip to; then the image is scaled to [0, 1] by smallest and largest value.
+"""
+
+from typing import Any
+
+from lib.datasets.index import Index, IndexedCase, drawn_index
+from lib.datasets.raw import RawFiles
+from lib.datasets.reading import read_with_mask, window
+from lib.store import Case
+
+PATTERNS = {"image": r"(?P<id>Case_\d+)_0000\.nii\.gz", "label": r"(?P<id>Case_\d+)\.nii\.gz"}
+LABELS = range(5)
+
+
+def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
+    """Pair images and masks by the number in their names."""
+    return drawn_index(*raw.cases(PATTERNS))
+
+
+def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
+    """Read one case and scale its intensities."""
+    image, mask = read_with_mask(entry, LABELS)
+    return Case(
+        window(image.array, *parameters["window"])[None], mask, image.spacing, entry.patient, image.affine
+    )

@@ -1,0 +1,68 @@
+"""What the data sets of pictures share: reading an image and its mask, and resizing both.
+
+Axes are (row, column). Spacing counts pixels of the file: (1, 1), and after resizing its height and width over the new
+ones. Grey levels are divided by the largest that their type holds, 255 for 8 bits.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib.datasets import reading
+from lib.errors import CaseExcluded
+from lib.store import Case
+
+
+def read_colours(path: str) -> np.ndarray:
+    """Red, green and blue as whole numbers: (3, height, width)."""
+    return reading.colours(reading.read_picture(path), Path(path).name)
+
+
+def read_grey(path: str) -> np.ndarray:
+    """Grey levels as whole numbers: (1, height, width)."""
+    return reading.grey_levels(reading.read_picture(path), Path(path).name)[None]
+
+
+def read_foreground(path: str, above: int = 0) -> np.ndarray:
+    """Where a mask is brighter than ``above`` in any of its channels: (height, width), bool."""
+    bright = reading.read_picture(path) > above
+    return bright.any(axis=-1) if bright.ndim == 3 else bright
+
+
+def make_case(
+    image: np.ndarray,
+    label: np.ndarray,
+    patient: str,
+    size: Sequence[int] | None = None,
+    centred: bool = True,
+) -> Case:
+    """A case of an image of whole numbers and its mask, resized to ``size`` (height, width) if there is one.
+
+    Images are interpolated linearly between pixel centres without smoothing and, unlike OpenCV's, not rounded to whole
+    grey levels; masks by nearest neighbours, with OpenCV's offset unless ``centred``.
+
+    Raises:
+        CaseExcluded: image and mask differ in shape, or the image is not of unsigned whole numbers.
+    """
+    if image.shape[1:] != label.shape:
+        raise CaseExcluded(f"image {image.shape[1:]} and mask {label.shape} differ in shape")
+    if image.dtype.kind != "u":
+        raise CaseExcluded(f"the image holds {image.dtype} values; grey levels of 8 or 16 bits were expected")
+    brightest, spacing, label = np.float32(np.iinfo(image.dtype).max), (1.0, 1.0), label.astype(np.uint8)
+    if size:
+        spacing = tuple(old / new for old, new in zip(label.shape, size, strict=True))
+        image = np.stack([reading.resize(channel, size) for channel in image])
+        label = reading.resize_labels(label, size, centred)
+    return Case(image.astype(np.float32) / brightest, label, spacing, patient)
+
+
+def check_shown(mask: np.ndarray, what: str) -> np.ndarray:
+    """The mask, where every picture shows ``what``.
+
+    Raises:
+        CaseExcluded: it is empty.
+    """
+    if not mask.any():
+        raise CaseExcluded(f"the mask is empty; every picture of this data set shows a {what}")
+    return mask

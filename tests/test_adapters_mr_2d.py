@@ -1,0 +1,665 @@
+"""Adapters of MR, perfusion and picture data sets: official layouts to cases, against computations by hand."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nibabel
+import numpy as np
+import official_mr_2d as official
+import pytest
+from official_mr_2d import Tree, block, nifti, picture
+from PIL import Image
+
+from lib.datasets import DATASETS
+from lib.datasets.index import Index
+from lib.datasets.raw import RawFiles
+from lib.errors import CaseExcluded, SeglossError
+from lib.maps import IGNORED
+from lib.store import Case, write_case
+
+Unpack = Callable[..., RawFiles]
+WMH = {"Utrecht": [0, 2], "Singapore": [50, 51], "GE3T": [100, 102]}
+RETINAL = {"train": ["10_left", "10_right", "13_left"], "val": ["15_left"], "test": ["16_left", "17_left"]}
+CITIES = {
+    "bochum": "train",
+    "aachen": "train",
+    "ulm": "train",
+    "jena": "train",
+    "bremen": "train",
+    "lindau": "val",
+}
+CXR = [f"CHNCXR_{number:04d}_{number % 2}" for number in range(1, 11)]
+TREES: dict[str, Tree] = {
+    "wmh2017": official.wmh2017(WMH),
+    "isles2018": official.isles2018([1, 2, 3, 10]),
+    "acdc": official.acdc([1, 2, 3, 4, 101]),
+    "isic2017": official.isic2017(Training=[0, 3], Validation=[1], Test_v2=[2]),
+    "shenzhen": official.shenzhen(CXR, ["CHNCXR_0662_1"]),
+    "montgomery": official.montgomery([f"MCUCXR_{number:04d}_0" for number in range(1, 6)]),
+    "retinal_lesions": official.retinal_lesions(RETINAL),
+    "cityscapes": official.cityscapes(CITIES | {"berlin": "test"}),
+    "cvc_clinicdb": official.cvc_clinicdb([1, 25, 26, 51, 205, 206, 591, 592, 612]),
+    "kvasir_seg": official.kvasir_seg([f"cju0qkwl35piu0993l0dewei{number}" for number in range(6)]),
+    "idrid": official.idrid(range(1, 12), [55, 56]),
+}
+TREES |= {f"{name}_corrected": TREES[name] for name in ("wmh2017", "acdc", "retinal_lesions")}
+
+
+@pytest.fixture
+def unpack(tmp_path: Path) -> Unpack:
+    return lambda tree, tar=False: official.unpacked(tmp_path, tree, tar)
+
+
+def adapter(name: str) -> ModuleType:
+    return import_module(DATASETS[name].adapter)
+
+
+def indexed(name: str, raw: RawFiles) -> Index:
+    return adapter(name).index(raw, DATASETS[name].parameters).checked(name)
+
+
+def prepared(name: str, raw: RawFiles, case: str, **parameters: Any) -> Case:
+    entry = indexed(name, raw).cases[case]
+    return adapter(name).prepare(case, entry, DATASETS[name].parameters | parameters)
+
+
+def stored(tree: Tree, ending: str) -> np.ndarray:
+    """What a file of the tree holds, read by its own library: the only one whose path ends so."""
+    (path,) = [path for path in tree if path.endswith(ending)]
+    if ".nii" in ending:
+        content = tree[path] if ending.endswith(".nii") else official.gzip.decompress(tree[path])
+        return np.asarray(nibabel.Nifti1Image.from_bytes(content).dataobj)
+    return np.asarray(Image.open(io.BytesIO(tree[path])))
+
+
+def linear(old: int, new: int, outside: str) -> np.ndarray:
+    """Weights (new, old) of linear interpolation between centres, by its definition."""
+    at = (np.arange(new)[:, None] + 0.5) * old / new - 0.5
+    at = np.clip(at, 0, old - 1) if outside == "edge" else at
+    return np.maximum(0, 1 - abs(at - np.arange(old)))
+
+
+def resized(array: np.ndarray, size: tuple[int, int], outside: str) -> np.ndarray:
+    """The first two axes resized linearly."""
+    rows, columns = (linear(old, new, outside) for old, new in zip(array.shape, size, strict=False))
+    return np.einsum("ai,bj,ij...->ab...", rows, columns, array.astype(float))
+
+
+def nearest(mask: np.ndarray, size: tuple[int, int], centred: bool) -> np.ndarray:
+    rows, columns = (
+        [((2 * i + 1) * old) // (2 * new) if centred else (i * old) // new for i in range(new)]
+        for old, new in zip(mask.shape, size, strict=False)
+    )
+    return mask[rows][:, columns]
+
+
+def unit(array: np.ndarray) -> np.ndarray:
+    return (array - array.min()) / (array.max() - array.min())
+
+
+# every data set
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_official_archive_becomes_the_cases_that_the_registry_promises(
+    name: str, unpack: Unpack, tmp_path: Path
+) -> None:
+    dataset, raw = DATASETS[name], unpack(TREES[name], tar=name == "acdc")
+    found = indexed(name, raw)
+    assert tuple(found.splits) == dataset.splits
+    for parts in found.splits.values():
+        assert sorted(case for ids in parts.values() for case in ids) == sorted(found.cases)
+    for case, entry in list(found.cases.items())[:3]:
+        made = adapter(name).prepare(case, entry, dataset.parameters)
+        assert made.image.shape == (len(dataset.channels), *made.label.shape)
+        assert made.label.ndim == len(made.spacing) == dataset.dimensions
+        assert made.image.dtype == np.float32
+        assert made.label.dtype == np.uint8
+        assert made.image.min() >= 0 and made.image.max() <= 1
+        assert set(np.unique(made.label)) <= {*range(len(dataset.classes)), IGNORED}
+        assert (made.affine is None) == (dataset.dimensions == 2)
+        write_case(tmp_path / "case", case, made)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_other_folder_without_the_official_files_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(SeglossError):
+        indexed(name, RawFiles([tmp_path]))
+
+
+# the boundary loss's data sets
+
+DRAWN = {
+    "wmh2017": [54, 24, 48, 56, 26, 2, 16, 32, 31, 25],
+    "isles2018": [49, 53, 5, 33, 65, 62, 51, 38, 61, 45, 74, 27, 64, 17, 36, 12, 79, 32, 68, 90],
+    "acdc": [23, 8, 11, 7, 48, 13, 1, 91, 94, 54, 16, 63, 52, 41, 80, 2, 47, 87, 78, 66, 19, 6, 24, 10, 59],
+}
+
+
+def full_index(name: str, folder: Path) -> Index:
+    """The index of all official file names, with nothing in the files."""
+    tree = {
+        "wmh2017": lambda: official.wmh2017(official.WMH_SUBJECTS),
+        "isles2018": lambda: official.isles2018(range(1, 95)),
+        "acdc": lambda: official.acdc(range(1, 151)),
+    }[name]()
+    for path in tree:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    return indexed(name, RawFiles([folder]))
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out", "others"), [("wmh2017", 10, 40), ("isles2018", 20, 54), ("acdc", 25, 65)]
+)
+def test_published_split_holds_the_published_draw(
+    name: str, held_out: int, others: int, tmp_path: Path
+) -> None:
+    found = full_index(name, tmp_path)
+    patients = sorted({entry.patient for entry in found.cases.values()})
+    for split in ("published", "holdout"):
+        test = {found.cases[case].patient for case in found.splits[split]["test"]}
+        assert test == {patients[number] for number in DRAWN[name]}
+    assert found.splits["published"]["validation"] == ()
+    of_part = {
+        part: {found.cases[case].patient for case in cases} for part, cases in found.splits["holdout"].items()
+    }
+    assert len(of_part["test"]) == held_out
+    assert len(of_part["train"]) == others
+    assert len(of_part["validation"]) == len(patients) - held_out - others
+    assert not found.excluded
+
+
+def test_drawn_indices_are_the_golden_ones(shared: Path) -> None:
+    golden = json.loads((shared / "golden/boundary_loss.json").read_text())["splits"]
+    recorded = [value for value in golden.values() if isinstance(value, list)]
+    assert sorted(recorded) == sorted(DRAWN.values())
+
+
+def test_incomplete_subject_does_not_move_the_draw(tmp_path: Path) -> None:
+    full = full_index("wmh2017", tmp_path)
+    (tmp_path / "training/Utrecht/11/wmh.nii.gz").unlink()
+    found = indexed("wmh2017", RawFiles([tmp_path]))
+    assert found.excluded == {"11": "no mask among the raw files"}
+    assert set(full.splits["published"]["test"]) - {"11"} == set(found.splits["published"]["test"])
+
+
+@pytest.mark.parametrize("dataverse", [True, False])
+def test_wmh_subjects_are_the_training_ones_of_either_archive(dataverse: bool, unpack: Unpack) -> None:
+    found = indexed("wmh2017", unpack(official.wmh2017(WMH, dataverse)))
+    assert set(found.cases) == {"0", "2", "50", "51", "100", "102"}
+    assert found.excluded == {}
+
+
+def test_wmh_as_published(unpack: Unpack) -> None:
+    made = prepared("wmh2017", unpack(TREES["wmh2017"]), "50")
+    for channel, name in enumerate(("FLAIR", "T1")):
+        volume = unit(stored(TREES["wmh2017"], f"/50/pre/{name}.nii.gz").astype(float))
+        assert np.allclose(made.image[channel], resized(volume, (256, 256), "zero"), atol=2e-6)
+    mask = nearest(official.wmh_mask(50), (256, 256), centred=True)
+    assert np.array_equal(made.label, mask == 1)
+    assert made.spacing == pytest.approx((0.9 * 12 / 256, 1.1 * 9 / 256, 3))
+
+
+def test_resized_grid_covers_the_same_field(unpack: Unpack) -> None:
+    made = prepared("wmh2017", unpack(TREES["wmh2017"]), "50")
+    for corner, of_new in (((-0.5, -0.5, 0), (-0.5, -0.5, 0)), ((11.5, 8.5, 2), (255.5, 255.5, 2))):
+        assert np.allclose(official.AFFINE @ [*corner, 1], made.affine @ [*of_new, 1])
+    assert np.allclose(np.linalg.norm(made.affine[:3, :3], axis=0), made.spacing)
+
+
+def test_wmh_corrected_keeps_the_grid_and_ignores_other_pathology(unpack: Unpack) -> None:
+    made = prepared("wmh2017_corrected", unpack(TREES["wmh2017"]), "50")
+    mask = official.wmh_mask(50)
+    assert np.array_equal(made.label, np.where(mask == 2, IGNORED, mask))
+    assert np.allclose(
+        made.image[1], unit(stored(TREES["wmh2017"], "/50/pre/T1.nii.gz").astype(float)), atol=1e-6
+    )
+    assert made.spacing == pytest.approx((0.9, 1.1, 3))
+    assert np.allclose(made.affine, official.AFFINE)
+
+
+def test_isles_scales_five_maps_on_their_own_grid(unpack: Unpack) -> None:
+    made = prepared("isles2018", unpack(TREES["isles2018"]), "case_10")
+    tree = {path: content for path, content in TREES["isles2018"].items() if "TRAINING/case_10/" in path}
+    for channel, name in enumerate(("CT", "CT_CBF", "CT_CBV", "CT_MTT", "CT_Tmax")):
+        (path,) = [path for path in tree if f".{name}." in path]
+        assert np.allclose(made.image[channel], unit(stored(tree, path).astype(float)), atol=1e-6)
+    assert np.array_equal(made.label, block(16, 16, 2))
+    assert made.spacing == pytest.approx((0.9, 1.1, 3))
+    assert np.allclose(made.affine, official.AFFINE)
+
+
+def test_acdc_as_published_is_cut_to_whole_levels_twice(unpack: Unpack) -> None:
+    made = prepared("acdc", unpack(TREES["acdc"]), "patient003_frame12")
+    assert made.patient == "patient003"
+    stretched = np.floor(255 * unit(stored(TREES["acdc"], "003_frame12.nii.gz").astype(float)) + 1e-9)
+    exact = resized(stretched, (256, 256), "zero").clip(stretched.min((0, 1)), stretched.max((0, 1)))
+    levels = made.image[0] * 255
+    assert np.allclose(levels, np.round(levels), atol=1e-4)
+    safe = abs(exact - np.round(exact)) > 1e-6  # elsewhere rounding errors decide
+    assert safe.mean() > 0.8
+    assert np.array_equal(np.round(levels[safe]), np.floor(exact[safe]))
+    assert abs(levels - exact).max() <= 1 + 1e-4
+    assert np.array_equal(made.label, nearest(official.acdc_mask(), (256, 256), centred=True))
+    assert made.spacing == pytest.approx((0.9 * 10 / 256, 1.1 * 14 / 256, 3))
+
+
+def test_acdc_corrected_keeps_grid_and_values(unpack: Unpack) -> None:
+    made = prepared("acdc_corrected", unpack(TREES["acdc"]), "patient003_frame12")
+    volume = stored(TREES["acdc"], "003_frame12.nii.gz").astype(float)
+    assert np.allclose(made.image[0], unit(volume), atol=1e-6)
+    assert np.array_equal(made.label, official.acdc_mask())
+
+
+def with_nan() -> np.ndarray:
+    array = official.random(0, 12, 9, 3).astype(np.float32)
+    array[0, 0, 0] = np.nan
+    return array
+
+
+SHIFTED = official.AFFINE.copy()
+SHIFTED[0, 3] += 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        (
+            "wmh",
+            nifti(official.wmh_mask(shape=(12, 9, 4))),
+            r"image \(12, 9, 3\) and mask \(12, 9, 4\) differ in shape",
+        ),
+        (
+            "wmh",
+            nifti(official.wmh_mask(), SHIFTED),
+            "image and mask differ in position or axes by up to 2 mm",
+        ),
+        ("pre/T1", nifti(block(12, 9, 3), np.diag([1, 1, 3, 1.0])), "image and T1 differ in spacing"),
+        ("wmh", nifti(official.wmh_mask() * 3), "the mask holds label 3, 6; known are 0, 1, 2"),
+        ("wmh", nifti(with_nan()), "the mask holds label"),
+        ("pre/FLAIR", nifti(with_nan()), "FLAIR: the image holds NaN"),
+        ("pre/T1", nifti(np.full((12, 9, 3), 5, np.uint16)), r"T1: the image is constant \(5\)"),
+        ("pre/FLAIR", nifti(np.zeros((12, 9, 3, 2), np.float32)), "FLAIR is 4D"),
+        ("pre/FLAIR", b"no gzip", "FLAIR.nii.gz cannot be read"),
+        ("pre/T1", nifti(block(12, 9, 3))[:60], "T1.nii.gz cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("form", ["published", "corrected"])
+def test_unusable_subject_is_excluded_with_its_reason(
+    form: str, file: str, content: bytes, reason: str, unpack: Unpack
+) -> None:
+    raw = unpack(TREES["wmh2017"] | {f"training/Utrecht/0/{file}.nii.gz": content})
+    with pytest.raises(CaseExcluded, match=reason):
+        prepared("wmh2017", raw, "0", form=form)
+
+
+def test_subject_that_lies_there_twice_is_excluded(unpack: Unpack) -> None:
+    tree = official.wmh2017(WMH)
+    found = indexed(
+        "wmh2017", unpack(tree | {"old/Utrecht/0/wmh.nii.gz": tree["training/Utrecht/0/wmh.nii.gz"]})
+    )
+    assert "0" not in found.cases
+    assert found.excluded["0"].startswith("duplicate id: masks ")
+
+
+def test_empty_heart_is_a_fault_but_a_brain_without_lesion_is_not(unpack: Unpack) -> None:
+    nothing = np.zeros((10, 14, 2), np.uint8)
+    at = "ACDC/database/training/patient001/patient001_frame01_gt.nii.gz"
+    raw = unpack(
+        TREES["acdc"]
+        | TREES["wmh2017"]
+        | {at: nifti(nothing), "training/Utrecht/0/wmh.nii.gz": nifti(np.zeros((12, 9, 3), np.float32))}
+    )
+    with pytest.raises(CaseExcluded, match="the mask is empty"):
+        prepared("acdc", raw, "patient001_frame01")
+    assert not prepared("wmh2017", raw, "0").label.any()
+
+
+# pictures
+
+
+def test_isic_parts_are_those_of_the_folders(tmp_path: Path) -> None:
+    tree = official.isic2017(Training=range(2000), Validation=range(2000, 2150), Test_v2=range(2150, 2750))
+    for path in tree:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    parts = indexed("isic2017", RawFiles([tmp_path])).splits["official"]
+    assert {part: len(cases) for part, cases in parts.items()} == {
+        "train": 2000,
+        "validation": 150,
+        "test": 600,
+    }
+    assert parts["test"][0] == "ISIC_0002150"
+
+
+def test_isic_in_folders_of_other_names_is_all_train(unpack: Unpack) -> None:
+    tree = {f"photographs/{Path(path).name}": content for path, content in TREES["isic2017"].items()}
+    parts = indexed("isic2017", unpack(tree)).splits["official"]
+    assert [len(parts[part]) for part in ("train", "validation", "test")] == [4, 0, 0]
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("size", [(256, 256), (7, 13)])
+def test_isic_is_resized_whatever_its_aspect(size: tuple[int, int], centred: bool, unpack: Unpack) -> None:
+    raw = unpack(TREES["isic2017"])
+    made = prepared("isic2017", raw, "ISIC_0000003", size=list(size), centred_nearest=centred)
+    photograph = stored(TREES["isic2017"], "/ISIC_0000003.jpg")
+    assert np.allclose(np.moveaxis(made.image, 0, -1), resized(photograph, size, "edge") / 255, atol=1e-6)
+    assert np.array_equal(made.label, nearest(block(30, 40), size, centred))
+    assert made.spacing == pytest.approx((30 / size[0], 40 / size[1]))
+
+
+def test_shenzhen_published_split_is_drawn_among_the_masks(tmp_path: Path) -> None:
+    names = [f"CHNCXR_{number:04d}_{int(number > 326)}" for number in range(1, 567)]
+    for path in official.shenzhen(names, [f"CHNCXR_{number:04d}_1" for number in range(567, 663)]):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    found = indexed("shenzhen", RawFiles([tmp_path]))
+    assert len(found.excluded) == 96
+    assert set(found.excluded.values()) == {"no mask among the raw files"}
+    published = found.splits["published"]
+    assert (len(published["train"]), len(published["validation"]), len(published["test"])) == (396, 0, 170)
+    assert {names[number] for number in (394, 430, 41, 265, 523)} <= set(published["test"])
+    flags = [case[-1] for case in found.splits["stratified"]["test"]]
+    assert (flags.count("0"), flags.count("1")) == (round(0.3 * 326), round(0.3 * 240))
+
+
+def test_shenzhen_reads_grey_levels_stored_as_colours(unpack: Unpack) -> None:
+    made = prepared("shenzhen", unpack(TREES["shenzhen"]), "CHNCXR_0003_1", size=[40, 30])
+    grey = stored(TREES["shenzhen"], "CXR_png/CHNCXR_0003_1.png")[..., 0]
+    assert np.allclose(made.image[0], resized(grey, (40, 30), "edge") / 255, atol=1e-6)
+    assert np.array_equal(made.label, nearest(block(20, 30), (40, 30), centred=False))
+
+
+@pytest.mark.parametrize(
+    ("layout", "ending"), [("img/{}.png", "mask/{}_mask.png"), ("images/{}.jpg", "masks/{}.png")]
+)
+def test_shenzhen_in_the_folders_of_other_distributors(layout: str, ending: str, unpack: Unpack) -> None:
+    tree = {layout.format(name): b"" for name in CXR} | {ending.format(name): b"" for name in CXR}
+    assert set(indexed("shenzhen", unpack(tree)).cases) == set(CXR)
+
+
+def test_montgomery_label_is_both_lungs(unpack: Unpack) -> None:
+    made = prepared("montgomery", unpack(TREES["montgomery"]), "MCUCXR_0002_0", size=[24, 20])
+    lungs = np.zeros((24, 20))
+    lungs[4:20, 11:18] = lungs[6:22, 2:9] = 1
+    assert np.array_equal(made.label, lungs)
+    assert np.allclose(made.image[0], stored(TREES["montgomery"], "CXR_png/MCUCXR_0002_0.png") / 255)
+
+
+def test_sixteen_bits_are_scaled_by_their_own_range(unpack: Unpack) -> None:
+    deep = (official.random(0, 24, 20) * 300).astype(np.uint16)
+    raw = unpack(TREES["montgomery"] | {"MontgomerySet/CXR_png/MCUCXR_0001_0.png": picture(deep)})
+    assert np.allclose(prepared("montgomery", raw, "MCUCXR_0001_0", size=[24, 20]).image[0], deep / 65535)
+
+
+def test_retinal_lesions_unite_classes_by_the_values_that_count(unpack: Unpack) -> None:
+    raw = unpack(TREES["retinal_lesions"])
+    certain = np.zeros((18, 18), bool)
+    certain[2:5, 2:5] = certain[4:9, 4:9] = True
+    doubted = certain.copy()
+    doubted[12:15, 3:6] = True
+    assert np.array_equal(prepared("retinal_lesions", raw, "10_left").label, doubted)
+    assert np.array_equal(prepared("retinal_lesions_corrected", raw, "10_left").label, certain)
+    assert not prepared("retinal_lesions", raw, "13_left").label.any()
+
+
+def test_retinal_lesions_split_comes_from_its_files(unpack: Unpack) -> None:
+    parts = indexed("retinal_lesions", unpack(TREES["retinal_lesions"])).splits["official"]
+    assert parts == {
+        "train": ("10_left", "10_right", "13_left"),
+        "validation": ("15_left",),
+        "test": ("16_left", "17_left"),
+    }
+
+
+def test_retinal_lesions_without_split_tells_where_to_get_it(unpack: Unpack) -> None:
+    tree = {
+        path: content for path, content in TREES["retinal_lesions"].items() if not path.endswith("/val.txt")
+    }
+    with pytest.raises(SeglossError, match=r"0 files val.txt.*drive\.google\.com"):
+        indexed("retinal_lesions", unpack(tree))
+
+
+def test_retinal_lesions_named_by_the_split_but_not_there_are_told(unpack: Unpack) -> None:
+    tree = {path: content for path, content in TREES["retinal_lesions"].items() if "15_left" not in path}
+    found = indexed("retinal_lesions", unpack(tree))
+    assert found.excluded == {"15_left": "named by the split 'official', but not among the raw files"}
+
+
+def test_cityscapes_ids_become_the_nineteen_classes(unpack: Unpack) -> None:
+    made = prepared("cityscapes", unpack(TREES["cityscapes"]), "aachen_000000_000019")
+    expected = np.full(34, IGNORED)
+    for number, identifier in enumerate([7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33]):
+        expected[identifier] = number
+    assert np.array_equal(made.label, np.tile(expected, (8, 1)))
+    assert made.image.shape == (3, 8, 34)
+    assert made.patient == "aachen"
+
+
+def test_cityscapes_splits_keep_cities_together(unpack: Unpack) -> None:
+    found = indexed("cityscapes", unpack(TREES["cityscapes"]))
+    assert not any(case.startswith("berlin") for case in found.cases)
+    cities = {
+        split: {part: {case.split("_")[0] for case in cases} for part, cases in parts.items()}
+        for split, parts in found.splits.items()
+    }
+    train = {city for city, part in CITIES.items() if part == "train"}
+    assert cities["published"] == {"train": train, "validation": set(), "test": {"lindau"}}
+    assert cities["holdout"]["test"] == {"lindau"}
+    assert len(cities["holdout"]["validation"]) == 3
+    assert cities["holdout"]["train"] == train - cities["holdout"]["validation"]
+
+
+def test_draws_leave_something_to_train_on(unpack: Unpack) -> None:
+    tree = TREES["wmh2017"] | official.cityscapes({"ulm": "train", "lindau": "val"})
+    alone = {
+        path: content for path, content in tree.items() if "training/" not in path or "/Utrecht/0/" in path
+    }
+    raw = unpack(alone)
+    assert indexed("wmh2017", raw).splits["holdout"] == {"train": ("0",), "validation": (), "test": ()}
+    assert len(indexed("cityscapes", raw).splits["holdout"]["train"]) == 2
+
+
+def test_clinicdb_frames_of_a_sequence_are_one_patient(tmp_path: Path) -> None:
+    for path in official.cvc_clinicdb([*range(1, 614)]):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    found = indexed("cvc_clinicdb", RawFiles([tmp_path]))
+    assert found.excluded == {"613": "frame 613 is of no known sequence; there are frames 1 to 612"}
+    patients = [found.cases[str(frame)].patient for frame in range(1, 613)]
+    assert patients == sorted(patients)
+    assert len(set(patients)) == 29
+    assert [patients.count(f"sequence{number:02d}") for number in (1, 3, 4, 10, 29)] == [25, 17, 11, 6, 21]
+    sequences = [
+        len({found.cases[case].patient for case in cases}) for cases in found.splits["holdout"].values()
+    ]
+    assert sum(sequences) == 29
+    assert sorted(sequences) == [3, 6, 20]
+
+
+def test_polyp_masks_are_cut_in_the_middle(unpack: Unpack) -> None:
+    raw = unpack(TREES["cvc_clinicdb"] | TREES["kvasir_seg"])
+    frame = block(12, 16)
+    frame[3, 4:8] = 0
+    made = prepared("cvc_clinicdb", raw, "26")
+    assert np.array_equal(made.label, frame)
+    assert np.allclose(np.moveaxis(made.image, 0, -1), stored(TREES["cvc_clinicdb"], "Original/26.tif") / 255)
+    made = prepared("kvasir_seg", raw, "cju0qkwl35piu0993l0dewei3")
+    assert np.array_equal(made.label, block(16, 24))
+    assert made.image.shape == (3, 16, 24)
+
+
+def test_idrid_paints_lesions_in_their_order_over_the_disc(unpack: Unpack) -> None:
+    made = prepared("idrid", unpack(TREES["idrid"]), "IDRiD_07")
+    expected = np.zeros((20, 30), int)
+    masks = official.idrid_masks()
+    for row, column in np.ndindex(expected.shape):
+        here = [name for name in ("EX", "HE", "MA", "OD") if masks[name][row, column]]
+        expected[row, column] = {"MA": 1, "HE": 2, "EX": 3, "OD": 5}[here[0]] if here else 0
+    assert np.array_equal(made.label, expected)
+    assert {1, 2, 3, 5} <= set(np.unique(made.label))
+
+
+def test_idrid_parts_are_the_folders_less_a_tenth(unpack: Unpack) -> None:
+    tree = TREES["idrid"]
+    lonely = {
+        path.replace("IDRiD_11", "IDRiD_12"): content for path, content in tree.items() if "11.jpg" in path
+    }
+    found = indexed("idrid", unpack(tree | lonely))
+    parts = found.splits["official"]
+    assert parts["test"] == ("IDRiD_55", "IDRiD_56")
+    assert (len(parts["train"]), len(parts["validation"])) == (10, 1)
+    assert found.excluded == {"IDRiD_12": "no mask among the raw files"}
+
+
+COLOURED = picture(official.random(9, 20, 30, 3).astype(np.uint8))
+EMPTY = np.zeros((20, 30), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "content", "case", "reason"),
+    [
+        (
+            "shenzhen",
+            "mask/mask/{}_mask.png",
+            picture(block(30, 20)),
+            CXR[0],
+            r"image \(20, 30\) and mask \(30, 20\)",
+        ),
+        ("shenzhen", "mask/mask/{}_mask.png", picture(EMPTY), CXR[0], "the mask is empty.* a lung"),
+        ("shenzhen", "mask/mask/{}_mask.png", b"", CXR[0], "cannot be read"),
+        ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", COLOURED, CXR[0], "a grey picture was expected"),
+        ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", COLOURED[:90], CXR[0], "cannot be read"),
+        ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", picture(EMPTY > 0), CXR[0], "bool values"),
+        (
+            *("montgomery", "MontgomerySet/ManualMask/leftMask/{}.png", picture(block(5, 5))),
+            *("MCUCXR_0001_0", "left mask .* and right mask"),
+        ),
+        (
+            *(
+                "montgomery",
+                "MontgomerySet/ManualMask/rightMask/{}.png",
+                picture(np.zeros((24, 20), np.uint8)),
+            ),
+            *("MCUCXR_0001_0", "the mask is empty.* a right lung"),
+        ),
+        (
+            "isic2017",
+            "ISIC-2017_Training_Data/{}.jpg",
+            picture(EMPTY, "JPEG"),
+            "ISIC_0000000",
+            "three colours",
+        ),
+        (
+            *("retinal_lesions", "retinal-lesions-v20191227/lesion_segs_896x896/{}/hard_exudate.png"),
+            *(
+                picture(block(18, 18) * 64),
+                "10_left",
+                "hard_exudate.png holds label 64; known are 0, 127, 255",
+            ),
+        ),
+        (
+            *("retinal_lesions", "retinal-lesions-v20191227/lesion_segs_896x896/{}/hard_exudate.png"),
+            *(picture(block(9, 18) * 255), "10_left", "differ in shape"),
+        ),
+        (
+            *("cityscapes", "gtFine/train/ulm/{}_gtFine_labelIds.png", picture(block(8, 34) * 34)),
+            *("ulm_000000_000019", "the mask holds label 34"),
+        ),
+        ("cvc_clinicdb", "CVC-ClinicDB/Ground Truth/{}.tif", b"II*", "26", "26.tif cannot be read"),
+        ("cvc_clinicdb", "CVC-ClinicDB/Ground Truth/{}.tif", picture(EMPTY, "TIFF"), "26", "mask is empty"),
+        (
+            "kvasir_seg",
+            "Kvasir-SEG/masks/{}.jpg",
+            picture(EMPTY, "JPEG"),
+            "cju0qkwl35piu0993l0dewei3",
+            "empty",
+        ),
+        (
+            *(
+                "idrid",
+                "A. Segmentation/2. All Segmentation Groundtruths/a. Training Set/1. Microaneurysms/{}_MA.tif",
+            ),
+            *(picture(block(4, 4), "TIFF"), "IDRiD_07", "mask MA .* differ in shape"),
+        ),
+    ],
+)
+def test_unusable_picture_is_excluded_with_its_reason(
+    name: str, path: str, content: bytes, case: str, reason: str, unpack: Unpack
+) -> None:
+    path = path.format(case)
+    assert path in TREES[name]
+    with pytest.raises(CaseExcluded, match=reason) as excluded:
+        prepared(name, unpack(TREES[name] | {path: content}), case)
+    assert "\n" not in str(excluded.value)
+
+
+def test_constant_picture_is_refused_when_it_is_stored(unpack: Unpack, tmp_path: Path) -> None:
+    grey = picture(np.full((16, 24, 3), 90, np.uint8))
+    tree = {
+        re.sub("images/.*3.jpg", "images/x.jpg", path): content
+        for path, content in TREES["kvasir_seg"].items()
+    }
+    raw = unpack(
+        tree | {"Kvasir-SEG/images/x.jpg": grey, "Kvasir-SEG/masks/x.jpg": picture(255 * block(16, 24))}
+    )
+    with pytest.raises(CaseExcluded, match="constant"):
+        write_case(tmp_path / "case", "x", prepared("kvasir_seg", raw, "x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "gone", "case"),
+    [
+        ("isic2017", "ISIC_0000003_segmentation.png", "ISIC_0000003"),
+        ("cityscapes", "ulm_000001_000019_gtFine_labelIds.png", "ulm_000001_000019"),
+        ("kvasir_seg", "masks/cju0qkwl35piu0993l0dewei3.jpg", "cju0qkwl35piu0993l0dewei3"),
+        ("cvc_clinicdb", "Ground Truth/206.tif", "206"),
+        ("acdc", "patient002_frame12_gt.nii.gz", "patient002_frame12"),
+    ],
+)
+def test_case_without_mask_is_excluded(name: str, gone: str, case: str, unpack: Unpack) -> None:
+    found = indexed(
+        name, unpack({path: content for path, content in TREES[name].items() if not path.endswith(gone)})
+    )
+    assert found.excluded == {case: "no mask among the raw files"}
+    assert case not in found.cases
+
+
+def test_photograph_that_lies_there_twice_is_excluded(unpack: Unpack) -> None:
+    for name, path in (
+        ("isic2017", "ISIC-2017_Training_Data/ISIC_0000003.jpg"),
+        ("retinal_lesions", "retinal-lesions-v20191227/images_896x896/10_left.jpg"),
+    ):
+        found = indexed(name, unpack(TREES[name] | {f"copy/{path}": TREES[name][path]}))
+        (reason,) = found.excluded.values()
+        assert reason.startswith("duplicate id: ")
+
+
+# real data, where it is
+
+
+def test_shenzhen_as_t_loss_used_it(shared: Path) -> None:
+    raw = RawFiles([shared / "data/cxr_shenzhen566_512"])
+    found = indexed("shenzhen", raw)
+    assert [len(found.splits["published"][part]) for part in ("train", "test")] == [396, 170]
+    made = prepared("shenzhen", raw, "CHNCXR_0046_0")
+    assert made.image.shape == (1, 256, 256)
+    assert made.image[0][made.label == 1].mean() < made.image[0][made.label == 0].mean() + 0.2
+    assert 0.2 < made.label.mean() < 0.4
+
+
+def test_isic_photographs_show_their_lesion_darker(shared: Path) -> None:
+    raw = RawFiles([shared / "data/isic2017_mini"])
+    found = indexed("isic2017", raw)
+    assert len(found.splits["official"]["train"]) == 3
+    made = prepared("isic2017", raw, "ISIC_0014600")
+    assert made.image[:, made.label == 1].mean() < made.image[:, made.label == 0].mean() - 0.1
