@@ -152,6 +152,12 @@ def raw_files(source):
     return [PATHS.raw(source, file.path) for file in load_source(source).files]
 
 
+def archive_names():
+    """Every folder that some source's archive unpacks to."""
+    files = chain.from_iterable(load_source(source).files for source in source_names())
+    return sorted({stem(file.path) for file in files if is_archive(file.path)})
+
+
 def archive_path(source, archive):
     """Path of the source's file that unpacks to ``archive``."""
     return next(

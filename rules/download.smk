@@ -38,7 +38,7 @@ rule extract:
         PATHS.benchmark("extract/{source}/{archive}")
     wildcard_constraints:
         source="|".join(source_names()),
-        archive=".+",
+        archive="|".join(map(re.escape, archive_names())),
     threads: 1
     resources:
         mem_mb=1000,

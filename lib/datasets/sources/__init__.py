@@ -16,6 +16,7 @@ from lib.schema import PositiveInt, Section, unique, validated
 from lib.suggest import suggestion
 
 _FOLDER = Path(__file__).parent
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # each start of the workflow reads all of them
 
 
 def _relative(path: str) -> str:
@@ -131,7 +132,7 @@ def load_source(name: str) -> Source:
 
 def _description(name: str) -> dict[str, Any]:
     try:
-        described = yaml.safe_load(_yaml(name).read_text(encoding="utf-8"))
+        described = yaml.load(_yaml(name).read_text(encoding="utf-8"), Loader=_LOADER)
     except yaml.YAMLError as error:
         raise SeglossError(f"{_yaml(name)}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(described, dict):
