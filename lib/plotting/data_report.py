@@ -17,6 +17,7 @@ from lib.store import StoredCase
 COLUMNS, ROWS = 6, 4
 MOST_OVERLAYS = 96
 LONGEST_SIDE = 512  # pixels of an overlay
+_WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
 
 def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], classes: Sequence[str]) -> None:
@@ -30,8 +31,8 @@ def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], classe
     for first in range(0, len(chosen), per_page):
         shown = chosen[first : first + per_page]
         footer = (
-            f"{title}: cases {first + 1} to {first + len(shown)} of {len(chosen)} shown, {len(cases)} in all; each the"
-            " slice with the largest annotated area, outlines of its classes"
+            f"{title}: cases {first + 1} to {first + len(shown)} of {len(chosen)} shown, {len(cases)} in all;"
+            f" outlines of the classes{_WHICH_SLICE if len(shown[0].shape) == 3 else ''}"
         )
         pages.append(_overlays(shown, classes, footer))
     save_pages(pages, path)
