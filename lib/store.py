@@ -82,8 +82,8 @@ def write_case(folder: Path, name: str, case: Case) -> None:
     Raises:
         CaseExcluded: image and label differ in shape, or the image is constant or not finite.
     """
-    label = case.label.astype(np.uint8)
-    image = case.image.astype(np.float32)
+    label = case.label.astype(np.uint8, copy=False)
+    image = case.image.astype(np.float32, copy=False)
     if image.shape[1:] != label.shape:
         raise CaseExcluded(f"image {image.shape[1:]} and mask {label.shape} differ in shape")
     if not np.isfinite(image).all():

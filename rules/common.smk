@@ -54,6 +54,18 @@ def entry_of(wildcards):
     return cases[wildcards.case]
 
 
+def files_of_case(wildcards):
+    """Input function: the case's files in a folder that the user names, otherwise the unpacked archives they lie in.
+
+    Archives can be had again, so prepared cases outlive them.
+    """
+    files = chain.from_iterable(entry_of(wildcards).files.values())
+    if is_in_users_folder(wildcards.dataset):
+        return list(files)
+    places = raw_places(wildcards.dataset)
+    return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
+
+
 def dataset_and_split(wildcards):
     if "run" in wildcards.keys():
         run = run_of(wildcards)
@@ -180,11 +192,13 @@ def raw_places(dataset):
     ]
 
 
+def is_in_users_folder(dataset):
+    return dataset in {*CONFIG.workflow.own_data, *CONFIG.workflow.raw}
+
+
 def names_below(dataset):
     """Digest of the names of the files in a folder that the user names: with another set of files, other cases."""
-    if dataset not in {*CONFIG.workflow.own_data, *CONFIG.workflow.raw}:
-        return ""
-    return digest_of_names(raw_places(dataset))
+    return digest_of_names(raw_places(dataset)) if is_in_users_folder(dataset) else ""
 
 
 def datasets_used():

@@ -29,7 +29,7 @@ checkpoint index:
 
 rule prepare:
     input:
-        lambda wildcards: chain.from_iterable(entry_of(wildcards).files.values()),
+        files_of_case,
     output:
         image=PATHS.case("{dataset}", "{case}", "image.b2nd"),
         label=PATHS.case("{dataset}", "{case}", "label.b2nd"),
@@ -40,8 +40,8 @@ rule prepare:
         PATHS.benchmark("prepare/{dataset}/{case}")
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=60,
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),

@@ -171,9 +171,12 @@ def test_the_report_tells_every_case_and_every_reason(
         assert (project / target).read_bytes().startswith(b"%PDF")
 
 
-def test_a_second_call_prepares_nothing_again(
+def test_prepared_cases_outlive_the_archives(
     project: Path, indexed: dict[str, Index], mirror: tuple[Path, str]
 ) -> None:
     targets = ["plots/data/abdomenct1k.pdf", "plots/data/kvasir_seg.pdf"]
+    for kept_for_now in ("raw", "extracted"):
+        for source in ("abdomenct1k", "kvasir_seg"):
+            shutil.rmtree(project / "data" / kept_for_now / source)
     done = snakemake(project, *targets, "--config", f"mirror={mirror[1]}")
     assert "Nothing to be done" in done.stdout + done.stderr

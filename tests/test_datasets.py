@@ -1,0 +1,145 @@
+"""The registry of data sets, the index with its splits, and the search among raw files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.datasets import DATASETS, page
+from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, read_index, split_by_patient
+from lib.datasets.raw import RawFiles, digest_of_names
+from lib.datasets.sources import source_names
+from lib.errors import SeglossError
+
+
+def index(**splits: dict[str, tuple[str, ...]]) -> Index:
+    cases = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
+    return Index({case: IndexedCase(patient, {"image": [case]}) for case, patient in cases.items()}, splits)
+
+
+def test_the_page_is_what_the_registry_says() -> None:
+    assert page.PAGE.read_text() == page.page(), (
+        "docs/data_sets.md is stale: envs/run python -m lib.datasets.page"
+    )
+
+
+def test_every_data_set_has_known_sources_and_names_what_it_holds() -> None:
+    for dataset in DATASETS.values():
+        assert set(dataset.sources) <= set(source_names())
+        assert len(dataset.classes) >= 2 and dataset.channels and dataset.splits
+        assert (dataset.known_index is None) == bool(dataset.sources)
+
+
+def test_neither_registry_nor_page_imports_numpy() -> None:
+    code = "import sys; from lib.datasets import page; page.page(); sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=page.ROOT).returncode == 0
+
+
+def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
+    written = index(holdout={"train": ("a1", "a2"), "validation": (), "test": ("b1",)})
+    written.excluded["d"] = "no mask"
+    written.write(tmp_path / "index.json")
+    assert read_index(tmp_path / "index.json") == written
+    (tmp_path / "index.json").write_text('{"cases": 3}')
+    with pytest.raises(SeglossError, match=r"index\.json: not an index of cases"):
+        read_index(tmp_path / "index.json")
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"train": ("a1",), "test": ("a2",)}, "patient 'a' (case 'a2') is in train and in test"),
+        ({"train": ("a1", "a1")}, "part 'train' names a case twice"),
+        ({"training": ("a1",)}, "unknown part 'training'"),
+    ],
+)
+def test_faulty_splits_are_refused(parts: dict, told: str) -> None:
+    with pytest.raises(SeglossError) as caught:
+        index(mine=parts).checked("set")
+    assert str(caught.value).startswith("data set set, split 'mine': ")
+    assert told in str(caught.value)
+
+
+def test_splits_are_cut_down_to_what_is_there_and_the_rest_is_told() -> None:
+    checked = index(mine={"train": ("a1", "gone"), "test": ("b1",)}).checked("set")
+    assert checked.splits["mine"] == {"train": ("a1",), "validation": (), "test": ("b1",)}
+    assert checked.excluded == {"gone": "named by the split 'mine', but not among the raw files"}
+
+
+def test_a_data_set_without_usable_case_says_why() -> None:
+    with pytest.raises(SeglossError, match="data set set: no usable case among 1; x: no mask"):
+        Index({}, {}, {"x": "no mask"}).checked("set")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 41])
+def test_drawn_splits_are_by_patient_complete_and_repeat(count: int) -> None:
+    patients = {
+        f"{number}_{visit}": str(number) for number in range(count) for visit in range(1 + number % 3)
+    }
+    drawn = split_by_patient(patients, 3, validation=0.1, test=0.2)
+    assert drawn == split_by_patient(patients, 3, validation=0.1, test=0.2)
+    assert sorted(case for part in drawn.values() for case in part) == sorted(patients)
+    sides = [{patients[case] for case in drawn[part]} for part in SPLITS]
+    assert sum(map(len, sides)) == count
+    assert sides[0]  # something to train on
+    if count > 2:
+        assert sides[1] and sides[2]
+    if count == 41:
+        assert list(map(len, sides)) == [29, 4, 8]
+        assert drawn != split_by_patient(patients, 4, validation=0.1, test=0.2)
+
+
+def test_drawn_index_takes_patients_from_ids() -> None:
+    made = drawn_index({"p1_a": {}, "p1_b": {}, "p2_a": {}}, {}, lambda case: case[:2])
+    assert {case: entry.patient for case, entry in made.cases.items()} == {
+        "p1_a": "p1",
+        "p1_b": "p1",
+        "p2_a": "p2",
+    }
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> RawFiles:
+    for name in (
+        "x/img/1.png",
+        "x/img/10.png",
+        "x/img/2.png",
+        "x/mask/1.png",
+        "y/mask/2.png",
+        "z/mask/2.png",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("x/img/._3.png", "__MACOSX/img/4.png", ".hidden/img/5.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return RawFiles([tmp_path])
+
+
+PATTERNS = {"image": r"img/(?P<id>\d+)\.png", "mask": r"mask/(?P<id>\d+)\.png"}
+
+
+def test_files_are_paired_by_id_wherever_they_lie(raw: RawFiles) -> None:
+    complete, incomplete = raw.cases(PATTERNS)
+    assert list(complete) == ["1"]
+    assert list(incomplete) == ["2", "10"]
+    assert incomplete["2"].startswith("duplicate id: masks ") and "y/mask/2.png" in incomplete["2"]
+    assert incomplete["10"] == "no mask among the raw files"
+
+
+def test_files_of_another_layout_are_told(raw: RawFiles) -> None:
+    with pytest.raises(SeglossError, match=r"no image matches .* is this the official layout"):
+        raw.cases({"image": r"pictures/(?P<id>\d+)\.png"})
+    with pytest.raises(SeglossError, match="2 files match"):
+        raw.one(r"mask/2\.png")
+    with pytest.raises(SeglossError, match="no such folder of raw files"):
+        RawFiles([raw.places[0] / "gone"]).matching("x")
+
+
+def test_another_set_of_names_has_another_digest(raw: RawFiles) -> None:
+    before = digest_of_names(raw.places)
+    (raw.places[0] / "x/img/1.png").write_text("other content")
+    assert digest_of_names(raw.places) == before
+    (raw.places[0] / "x/img/7.png").touch()
+    assert digest_of_names(raw.places) != before
