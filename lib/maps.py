@@ -95,22 +95,9 @@ def _signed_distance(mask: np.ndarray, spacing: Sequence[float], inner_border: f
     """``inner_border`` minus the distance inside, the plain distance outside."""
     if mask.all() or not mask.any():
         return np.zeros(mask.shape, np.float32)
-    spacing = tuple(spacing)
-    distance = edt.edt(~mask, anisotropy=spacing)
-    box = _box_with_border(mask)  # no voxel inside is nearer to one that lies beyond it
-    inside = np.ascontiguousarray(mask[box])
-    np.subtract(
-        np.float32(inner_border), edt.edt(inside, anisotropy=spacing), out=distance[box], where=inside
-    )
-    return distance
-
-
-def _box_with_border(mask: np.ndarray) -> tuple[slice, ...]:
-    box = []
-    for axis, length in enumerate(mask.shape):
-        occupied = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(max(occupied[0] - 1, 0), min(occupied[-1] + 2, length)))
-    return tuple(box)
+    # of two labels, one transform gives each voxel its distance to the other
+    distance = edt.edt(mask.astype(np.uint8) + np.uint8(1), anisotropy=tuple(spacing))
+    return np.subtract(np.float32(inner_border), distance, out=distance, where=mask)
 
 
 def voronoi_cells(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
