@@ -5,6 +5,7 @@ Never imports torch: parsing the DAG reads this module.
 
 import itertools
 import os
+import shlex
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +111,9 @@ class Configuration:
         return [run for run in self.runs if run.study == study]
 
     @property
-    def mirror(self) -> str:
-        """Folder or address of the mirror, empty for none."""
-        return self.workflow.mirror or ""
+    def mirror_option(self) -> str:
+        """The folder or address of the mirror as an option of a script, empty for none."""
+        return f"--mirror {shlex.quote(self.workflow.mirror)}" if self.workflow.mirror else ""
 
     @property
     def device(self) -> str:

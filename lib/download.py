@@ -4,7 +4,6 @@ import email.utils
 import gzip
 import hashlib
 import logging
-import os
 import random
 import re
 import shutil
@@ -104,7 +103,7 @@ def download(
         if place.startswith(("http://", "https://")):
             _fetch(place, file, output, record)
         else:
-            _link(Path(place), file, output, record)
+            _copy(Path(place), file, output, record)
     except (_Fault, _Interruption) as fault:
         raise SeglossError(f"{place}: {fault}; {advice}") from fault
 
@@ -114,16 +113,15 @@ def _request(source: Source, file: SourceFile, place: Path) -> str:
     return f"{source.name}/{file.path} has to be fetched by a person: {steps} Then put it at {place} and run again"
 
 
-def _link(original: Path, file: SourceFile, output: Path, record: Path | None) -> None:
+def _copy(original: Path, file: SourceFile, output: Path, record: Path | None) -> None:
+    """A copy and no link: what happens to it later must not reach the original."""
     try:
-        _verify(original, file, record, str(original))
+        original.open("rb").close()
     except OSError as error:
         raise _Fault(f"cannot be read: {error.strerror}") from error
     with atomic_path(output) as beside:
-        try:
-            os.link(original.resolve(), beside)
-        except OSError:  # another file system, or one without hard links
-            shutil.copyfile(original, beside)
+        shutil.copyfile(original, beside)
+        _verify(beside, file, record, str(original))
 
 
 def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) -> None:

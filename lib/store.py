@@ -55,7 +55,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
                 urlpath=str(beside),
                 mode="w",
                 chunks=tuple(chunks),
-                cparams={"codec": blosc2.Codec.ZSTD, "clevel": 3, "nthreads": 1},
+                cparams={"codec": blosc2.Codec.LZ4, "clevel": 5, "nthreads": 1},
             )
         except RuntimeError as error:  # what Blosc2 makes of a full disk
             raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error

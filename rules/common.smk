@@ -222,4 +222,6 @@ def published_targets():
 
 def takes_published_records():
     """At demo scale the default targets need no network, unless a mirror is named."""
-    return "inverse_weighting" in CONFIG.studies and (CONFIG.mirror or CONFIG.workflow.scale == "paper")
+    return "inverse_weighting" in CONFIG.studies and (
+        CONFIG.workflow.mirror or CONFIG.workflow.scale == "paper"
+    )

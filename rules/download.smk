@@ -23,7 +23,7 @@ rule download:
         "download {wildcards.source}: {wildcards.file}"
     shell:
         f"python {SCRIPTS}/download.py --source {{wildcards.source}} --path {{wildcards.file:q}}"
-        " --mirror {CONFIG.mirror:q} --manual {params.manual:q} --record {params.record:q}"
+        " {CONFIG.mirror_option} --manual {params.manual:q} --record {params.record:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
 
 

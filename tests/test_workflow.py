@@ -326,3 +326,16 @@ def test_the_code_is_formatted_and_linted() -> None:
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run([ruff, *command, "."], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_a_set_that_a_person_has_to_fetch_tells_what_to_do(tmp_path: Path) -> None:
+    folder = copy_with_tiny_study(tmp_path)
+    done = snakemake(folder, "plots/data/lits.pdf")
+    assert done.returncode != 0
+    (told,) = {
+        line for line in (done.stdout + done.stderr).splitlines() if "Training_Batch1.zip has to be" in line
+    }
+    assert re.match(
+        r"error: lits/Training_Batch1\.zip has to be fetched by a person: \(1\) Make an account", told
+    )
+    assert told.endswith("Then put it at data/manual/lits/Training_Batch1.zip and run again")
