@@ -62,6 +62,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         server.asked.append(self.headers)
         reply = server.replies.pop(0)
         reply = reply(self.headers) if callable(reply) else reply
+        server.served.append(len(reply.body))
         self.send_response(reply.status)
         if reply.length == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
@@ -70,7 +71,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {**reply.headers, "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
-        server.served.append(len(reply.body))
         try:
             self.wfile.write(reply.body)
             self.wfile.flush()

@@ -20,7 +20,7 @@ from lib.plotting.style import (
 )
 
 SCALES = {
-    "demo": "Demo scale: a small network on phantoms, a check of the machinery and no evidence about patients.",
+    "demo": "Demo scale: a small network, trained for a minute; on phantoms no evidence about patients.",
     "paper": "Paper scale: the publication's data and settings.",
 }
 _HEADINGS = {"all": "all lesions", "small": "small lesions", "tuned": "all lesions, tuned cut"}
@@ -41,7 +41,7 @@ _EXPLANATIONS = {
 def draw_study_froc(
     runs: Sequence[EvaluatedRun], per_run: pd.DataFrame, objects: str, scale: str, path: Path
 ) -> None:
-    """One row of panels per data set and variant: the two published groups of losses, and all others.
+    """One row of panels per data set and variant: the two published groups of losses, and all others, where any ran.
 
     Args:
         per_run: the study's table of runs, for object Dice and what has collapsed.
@@ -56,11 +56,13 @@ def draw_study_froc(
         _SPREAD,
         *(_counts(members[part], objects) for part in parts),
     ]
-    figure = new_figure(11.5, 3.9 * len(parts) + 0.8, "\n".join(footer))
-    axes = figure.subplots(len(parts), len(GROUPS) + 1, sharex=True, sharey=True, squeeze=False)
+    groups = {part: _groups(members[part]) for part in parts}
+    columns = [column for column in range(len(GROUPS) + 1) if any(groups[part][column] for part in parts)]
+    figure = new_figure(max(3.8 * len(columns), 7.5), 3.9 * len(parts) + 0.8, "\n".join(footer))
+    axes = figure.subplots(len(parts), len(columns), sharex=True, sharey=True, squeeze=False)
     for row, part in zip(axes, parts, strict=True):
-        for axis, losses in zip(row, _groups(members[part]), strict=True):
-            lines = [_line(loss, members[part], objects, per_run) for loss in losses]
+        for axis, column in zip(row, columns, strict=True):
+            lines = [_line(loss, members[part], objects, per_run) for loss in groups[part][column]]
             draw_froc_panel(axis, lines)
             if lines:
                 measure = "Dice" if objects == "tuned" else "object Dice"
