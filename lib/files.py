@@ -55,18 +55,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, remedy: str = "delete the file and make it again") -> Any:
+    """Read a JSON file; ``remedy`` tells what to do about a damaged one.
 
     Raises:
         SeglossError: the file is missing, truncated or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SeglossError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise SeglossError(f"{path}: not valid JSON ({error}); delete the file and make it again") from error
+        raise SeglossError(f"{path}: not valid JSON ({error}); {remedy}") from error
 
 
 def sha256(path: Path) -> str:

@@ -62,6 +62,8 @@ def _existing(path: str) -> str:
 def _existing_folder(path: str) -> str:
     if not Path(path).is_dir():
         raise ValueError(f"{path!r} is not a folder that exists")
+    if set("{}") & set(path):
+        raise ValueError(f"{path!r} holds braces, which stand for wildcards; make a link without")
     return path
 
 

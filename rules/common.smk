@@ -8,6 +8,7 @@ from itertools import chain
 
 from lib.archives import is_archive, stem
 from lib.datasets.index import read_index
+from lib.datasets.own import digest_of_description
 from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
 from lib.job_environment import use_this_python
@@ -198,6 +199,8 @@ def is_in_users_folder(dataset):
 
 def names_below(dataset):
     """Digest of the names of the files in a folder that the user names: with another set of files, other cases."""
+    if dataset in CONFIG.workflow.own_data:
+        return digest_of_names(raw_places(dataset)) + digest_of_description(CONFIG.workflow.own_data[dataset])
     return digest_of_names(raw_places(dataset)) if is_in_users_folder(dataset) else ""
 
 

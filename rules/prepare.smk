@@ -16,7 +16,9 @@ checkpoint index:
         runtime=60,
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
-        parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),
+        parameters=lambda wildcards: json.dumps(
+            CONFIG.datasets[wildcards.dataset].parameters | CONFIG.datasets[wildcards.dataset].indexing
+        ),
         places=lambda wildcards: json.dumps(raw_places(wildcards.dataset)),
         names=lambda wildcards: names_below(wildcards.dataset),
         code=lambda wildcards: code_version("scripts.index", CONFIG.datasets[wildcards.dataset].adapter),

@@ -7,6 +7,7 @@ rule train:
         descriptions=case_files("train", names=["case.json"]),
         arrays=case_arrays("train", names=["image", "label"]),
         maps=run_maps,
+        evaluated=lambda wildcards: ancient(case_files("validation", "test", names=["case.json"])(wildcards)),
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),

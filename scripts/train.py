@@ -34,6 +34,8 @@ def main(
 
     start = time.monotonic()
     stored = open_cases(prepared, split, "train")
+    for part in ("validation", "test"):  # better told now than after the training
+        open_cases(prepared, split, part)
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
     loss = build_resolved(settings["loss"])

@@ -129,7 +129,7 @@ def test_files_are_paired_by_id_wherever_they_lie(raw: RawFiles) -> None:
 
 
 def test_files_of_another_layout_are_told(raw: RawFiles) -> None:
-    with pytest.raises(SeglossError, match=r"no image matches .* is this the official layout"):
+    with pytest.raises(SeglossError, match=r"no image found .* is this the layout"):
         raw.cases({"image": r"pictures/(?P<id>\d+)\.png"})
     with pytest.raises(SeglossError, match="2 files match"):
         raw.one(r"mask/2\.png")

@@ -1,6 +1,8 @@
 """A user's own data: layouts, what dataset.json says and lies, splits, bad cases."""
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,12 @@ def described(folder: Path, **options: Any) -> Dataset:
 
 def indexed(folder: Path, **options: Any) -> Index:
     dataset = described(folder, **options)
-    return own_data.index(RawFiles([folder]), dataset.parameters).checked("mine")
+    return own_data.index(RawFiles([folder]), dataset.parameters | dataset.indexing).checked("mine")
 
 
 def prepared(folder: Path, case: str, **options: Any) -> Case:
-    dataset = described(folder, **options)
-    entry = own_data.index(RawFiles([folder]), dataset.parameters).cases[case]
-    return own_data.prepare(case, entry, dataset.parameters)
+    entry = indexed(folder, **options).cases[case]
+    return own_data.prepare(case, entry, described(folder, **options).parameters)
 
 
 def reason(folder: Path, case: str, **options: Any) -> str:
@@ -336,7 +337,10 @@ def test_empty_masks_are_kept_on_request(folder: Path) -> None:
         ({"channel_names": ["FLAIR"]}, "channel_names (or modality): a mapping"),
         ({"channel_names": {"1": "FLAIR"}}, "channel_names (or modality): a mapping"),
         ({"training": ["a"]}, "training: pairs of image and label were expected"),
-        ({"file_ending": ".dcm"}, "no masks of a known kind"),
+        ({"file_ending": ".dcm"}, "file_ending '.dcm', but masks are such as 'p0_scan0.nii.gz'"),
+        ({"labels": {"0": "background", "999": "lesion"}}, "labels.lesion: whole numbers from 0 to 255"),
+        ({"labels": {"background": 0, "lesion": []}}, "labels.lesion: whole numbers from 0 to 255"),
+        ({"training": [{"image": "a", "label": 3}]}, "training: pairs of image and label were expected"),
     ],
 )
 def test_a_lying_description_is_refused_in_one_line(folder: Path, changes: dict, told: str) -> None:
@@ -394,6 +398,10 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
         ({"raw": {"lits": "/no/such"}}, "raw.lits: '/no/such' is not a folder that exists"),
         ({"own_data": {"a b": {"folder": "."}}}, "letters, digits"),
         ({"own_data": {"m": {"folder": ".", "window": [3, 1]}}}, "the lower end must come first"),
+        (
+            {"own_data": {"m": {"folder": ".", "dimensions": 3, "size": [8, 8], "labels": BINARY}}},
+            "own_data.m: size [8, 8]: 3 lengths were expected",
+        ),
         ({"own_data": {"m": {"folder": ".", "test_share": 0.95}}}, "leave nothing to train on"),
         ({"own_data": {"m": {"folder": ".", "patients": "("}}}, "is no regular expression"),
         ({"own_data": {"m": {"folder": ".", "label": "x.nii"}}}, "must hold {case} once"),
@@ -411,3 +419,154 @@ def test_mistakes_in_the_configuration_of_own_data(
         config.load(values)
     assert told in str(caught.value)
     assert str(caught.value).startswith("workflow_config.yaml")
+
+
+def test_values_of_one_name_are_one_class(folder: Path) -> None:
+    describe(folder, labels={"0": "background", "1": "lesion", "2": "lesion"})
+    assert described(folder).parameters["label_values"] == {"background": [0], "lesion": [1, 2]}
+
+
+def test_a_second_file_of_a_case_with_one_named_channel_is_told(folder: Path) -> None:
+    save(folder / "imagesTr/p0_scan0_0001.nii.gz", ramp())
+    with pytest.raises(SeglossError, match=r"2 files a case .* but 1 channel\(s\) are named"):
+        indexed(folder)
+
+
+def test_numbers_of_frames_are_no_channels(tmp_path: Path) -> None:
+    for kind in ("imagesTr", "labelsTr"):
+        for number in range(4):
+            save(tmp_path / f"{kind}/frame_{number:04d}.nii.gz", ramp() if kind == "imagesTr" else mask())
+    assert list(indexed(tmp_path, labels=BINARY).cases) == [f"frame_{number:04d}" for number in range(4)]
+
+
+@pytest.mark.parametrize("pattern", ["x*", "(x)?", "z"])
+def test_a_pattern_that_finds_no_patient_is_told(folder: Path, pattern: str) -> None:
+    with pytest.raises(SeglossError, match="finds no patient in the case"):
+        indexed(folder, patients=pattern)
+
+
+def test_a_split_of_other_cases_is_told(folder: Path) -> None:
+    (folder / "s.json").write_text(
+        '{"train": ["p0_scan0.nii.gz"], "test": ["p1_scan3.nii.gz"], "validation": []}'
+    )
+    with pytest.raises(SeglossError, match="no usable case among 4; p0_scan0: in no part of the splits file"):
+        indexed(folder, splits=str(folder / "s.json"))
+
+
+@pytest.mark.parametrize("name", ["..", "index.json", "-a", "a{b}", "x" * 129, " a"])
+def test_ids_that_cannot_name_a_folder_are_left_out(folder: Path, name: str) -> None:
+    save(folder / f"imagesTr/{name}_0000.nii.gz", ramp())
+    save(folder / f"labelsTr/{name}.nii.gz", mask())
+    describe(folder, numTraining=None)
+    if name.startswith("."):  # a hidden file is not seen at all
+        assert len(indexed(folder).cases) == 4
+    else:
+        assert "cannot name a folder" in indexed(folder).excluded[name]
+        assert len(indexed(folder).cases) == 4
+
+
+@pytest.mark.parametrize("broken", [np.full((4, 4), np.nan), np.diag([0, 0, 0, 1.0])])
+def test_broken_geometry_is_excluded(folder: Path, broken: np.ndarray) -> None:
+    for path in (folder / "imagesTr/p0_scan0_0000.nii.gz", folder / "labelsTr/p0_scan0.nii.gz"):
+        header = nibabel.load(path).header.copy()
+        header["srow_x"], header["srow_y"], header["srow_z"] = broken[:3]
+        header["sform_code"], header["qform_code"] = 1, 0
+        array = np.asarray(nibabel.load(path).dataobj)
+        nibabel.Nifti1Image(array, None, header).to_filename(path)
+    assert "p0_scan0_0000.nii.gz has " in reason(folder, "p0_scan0")
+
+
+def test_spacing_is_that_of_the_affine(folder: Path) -> None:
+    path = folder / "imagesTr/p0_scan0_0000.nii.gz"
+    header = nibabel.load(path).header.copy()
+    header["pixdim"][1:4] = 7
+    header.set_sform(AFFINE, code=1)
+    nibabel.Nifti1Image(ramp(), None, header).to_filename(path)
+    np.testing.assert_allclose(nibabel.load(path).affine, AFFINE)
+    assert prepared(folder, "p0_scan0").spacing == pytest.approx((1.5, 2.0, 3.0))
+
+
+def test_volumes_of_other_kinds_are_excluded(folder: Path) -> None:
+    colours = np.zeros(SHAPE, dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.Nifti1Image(colours, AFFINE).to_filename(folder / "imagesTr/p0_scan0_0000.nii.gz")
+    assert reason(folder, "p0_scan0") == "p0_scan0_0000.nii.gz has 3 values a voxel, 1 was expected"
+    save(folder / "imagesTr/p0_scan1_0000.nii.gz", ramp()[:, :, 0])
+    assert "differ in" in reason(folder, "p0_scan1")
+    (folder / "imagesTr/p1_scan2_0000.nii.gz").unlink()
+    (folder / "imagesTr/p1_scan2_0000.nii.gz").symlink_to("gone.nii.gz")
+    assert reason(folder, "p1_scan2").endswith("p1_scan2_0000.nii.gz is a link to nothing")
+
+
+def test_what_may_pass_is_no_exclusion(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, parameters = indexed(folder).cases["p0_scan0"], described(folder).parameters
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(SeglossError, match=r"cannot be read: Permission denied; mend that") as caught:
+        own_data.prepare("p0_scan0", entry, parameters)
+    assert not isinstance(caught.value, CaseExcluded)
+
+
+PICTURES = {"channels": ["R", "G", "B"], "labels": {"background": 0, "polyp": 1}}
+
+
+def save_picture(folder: Path, image: Image.Image, **options: object) -> None:
+    label = np.zeros((6, 9), np.uint8)
+    label[2:4, 3:7] = 1
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / kind).mkdir(exist_ok=True)
+    image.save(folder / "imagesTr/a.tif", **options)
+    Image.fromarray(label).save(folder / "labelsTr/a.png")
+
+
+def test_inks_become_colours(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    save_picture(tmp_path, Image.fromarray(colours).convert("CMYK"))
+    image = prepared(tmp_path, "a", **PICTURES).image
+    assert np.corrcoef(image.ravel(), np.moveaxis(colours, -1, 0).ravel())[0, 1] > 0.95
+
+
+def test_pages_and_16_bits_of_colours_are_excluded(tmp_path: Path) -> None:
+    page = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8))
+    save_picture(tmp_path, page, save_all=True, append_images=[page])
+    assert "a.tif has 2 pages, one was expected" in reason(tmp_path, "a", **PICTURES)
+    (tmp_path / "imagesTr/a.tif").unlink()
+    (tmp_path / "imagesTr/a.png").write_bytes(png_of_16_bits())
+    assert "several channels of 16 bits" in reason(tmp_path, "a", **PICTURES)
+
+
+def png_of_16_bits() -> bytes:
+    """A PNG of 9 x 6 pixels of red, green and blue, 16 bits each, written by hand as Pillow cannot."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    rows = b"".join(b"\0" + bytes(range(54)) for _ in range(6))
+    header = struct.pack(">IIBBBBB", 9, 6, 16, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_files_with_a_byte_order_mark(folder: Path) -> None:
+    content = (folder / "dataset.json").read_bytes()
+    (folder / "dataset.json").write_bytes(b"\xef\xbb\xbf" + content)
+    table = "case,part\r\np0_scan0,train\r\np0_scan1,train\r\np1_scan2,validation\r\np1_scan3,test\r\n"
+    (folder / "s.csv").write_bytes(b"\xef\xbb\xbf" + table.encode())
+    assert indexed(folder, splits=str(folder / "s.csv")).splits["holdout"]["test"] == ("p1_scan3",)
+    (folder / "dataset.json").write_text("{ // comment")
+    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON .*; mend it"):
+        indexed(folder)
+
+
+def test_another_splits_file_prepares_nothing_again(folder: Path) -> None:
+    plain, seeded = described(folder), described(folder, seed=5, test_share=0.5)
+    assert plain.parameters == seeded.parameters
+    assert plain.indexing != seeded.indexing

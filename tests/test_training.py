@@ -16,13 +16,13 @@ import torch
 from conftest import store_case
 
 from lib import config
-from lib.datasets.index import Index, IndexedCase
+from lib.datasets.index import SPLITS, Index, IndexedCase, read_index
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.store import StoredCase
+from lib.store import StoredCase, write_excluded
 from lib.training import checkpoints
 from lib.training.loop import Trainer, learning_rate
 from lib.training.sampling import PatchSampler
@@ -265,7 +265,7 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
     options = [word for key, name in outputs.items() for word in (f"--{key}", str(folder / name))]
     prepared = cases[0].folder.parent
     entries = {case.name: IndexedCase(case.name) for case in cases}
-    Index(entries, {"holdout": {"train": tuple(entries)}}).write(prepared / "index.json")
+    Index(entries, {"holdout": dict.fromkeys(SPLITS, tuple(entries))}).write(prepared / "index.json")
     script = [sys.executable, str(ROOT / "scripts/train.py"), "--settings", json.dumps(chosen)]
     return [
         *script,
@@ -305,6 +305,24 @@ def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
     assert provenance["settings"]["seed"] == 3
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["seconds"] > 0
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_part_that_cannot_be_evaluated_is_told_before_the_training(
+    tiny_cases: list[StoredCase], tmp_path: Path, part: str
+) -> None:
+    arguments = command(tiny_cases, tmp_path / "out")
+    index = read_index(tmp_path / "index.json")
+    for missing, told in (
+        ((), f"{part}: no case"),
+        (("case1",), f"{part}: all 1 cases are excluded, as case1: no mask"),
+    ):
+        index.splits["holdout"][part] = missing
+        index.write(tmp_path / "index.json")
+        done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 1 and told in done.stderr.splitlines()[-1]
+        write_excluded(tmp_path / "case1", "case1", "no mask")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_seed_decides_the_first_weights(tiny_cases: list[StoredCase], tmp_path: Path) -> None:

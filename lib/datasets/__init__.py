@@ -20,8 +20,9 @@ class Dataset:
 
     ``adapter`` is the module that indexes and prepares its cases from the files of ``sources``; ``splits``
     names its splits; ``channels`` and ``classes`` name what the prepared image and label hold, background
-    first. Where it is ``partly_annotated``, some voxels have the label 255. ``known_index`` stands for cases
-    that are made rather than found.
+    first. Where it is ``partly_annotated``, some voxels have the label 255. ``parameters`` decide what the adapter
+    does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for cases that are made
+    rather than found.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Dataset:
     dimensions: int = 3
     partly_annotated: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
+    indexing: dict[str, Any] = field(default_factory=dict)
     known_index: Index | None = None
 
 

@@ -4,6 +4,7 @@ This module stays free of heavy imports, because parsing the DAG reads it.
 """
 
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,10 @@ from lib.files import read_json, write_json
 
 SPLITS = ("train", "validation", "test")
 Parts = dict[str, tuple[str, ...]]
+_FOLDER_NAME = re.compile(r"(?!index\.json$)[^-./{}\s][^/{}\n]{0,127}")
+_NO_FOLDER_NAME = (
+    "its id cannot name a folder (no {, } or /; no -, . or space in front; 128 characters at most)"
+)
 
 
 @dataclass(frozen=True)
@@ -43,22 +48,26 @@ class Index:
         Raises:
             SeglossError: there is no case, a part names a case twice, or a patient is on two sides of a split.
         """
-        if not self.cases:
-            raise SeglossError(f"data set {dataset}: no usable case among {len(self.excluded)}{self._why()}")
-        excluded = dict(self.excluded)
+        cases = {case: entry for case, entry in self.cases.items() if _FOLDER_NAME.fullmatch(case)}
+        excluded = {case: _NO_FOLDER_NAME for case in self.cases if case not in cases} | self.excluded
+        if not cases:
+            raise SeglossError(f"data set {dataset}: no usable case among {len(excluded)}{_why(excluded)}")
         splits = {}
         for name, parts in self.splits.items():
             where = f"data set {dataset}, split {name!r}"
-            _check_disjoint(parts, self.cases, where)
-            for case in (case for part in parts.values() for case in part if case not in self.cases):
+            _check_disjoint(parts, cases, where)
+            named = [case for part in parts.values() for case in part]
+            if named and not set(named) & cases.keys():
+                raise SeglossError(
+                    f"{where}: names {len(named)} cases such as {named[0]!r}, none is among the raw files, whose cases"
+                    f" are {next(iter(cases))!r} and so on"
+                )
+            for case in (case for case in named if case not in cases):
                 excluded.setdefault(case, f"named by the split {name!r}, but not among the raw files")
             splits[name] = {
-                part: tuple(case for case in parts.get(part, ()) if case in self.cases) for part in SPLITS
+                part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
             }
-        return Index(self.cases, splits, excluded)
-
-    def _why(self) -> str:
-        return "".join(f"; {case}: {reason}" for case, reason in list(self.excluded.items())[:3])
+        return Index(cases, splits, excluded)
 
     def write(self, path: Path) -> None:
         write_json(path, asdict(self))
@@ -82,6 +91,10 @@ def read_index(path: Path) -> Index:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error
+
+
+def _why(excluded: Mapping[str, str]) -> str:
+    return "".join(f"; {case}: {reason}" for case, reason in list(excluded.items())[:3])
 
 
 def _check_disjoint(parts: Mapping[str, Iterable[str]], cases: Mapping[str, IndexedCase], where: str) -> None:

@@ -3,6 +3,8 @@
 This module stays free of heavy imports, because parsing the DAG reads it; ``adapters/own_data.py`` prepares.
 """
 
+import csv
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,13 +28,24 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         SeglossError: channels, labels or dimensions are told by neither, or ``dataset.json`` is faulty.
     """
     where = f"own_data.{name}"
-    description = Path(own.folder) / "dataset.json"
-    told = read_json(description) if description.is_file() else {}
-    if not isinstance(told, dict):
-        raise SeglossError(f"{where}: {description}: a mapping was expected, found {type(told).__name__}")
-    channels = own.channels or _channels(told, description)
+    told = read_description(own.folder)
+    channels = own.channels or _channels(told, where)
     labels = _label_values(own.labels or told.get("labels"), where)
     dimensions = own.dimensions or _dimensions(told, Path(own.folder), own, where)
+    if own.size and len(own.size) != dimensions:
+        raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
+    preparation = own.model_dump(mode="json", include={"window", "size", "empty_masks"})
+    finding = {
+        "folder",
+        "images",
+        "label",
+        "region",
+        "patients",
+        "splits",
+        "seed",
+        "validation_share",
+        "test_share",
+    }
     return Dataset(
         name=name,
         title=own.title or str(told.get("name") or name),
@@ -42,24 +55,49 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         dimensions=dimensions,
         partly_annotated=IGNORE in labels,
         parameters={
-            **own.model_dump(mode="json", exclude={"folder", "title", "labels"}),
+            **preparation,
             "dimensions": dimensions,
             "channels": list(channels),
             "label_values": labels,
-            "training": _training(told, description),
-            "expected": told.get("numTraining"),
-            "split_parts": _split_parts(own.splits) if own.splits else None,
         },
+        indexing=own.model_dump(mode="json", include=finding),
     )
 
 
-def _channels(told: Mapping[str, Any], description: Path) -> list[str]:
+def read_description(folder: str) -> dict[str, Any]:
+    """What ``dataset.json`` says; nothing where there is none.
+
+    Raises:
+        SeglossError: it cannot be read or is no mapping.
+    """
+    path = Path(folder) / "dataset.json"
+    try:
+        if not path.is_file():
+            return {}
+    except OSError as error:
+        raise SeglossError(
+            f"{path}: cannot be read: {error.strerror}; change the permissions of the folder"
+        ) from error
+    told = read_json(path, remedy="mend it")
+    if not isinstance(told, dict):
+        raise SeglossError(f"{path}: a mapping was expected, found {type(told).__name__}")
+    return told
+
+
+def digest_of_description(own: OwnData) -> str:
+    """Short hash of the files that tell, beside the images' and masks' names, which cases there are, in what part."""
+    paths = [Path(own.folder) / "dataset.json", *([Path(own.splits)] if own.splits else [])]
+    contents = (path.read_bytes() if path.is_file() else b"" for path in paths)
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
+
+
+def _channels(told: Mapping[str, Any], where: str) -> list[str]:
     names = told.get("channel_names") or told.get("modality")
     if not names:
         return ["image"]
     if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))):
         raise SeglossError(
-            f'{description}: channel_names (or modality): a mapping of "0", "1", ... to names was expected,'
+            f'{where}: dataset.json: channel_names (or modality): a mapping of "0", "1", ... to names was expected,'
             f" found {names!r}"
         )
     return [str(names[str(number)]) for number in range(len(names))]
@@ -73,15 +111,15 @@ def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
             f" found {labels!r}"
         )
     if all(str(key).isdigit() for key in labels):  # the Decathlon's form: value -> name
-        labels = {name: int(value) for value, name in labels.items()}
-    values = {}
-    for label, given in labels.items():
-        values[str(label)] = [given] if isinstance(given, int) else given
-        if not isinstance(values[str(label)], list) or not all(
-            _is_value(value) for value in values[str(label)]
-        ):
+        values_of: dict[str, list[int]] = {}
+        for value, name in labels.items():
+            values_of.setdefault(str(name), []).append(int(value))
+        labels = values_of
+    values = {str(label): [given] if isinstance(given, int) else given for label, given in labels.items()}
+    for label, of_label in values.items():
+        if not isinstance(of_label, list) or not of_label or not all(map(_is_value, of_label)):
             raise SeglossError(
-                f"{where}: labels.{label}: whole numbers from 0 to 255 were expected, found {given!r}"
+                f"{where}: labels.{label}: whole numbers from 0 to 255 were expected, found {labels[label]!r}"
             )
     named = [value for of_label in values.values() for value in of_label]
     if len(set(named)) < len(named):
@@ -101,14 +139,19 @@ def _is_value(value: Any) -> bool:
 
 
 def _dimensions(told: Mapping[str, Any], folder: Path, own: OwnData, where: str) -> int:
-    ending = told.get("file_ending") or own.label or _an_ending(folder)
-    if str(ending).lower().endswith(VOLUME_ENDINGS):
+    found = own.label or _an_ending(folder)
+    ending = str(told.get("file_ending") or found)
+    if found and not found.lower().endswith(ending.lower()):
+        raise SeglossError(
+            f"{where}: dataset.json says file_ending {ending!r}, but masks are such as {found!r}"
+        )
+    if ending.lower().endswith(VOLUME_ENDINGS):
         return 3
-    if str(ending).lower().endswith(PICTURE_ENDINGS):
+    if ending.lower().endswith(PICTURE_ENDINGS):
         return 2
     raise SeglossError(
-        f"{where}: no masks of a known kind in {folder}/labelsTr ({', '.join(VOLUME_ENDINGS + PICTURE_ENDINGS)}),"
-        " and no file_ending in dataset.json; is this the layout of nnU-Net?"
+        f"{where}: no masks of a known kind in {folder}/labelsTr ({', '.join(VOLUME_ENDINGS + PICTURE_ENDINGS)});"
+        " is this the layout of nnU-Net?"
     )
 
 
@@ -117,15 +160,17 @@ def _an_ending(folder: Path) -> str:
     return min((path.name for path in files), default="")
 
 
-def _training(told: Mapping[str, Any], description: Path) -> list[str] | None:
+def training_list(told: Mapping[str, Any], folder: str) -> list[str] | None:
     """Case ids of the Decathlon's list of training pairs, if there is one."""
     pairs = told.get("training")
     if not isinstance(pairs, list):
         return None
     try:
         return [_stem(pair["label"]) for pair in pairs]
-    except (TypeError, KeyError) as error:
-        raise SeglossError(f"{description}: training: pairs of image and label were expected") from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise SeglossError(
+            f"{folder}/dataset.json: training: pairs of image and label were expected"
+        ) from error
 
 
 def _stem(path: str) -> str:
@@ -135,18 +180,18 @@ def _stem(path: str) -> str:
     )
 
 
-def _split_parts(path: str) -> dict[str, list[str]]:
+def split_parts(path: str) -> dict[str, list[str]]:
     """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part."""
     if path.endswith(".csv"):
         return _parts_of_table(Path(path))
-    content = read_json(Path(path))
+    content = read_json(Path(path), remedy="mend it")
     if (
         isinstance(content, list)
         and content
         and isinstance(content[0], dict)
         and {"train", "val"} <= set(content[0])
     ):
-        return {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
+        content = {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
     if not isinstance(content, dict) or not all(isinstance(ids, list) for ids in content.values()):
         raise SeglossError(
             f"{path}: a mapping of {', '.join(SPLITS)} to lists of cases was expected, or nnU-Net's list of folds"
@@ -155,10 +200,8 @@ def _split_parts(path: str) -> dict[str, list[str]]:
 
 
 def _parts_of_table(path: Path) -> dict[str, list[str]]:
-    import csv
-
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
         parts: dict[str, list[str]] = {}
         for row in rows:

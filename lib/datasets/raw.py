@@ -66,14 +66,20 @@ class RawFiles:
         found = {role: self.matching(pattern) for role, pattern in patterns.items()}
         for role, pattern in patterns.items():
             if not found[role] and role not in optional:
-                raise SeglossError(f"{self}: no {role} matches {pattern}; is this the official layout?")
+                raise SeglossError(
+                    f"{self}: no {role} found (its path would end as {pattern}); is this the layout that"
+                    " docs/data_sets.md or docs/own_data.md describes?"
+                )
         complete, incomplete = {}, {}
         for case in sorted({case for files in found.values() for case in files}, key=natural):
             files = {role: of_role[case] for role, of_role in found.items() if case in of_role}
             missing = [role for role in patterns if role not in files and role not in optional]
+            broken = [path for paths in files.values() for path in paths if not Path(path).exists()]
             twice = [f"{role}s {', '.join(paths)}" for role, paths in files.items() if len(paths) > 1]
             if missing:
                 incomplete[case] = f"no {' and no '.join(missing)} among the raw files"
+            elif broken:
+                incomplete[case] = f"{broken[0]} is a link to nothing"
             elif twice:
                 incomplete[case] = f"duplicate id: {'; '.join(twice)}"
             else:
@@ -86,7 +92,7 @@ class RawFiles:
 
 def digest_of_names(places: Iterable[Path]) -> str:
     """Short hash of the names of all files below some folders."""
-    return hashlib.sha256("\n".join(RawFiles(places).paths).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(RawFiles(places).paths).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
@@ -96,11 +102,15 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     )
 
 
+def _refuse(error: OSError) -> None:
+    raise SeglossError(f"{error.filename}: cannot be read: {error.strerror}; change its permissions")
+
+
 def _below(place: Path) -> Iterator[str]:
     if place.is_file():
         yield place.as_posix()
     elif not place.is_dir():
         raise SeglossError(f"{place}: no such folder of raw files")
-    for folder, folders, files in os.walk(place, followlinks=True):
+    for folder, folders, files in os.walk(place, onerror=_refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         yield from (Path(folder, name).as_posix() for name in files if not name.startswith("."))

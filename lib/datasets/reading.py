@@ -1,13 +1,14 @@
 """Raw files to arrays in their native axis order, and the checks that every case must pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lib.datasets.index import IndexedCase
-from lib.errors import CaseExcluded
+from lib.errors import CaseExcluded, SeglossError
 
 GEOMETRY_TOLERANCE = 1e-3
 """Largest difference of affines, in mm per voxel and mm, that counts as rounding."""
@@ -26,17 +27,34 @@ def read_volume(path: str | Path) -> Volume:
     """Read a NIfTI or MetaImage volume: axes (x, y, z[, t]) as stored, scaled as its header says.
 
     Raises:
-        CaseExcluded: the file cannot be read.
+        CaseExcluded: the content cannot be understood.
+        SeglossError: the file cannot be opened.
     """
     path = Path(path)
     read = _read_nifti if path.name.endswith((".nii", ".nii.gz")) else _read_with_simpleitk
-    try:
+    with _faults_told(path):
         volume = read(path)
-    except Exception as error:  # the readers raise whatever they met in a damaged file
-        raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
+    if volume.affine is not None and not np.isfinite(volume.affine).all():
+        raise CaseExcluded(f"{path.name} has no valid position: its affine holds NaN or infinite values")
     if not all(length > 0 and np.isfinite(length) for length in volume.spacing):
         raise CaseExcluded(f"{path.name} has spacing {volume.spacing}")
     return volume
+
+
+@contextmanager
+def _faults_told(path: Path) -> Iterator[None]:
+    """Tell a file that cannot be opened, which may pass, from one that cannot be understood, which stays so."""
+    try:
+        path.open("rb").close()
+        yield
+    except OSError as error:
+        if error.errno is None:  # as readers raise for damaged content
+            raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
+        raise SeglossError(f"{path}: cannot be read: {error.strerror}; mend that and run again") from error
+    except CaseExcluded:
+        raise
+    except Exception as error:  # the readers raise whatever they met in a damaged file
+        raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -48,9 +66,11 @@ def _read_nifti(path: Path) -> Volume:
 
     image = nibabel.load(path)
     array = np.asanyarray(image.dataobj)
-    return Volume(
-        array, tuple(map(float, image.header.get_zooms()[:3])), np.asarray(image.affine, dtype=float)
-    )
+    if array.dtype.names:
+        raise CaseExcluded(f"{path.name} has {len(array.dtype.names)} values a voxel, 1 was expected")
+    # not the header's pixdim: where it differs from the sform, the standard's word is the sform
+    spacing = nibabel.affines.voxel_sizes(image.affine)[: min(array.ndim, 3)]
+    return Volume(array, tuple(map(float, spacing)), np.asarray(image.affine, dtype=float))
 
 
 def _read_with_simpleitk(path: Path) -> Volume:
@@ -73,24 +93,29 @@ def _read_with_simpleitk(path: Path) -> Volume:
 
 
 def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
-    """Read a PNG, JPEG, TIFF or BMP: (height, width) or (height, width, channels), values as stored.
+    """Read a PNG, JPEG, TIFF or BMP: (height, width) or (height, width, 3), values as stored.
 
-    An opacity channel is dropped. A palette is resolved to colours, but ``as_labels`` keeps its numbers.
+    Opacity is dropped. Other colour spaces and palettes become red, green and blue, but ``as_labels`` keeps a
+    palette's numbers.
 
     Raises:
-        CaseExcluded: the file cannot be read.
+        CaseExcluded: the content cannot be understood, has several pages, or colours of 16 bits.
+        SeglossError: the file cannot be opened.
     """
     from PIL import Image
 
-    try:
-        with Image.open(path) as opened:
-            has_palette = opened.mode == "P" and not as_labels
-            picture = np.asarray(opened.convert("RGB") if has_palette else opened)
-    except Exception as error:  # the readers raise whatever they met in a damaged file
-        raise CaseExcluded(f"{Path(path).name} cannot be read ({_first_line(error)})") from error
-    if picture.ndim == 3 and picture.shape[2] in (2, 4):
-        picture = picture[..., :-1]
-    return picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+    path = Path(path)
+    with _faults_told(path), Image.open(path) as opened:
+        if (pages := getattr(opened, "n_frames", 1)) > 1:
+            raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")
+        if opened.tile and ";16" in str(opened.tile[0][3]) and len(opened.getbands()) > 1:
+            raise CaseExcluded(
+                f"{path.name} has several channels of 16 bits, which would be cut to 8; convert it"
+            )
+        if opened.mode == "LA":
+            return np.asarray(opened)[..., 0]
+        is_plain = opened.mode in ("1", "L", "I", "F", "RGB") or opened.mode.startswith("I;")
+        return np.asarray(opened if is_plain or (as_labels and opened.mode == "P") else opened.convert("RGB"))
 
 
 def grey_levels(picture: np.ndarray, name: str) -> np.ndarray:
@@ -142,12 +167,17 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
     dimensions = len(image.spacing)
     if image.array.shape[:dimensions] != other.array.shape[:dimensions]:
         raise CaseExcluded(f"image {image.array.shape} and {name} {other.array.shape} differ in shape")
-    if not np.allclose(image.spacing, other.spacing, atol=GEOMETRY_TOLERANCE):
+    if len(other.spacing) != dimensions or not np.allclose(
+        image.spacing, other.spacing, atol=GEOMETRY_TOLERANCE
+    ):
         raise CaseExcluded(f"image and {name} differ in spacing: {image.spacing} and {other.spacing} mm")
     if image.affine is not None and other.affine is not None:
-        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(image.array.shape[:3]) - 1)
-        homogeneous = np.c_[corners, np.ones(8)]
-        apart = np.abs(homogeneous @ (image.affine - other.affine)[:3].T).max()
+        corners = np.zeros((2**dimensions, 4))
+        corners[:, 3] = 1
+        corners[:, :dimensions] = np.array([*np.ndindex((2,) * dimensions)]) * np.subtract(
+            image.array.shape[:dimensions], 1
+        )
+        apart = np.abs(corners @ (image.affine - other.affine)[:3].T).max()
         if apart > 0.1 * min(image.spacing):
             raise CaseExcluded(f"image and {name} differ in position or axes by up to {apart:.3g} mm")
 

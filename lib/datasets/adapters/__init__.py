@@ -8,5 +8,5 @@ An adapter is a module with two functions:
 ``prepare(case: str, entry: IndexedCase, parameters: dict) -> Case``
     reads one case. It raises CaseExcluded with the reason when that case cannot be used.
 
-``parameters`` are those of the data set's entry in ``lib.datasets.DATASETS``.
+``parameters`` are those of the data set's entry in ``lib.datasets.DATASETS``; ``index`` gets its ``indexing`` too.
 """

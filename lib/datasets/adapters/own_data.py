@@ -9,14 +9,23 @@ brought to mean 0 and standard deviation 1 per case and channel, within the regi
 region the image holds its minimum.
 """
 
+import itertools
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from lib.datasets import IGNORED, reading
 from lib.datasets.index import Index, IndexedCase, split_by_patient
-from lib.datasets.own import IGNORE, PICTURE_ENDINGS, VOLUME_ENDINGS
+from lib.datasets.own import (
+    IGNORE,
+    PICTURE_ENDINGS,
+    VOLUME_ENDINGS,
+    read_description,
+    split_parts,
+    training_list,
+)
 from lib.datasets.raw import RawFiles
 from lib.datasets.reading import Volume
 from lib.errors import CaseExcluded, SeglossError
@@ -28,30 +37,39 @@ _ENDING = "(?i:" + "|".join(map(re.escape, VOLUME_ENDINGS + PICTURE_ENDINGS)) + 
 
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     """Pair images and masks; splits come from the user's file, or are drawn by patient."""
-    patterns = _image_patterns(raw, parameters)
-    patterns["label"] = _pattern(parameters["label"]) or rf"labels(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
+    label = _pattern(parameters["label"]) or rf"labels(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
+    patterns = _image_patterns(raw, raw.matching(label), parameters)
+    patterns["label"] = label
     patterns["region"] = _pattern(parameters["region"]) or rf"regions(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
     optional = () if parameters["region"] else ("region",)
     files, excluded = raw.cases(patterns, optional)
-    _obey_description(files, excluded, parameters)
+    _obey_description(files, excluded, parameters["folder"])
+    parts = split_parts(parameters["splits"]) if parameters["splits"] else None
+    if parts is not None:
+        in_part = {case for ids in parts.values() for case in ids}
+        _leave_out(
+            files, excluded, [case for case in files if case not in in_part], "in no part of the splits file"
+        )
     cases = {
         case: IndexedCase(_patient(case, parameters["patients"]), of_case) for case, of_case in files.items()
     }
-    return Index(cases, {"holdout": _split(cases, excluded, parameters)}, excluded)
+    return Index(cases, {"holdout": _split(cases, parts, parameters)}, excluded)
 
 
-def _image_patterns(raw: RawFiles, parameters: dict[str, Any]) -> dict[str, str]:
+def _image_patterns(raw: RawFiles, masks: Collection[str], parameters: dict[str, Any]) -> dict[str, str]:
     if parameters["images"]:
         return {f"image {number}": _pattern(pattern) for number, pattern in enumerate(parameters["images"])}
-    numbered = rf"images(?:Tr)?/(?P<id>[^/]+)_{{}}{_ENDING}"
-    if raw.matching(numbered.format("0001")):
-        return {
-            f"image {number}": numbered.format(f"{number:04d}")
-            for number in range(len(parameters["channels"]))
-        }
-    if raw.matching(numbered.format("0000")):
-        return {"image 0": numbered.format("0000")}
-    return {"image 0": rf"images(?:Tr)?/(?P<id>[^/]+?){_ENDING}"}
+    plain = rf"images(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
+    numbered = rf"images(?:Tr)?/(?P<id>[^/]+)_{{:04d}}{_ENDING}"
+    if masks & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
+        return {"image 0": plain}
+    n_files = next(number for number in itertools.count(1) if not raw.matching(numbered.format(number)))
+    n_channels = len(parameters["channels"])
+    if n_files not in (1, n_channels):
+        raise SeglossError(
+            f"{raw}: {n_files} files a case (_0000, _0001, ...), but {n_channels} channel(s) are named"
+        )
+    return {f"image {number}": numbered.format(number) for number in range(n_files)}
 
 
 def _pattern(text: str | None) -> str | None:
@@ -59,21 +77,28 @@ def _pattern(text: str | None) -> str | None:
     return text and re.escape(text).replace(re.escape("{case}"), r"(?P<id>[^/]+)", 1).replace(r"\*", "[^/]*")
 
 
-def _obey_description(files: dict[str, Any], excluded: dict[str, str], parameters: dict[str, Any]) -> None:
+def _obey_description(files: dict[str, Any], excluded: dict[str, str], folder: str) -> None:
     """Hold what dataset.json says against what is there."""
-    listed, expected = parameters["training"], parameters["expected"]
-    if listed is not None:
-        for case in set(listed) - set(files) - set(excluded):
-            excluded[case] = "listed by dataset.json, but its files are not there"
-        for case in set(files) - set(listed):
-            del files[case]
-            excluded[case] = "not in the training list of dataset.json"
-    named = len(files) + len(excluded)
-    if expected is not None and expected != named:
-        raise SeglossError(
-            f"dataset.json says numTraining {expected}, but {named} cases are there or listed; correct the number or"
-            " complete the files"
+    told = read_description(folder)
+    if (listed := training_list(told, folder)) is not None:
+        for case in listed:
+            if case not in files:
+                excluded.setdefault(case, "listed by dataset.json, but its files are not there")
+        _leave_out(
+            files, excluded, sorted(set(files) - set(listed)), "not in the training list of dataset.json"
         )
+    named = len(files) + len(excluded)
+    if told.get("numTraining") is not None and str(told["numTraining"]) != str(named):
+        raise SeglossError(
+            f"dataset.json says numTraining {told['numTraining']}, but {named} cases are there or listed; correct the"
+            " number or complete the files"
+        )
+
+
+def _leave_out(files: dict[str, Any], excluded: dict[str, str], cases: list[str], reason: str) -> None:
+    for case in cases:
+        del files[case]
+        excluded[case] = reason
 
 
 def _patient(case: str, pattern: str | None) -> str:
@@ -81,26 +106,24 @@ def _patient(case: str, pattern: str | None) -> str:
     if pattern is None:
         return case
     match = re.search(pattern, case)
-    if match is None:
+    patient = match and (match[1] if match.re.groups else match[0])
+    if not patient:
         raise SeglossError(f"patients: {pattern!r} finds no patient in the case {case!r}; mend the pattern")
-    return match[1] if match.re.groups else match[0]
+    return patient
 
 
 def _split(
-    cases: dict[str, IndexedCase], excluded: dict[str, str], parameters: dict[str, Any]
+    cases: dict[str, IndexedCase], parts: dict[str, list[str]] | None, parameters: dict[str, Any]
 ) -> dict[str, Any]:
     patients = {case: entry.patient for case, entry in cases.items()}
     shares = {"validation": parameters["validation_share"], "test": parameters["test_share"]}
-    told = parameters["split_parts"]
-    if told is None:
+    if parts is None:
         return split_by_patient(patients, parameters["seed"], **shares)
-    for case in set(cases) - {case for ids in told.values() for case in ids}:
-        excluded[case] = "in no part of the splits file"
-    if "validation" not in told:
-        train = {case: patients[case] for case in told.get("train", ()) if case in cases}
+    if "validation" not in parts:
+        train = {case: patients[case] for case in parts.get("train", ()) if case in cases}
         drawn = split_by_patient(train, parameters["seed"], validation=shares["validation"])
-        return {**told, "train": drawn["train"], "validation": drawn["validation"]}
-    return told
+        return {**parts, "train": drawn["train"], "validation": drawn["validation"]}
+    return parts
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
@@ -176,12 +199,12 @@ def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str
     inside = channel if region is None else channel[region]
     if not inside.size:
         raise CaseExcluded("the region is empty")
-    reading.check_varied(inside)
     if parameters["window"]:
         low, high = parameters["window"]
         scaled = (np.clip(channel, low, high).astype(np.float32) - low) / (high - low)
-    elif channel.dtype == np.uint8:
-        scaled = channel.astype(np.float32) / 255
+    elif parameters["dimensions"] == 2 and channel.dtype in (np.uint8, bool):
+        scaled = channel.astype(np.float32) / np.float32(255 if channel.dtype == np.uint8 else 1)
     else:
+        reading.check_varied(inside)
         scaled = ((channel - inside.mean(dtype=float)) / inside.std(dtype=float)).astype(np.float32)
     return scaled if region is None else np.where(region, scaled, scaled[region].min())
