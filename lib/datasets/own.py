@@ -34,18 +34,10 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     dimensions = own.dimensions or _dimensions(told, Path(own.folder), own, where)
     if own.size and len(own.size) != dimensions:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
-    preparation = own.model_dump(mode="json", include={"window", "size", "empty_masks"})
-    finding = {
-        "folder",
-        "images",
-        "label",
-        "region",
-        "patients",
-        "splits",
-        "seed",
-        "validation_share",
-        "test_share",
-    }
+    preparation, description = (
+        {"window", "size", "empty_masks"},
+        {"title", "dimensions", "channels", "labels"},
+    )
     return Dataset(
         name=name,
         title=own.title or str(told.get("name") or name),
@@ -55,12 +47,12 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         dimensions=dimensions,
         partly_annotated=IGNORE in labels,
         parameters={
-            **preparation,
+            **own.model_dump(mode="json", include=preparation),
             "dimensions": dimensions,
             "channels": list(channels),
             "label_values": labels,
         },
-        indexing=own.model_dump(mode="json", include=finding),
+        indexing=own.model_dump(mode="json", exclude=preparation | description),
     )
 
 

@@ -109,7 +109,8 @@ def _refuse(error: OSError) -> None:
 def _below(place: Path) -> Iterator[str]:
     if place.is_file():
         yield place.as_posix()
-    elif not place.is_dir():
+        return
+    if not place.is_dir():
         raise SeglossError(f"{place}: no such folder of raw files")
     for folder, folders, files in os.walk(place, onerror=_refuse, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
