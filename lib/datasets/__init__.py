@@ -3,7 +3,7 @@
 This module stays free of heavy imports, because parsing the DAG reads it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.datasets.index import SPLITS, Index, numbered
@@ -43,18 +43,73 @@ def _official(name: str, title: str, adapter: str = "", **fields: Any) -> Datase
     return Dataset(name, title, f"lib.datasets.adapters.{adapter or name}", **{"sources": (name,), **fields})
 
 
+def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any], **fields: Any) -> Dataset:
+    """The same files prepared in another way."""
+    return replace(original, name=name, title=title, parameters=original.parameters | parameters, **fields)
+
+
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
 _RGB = ("red", "green", "blue")
-_ORGANS_AMOS = (
+_LIVER = ("background", "liver", "tumour")
+_LUNG = ("background", "lung")
+_POLYP = ("background", "polyp")
+_HEART = ("background", "right ventricle", "myocardium", "left ventricle")
+_ORGANS = (
     *("background", "spleen", "right kidney", "left kidney", "gallbladder", "oesophagus", "liver", "stomach"),
     *("aorta", "inferior vena cava", "pancreas", "right adrenal gland", "left adrenal gland", "duodenum"),
     *("bladder", "prostate or uterus"),
 )
-_CITYSCAPES = (
+_STREET = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
     *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
 )
-_IDRID = ("background", "microaneurysm", "haemorrhage", "hard exudate", "soft exudate", "optic disc")
+_FUNDUS = ("background", "microaneurysm", "haemorrhage", "hard exudate", "soft exudate", "optic disc")
+_OPENCV_256 = {"size": [256, 256], "centred_nearest": False}
+_TWO_SPLITS = ("published", "holdout")
+
+_LUNA16 = _official(
+    "luna16",
+    "LUNA16 lung nodules, as published",
+    sources=("luna16", "lidc_xml"),
+    splits=("holdout", "validation"),
+    parameters={"form": "published"},
+)
+_LITS = _official("lits", "LiTS liver tumours, as published", parameters={"target": "tumour", "box": "liver"})
+_WMH2017 = _official(
+    "wmh2017",
+    "WMH 2017, as published",
+    channels=("FLAIR", "T1"),
+    splits=_TWO_SPLITS,
+    parameters={"form": "published"},
+)
+_ACDC = _official(
+    "acdc",
+    "ACDC, as published",
+    channels=("MR",),
+    classes=_HEART,
+    splits=_TWO_SPLITS,
+    parameters={"form": "published"},
+)
+_RETINAL_LESIONS = _official(
+    "retinal_lesions",
+    "Retinal Lesions, as published",
+    channels=_RGB,
+    splits=("official",),
+    dimensions=2,
+    parameters={"positive": [127, 255]},
+)
+
+
+def _decathlon(
+    name: str, title: str, task: str, classes: tuple[str, ...], window: list[int] | None, **fields: Any
+) -> Dataset:
+    parameters = {"task": task, "window": window}
+    return _official(name, title, "decathlon", classes=classes, parameters=parameters, **fields)
+
+
+def _pictures(name: str, title: str, channels: tuple[str, ...] = _RGB, **fields: Any) -> Dataset:
+    return _official(name, title, channels=channels, dimensions=2, **fields)
+
 
 DATASETS = {
     dataset.name: dataset
@@ -68,61 +123,33 @@ DATASETS = {
             known_index=numbered("phantom_", **_PHANTOMS),
         ),
         # inverse weighting
-        _official(
-            "luna16",
-            "LUNA16 lung nodules, as published",
-            sources=("luna16", "lidc_xml"),
-            splits=("holdout", "validation"),
-            parameters={"form": "published"},
-        ),
-        _official(
-            "luna16_corrected",
-            "LUNA16 lung nodules",
-            adapter="luna16",
-            sources=("luna16", "lidc_xml"),
-            splits=("holdout", "validation"),
-            parameters={"form": "corrected"},
-        ),
-        _official(
-            "lits", "LiTS liver tumours, as published", parameters={"target": "tumour", "box": "liver"}
-        ),
-        _official(
-            "lits_corrected",
-            "LiTS liver tumours",
-            adapter="lits",
-            sources=("lits",),
-            parameters={"target": "tumour", "box": "liver_and_tumour"},
-        ),
-        # label-marginal biases, liver benchmark
-        _official(
+        _LUNA16,
+        _sibling(_LUNA16, "luna16_corrected", "LUNA16 lung nodules", {"form": "corrected"}),
+        _LITS,
+        _sibling(_LITS, "lits_corrected", "LiTS liver tumours", {"box": "liver_and_tumour"}),
+        # label-marginal biases in 3D, liver benchmark
+        _sibling(
+            _LITS,
             "lits_liver_and_tumour",
             "LiTS liver and tumours",
-            adapter="lits",
-            sources=("lits",),
-            classes=("background", "liver", "tumour"),
-            parameters={"target": "both", "box": "none"},
+            {"target": "both", "box": "none"},
+            classes=_LIVER,
         ),
-        _official(
-            "msd_liver",
-            "MSD Task03 liver and tumours",
-            adapter="decathlon",
-            classes=("background", "liver", "tumour"),
-            parameters={"task": "Task03_Liver", "window": [-300, 300]},
-        ),
-        _official(
+        _decathlon("msd_liver", "MSD Task03 liver and tumours", "Task03_Liver", _LIVER, [-300, 300]),
+        _decathlon(
             "msd_pancreas",
             "MSD Task07 pancreas and tumours",
-            adapter="decathlon",
-            classes=("background", "pancreas", "tumour"),
-            parameters={"task": "Task07_Pancreas", "window": [-100, 240]},
+            "Task07_Pancreas",
+            ("background", "pancreas", "tumour"),
+            [-100, 240],
         ),
-        _official(
+        _decathlon(
             "msd_hippocampus",
             "MSD Task04 hippocampus",
-            adapter="decathlon",
+            "Task04_Hippocampus",
+            ("background", "anterior", "posterior"),
+            None,
             channels=("MR",),
-            classes=("background", "anterior", "posterior"),
-            parameters={"task": "Task04_Hippocampus", "window": None},
         ),
         _official(
             "abdomenct1k",
@@ -134,123 +161,41 @@ DATASETS = {
             "amos22",
             "AMOS22 abdominal organs on CT",
             splits=("official",),
-            classes=_ORGANS_AMOS,
+            classes=_ORGANS,
             parameters={"modality": "CT", "window": [-300, 300]},
         ),
         # boundary loss
+        _WMH2017,
+        _sibling(_WMH2017, "wmh2017_corrected", "WMH 2017", {"form": "corrected"}, partly_annotated=True),
         _official(
-            "wmh2017",
-            "WMH 2017, as published",
-            channels=("FLAIR", "T1"),
-            splits=("published", "holdout"),
-            parameters={"form": "published"},
+            "isles2018", "ISLES 2018", channels=("CT", "CBF", "CBV", "MTT", "Tmax"), splits=_TWO_SPLITS
         ),
-        _official(
-            "wmh2017_corrected",
-            "WMH 2017",
-            adapter="wmh2017",
-            partly_annotated=True,
-            sources=("wmh2017",),
-            channels=("FLAIR", "T1"),
-            splits=("published", "holdout"),
-            parameters={"form": "corrected"},
-        ),
-        _official(
-            "isles2018",
-            "ISLES 2018",
-            channels=("CT", "CBF", "CBV", "MTT", "Tmax"),
-            splits=("published", "holdout"),
-        ),
-        _official(
-            "acdc",
-            "ACDC, as published",
-            channels=("MR",),
-            classes=("background", "right ventricle", "myocardium", "left ventricle"),
-            splits=("published", "holdout"),
-            parameters={"form": "published"},
-        ),
-        _official(
-            "acdc_corrected",
-            "ACDC",
-            adapter="acdc",
-            sources=("acdc",),
-            channels=("MR",),
-            classes=("background", "right ventricle", "myocardium", "left ventricle"),
-            splits=("published", "holdout"),
-            parameters={"form": "corrected"},
-        ),
+        _ACDC,
+        _sibling(_ACDC, "acdc_corrected", "ACDC", {"form": "corrected"}),
         # T-Loss
-        _official(
-            "isic2017",
-            "ISIC 2017 skin lesions",
-            splits=("official",),
-            channels=_RGB,
-            dimensions=2,
-            parameters={"size": [256, 256], "centred_nearest": False},
-        ),
-        _official(
+        _pictures("isic2017", "ISIC 2017 skin lesions", splits=("official",), parameters=_OPENCV_256),
+        _pictures(
             "shenzhen",
             "Shenzhen chest X-rays",
+            ("X-ray",),
             sources=("shenzhen", "shenzhen_masks"),
-            channels=("X-ray",),
-            classes=("background", "lung"),
+            classes=_LUNG,
             splits=("published", "stratified"),
-            dimensions=2,
-            parameters={"size": [256, 256], "centred_nearest": False},
+            parameters=_OPENCV_256,
         ),
-        _official(
+        _pictures(
             "montgomery",
             "Montgomery chest X-rays",
-            channels=("X-ray",),
-            classes=("background", "lung"),
-            dimensions=2,
+            ("X-ray",),
+            classes=_LUNG,
             parameters={"size": [256, 256]},
         ),
-        # label-marginal biases
-        _official(
-            "retinal_lesions",
-            "Retinal Lesions, as published",
-            channels=_RGB,
-            splits=("official",),
-            dimensions=2,
-            parameters={"positive": [127, 255]},
-        ),
-        _official(
-            "retinal_lesions_corrected",
-            "Retinal Lesions",
-            adapter="retinal_lesions",
-            sources=("retinal_lesions",),
-            channels=_RGB,
-            splits=("official",),
-            dimensions=2,
-            parameters={"positive": [255]},
-        ),
-        _official(
-            "cityscapes",
-            "Cityscapes",
-            channels=_RGB,
-            classes=_CITYSCAPES,
-            partly_annotated=True,
-            dimensions=2,
-            splits=("published", "holdout"),
-        ),
-        _official(
-            "cvc_clinicdb",
-            "CVC-ClinicDB polyps",
-            channels=_RGB,
-            classes=("background", "polyp"),
-            dimensions=2,
-        ),
-        _official(
-            "kvasir_seg", "Kvasir-SEG polyps", channels=_RGB, classes=("background", "polyp"), dimensions=2
-        ),
-        _official(
-            "idrid",
-            "IDRiD retinal lesions",
-            channels=_RGB,
-            classes=_IDRID,
-            dimensions=2,
-            splits=("official",),
-        ),
+        # label-marginal biases in 2D
+        _RETINAL_LESIONS,
+        _sibling(_RETINAL_LESIONS, "retinal_lesions_corrected", "Retinal Lesions", {"positive": [255]}),
+        _pictures("cityscapes", "Cityscapes", classes=_STREET, partly_annotated=True, splits=_TWO_SPLITS),
+        _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", classes=_POLYP),
+        _pictures("kvasir_seg", "Kvasir-SEG polyps", classes=_POLYP),
+        _pictures("idrid", "IDRiD retinal lesions", classes=_FUNDUS, splits=("official",)),
     )
 }

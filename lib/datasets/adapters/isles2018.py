@@ -11,13 +11,12 @@ selected its epoch on them as well; `validation` is empty. `holdout`: 20 of the 
 may have two cases; the files do not tell which, so neither split can keep them together.
 """
 
-import random
 from typing import Any
 
 import numpy as np
 
 from lib.datasets import reading
-from lib.datasets.adapters import splits, volumes
+from lib.datasets.adapters import volumes
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.store import Case
@@ -30,16 +29,8 @@ _FILES = {
 
 
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
-    """Find the training cases; the draw counts incomplete ones too, so that it stays the published one."""
-    complete, incomplete = raw.cases(_FILES)
-    cases = sorted([*complete, *incomplete])
-    drawn = random.Random(0).sample(cases, splits.in_proportion(20, 94, len(cases)))
-    published = splits.held_out(cases, drawn)
-    return Index(
-        {case: IndexedCase(case, files) for case, files in complete.items()},
-        {"published": published, "holdout": splits.with_validation(published, len(drawn))},
-        incomplete,
-    )
+    """Find the training cases."""
+    return volumes.drawn_from_sorted(raw, _FILES, 20, 94)
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:

@@ -12,13 +12,12 @@ Split `published`: 10 subjects drawn with seed 0 from the sorted ones. The publi
 reported them; here they are `test`, and `validation` is empty. `holdout`: 10 of the other 50 become `validation`.
 """
 
-import random
 from typing import Any
 
 import numpy as np
 
 from lib.datasets import reading
-from lib.datasets.adapters import splits, volumes
+from lib.datasets.adapters import volumes
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.maps import IGNORED
@@ -33,16 +32,8 @@ _FILES = {
 
 
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
-    """Find the training subjects; the draw counts incomplete ones too, so that it stays the published one."""
-    complete, incomplete = raw.cases(_FILES)
-    subjects = sorted([*complete, *incomplete])
-    drawn = random.Random(0).sample(subjects, splits.in_proportion(10, 60, len(subjects)))
-    published = splits.held_out(subjects, drawn)
-    return Index(
-        {case: IndexedCase(case, files) for case, files in complete.items()},
-        {"published": published, "holdout": splits.with_validation(published, len(drawn))},
-        incomplete,
-    )
+    """Find the training subjects."""
+    return volumes.drawn_from_sorted(raw, _FILES, 10, 60)
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
