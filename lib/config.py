@@ -110,6 +110,13 @@ class Configuration:
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
 
+    def users_folder(self, dataset: str) -> str | None:
+        """The folder that the user names for the data set, or for another form of the same official files."""
+        if dataset in self.workflow.own_data:
+            return self.workflow.own_data[dataset].folder
+        of_sources = {self.datasets[name].sources: folder for name, folder in self.workflow.raw.items()}
+        return self.workflow.raw.get(dataset) or of_sources.get(self.datasets[dataset].sources)
+
     @property
     def mirror_option(self) -> str:
         """The folder or address of the mirror as an option of a script, empty for none."""

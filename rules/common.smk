@@ -61,7 +61,7 @@ def files_of_case(wildcards):
     Archives can be had again, so prepared cases outlive them.
     """
     files = chain.from_iterable(entry_of(wildcards).files.values())
-    if is_in_users_folder(wildcards.dataset):
+    if CONFIG.users_folder(wildcards.dataset):
         return list(files)
     places = raw_places(wildcards.dataset)
     return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
@@ -182,10 +182,8 @@ def archive_path(source, archive):
 
 def raw_places(dataset):
     """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked."""
-    if dataset in CONFIG.workflow.own_data:
-        return [CONFIG.workflow.own_data[dataset].folder]
-    if dataset in CONFIG.workflow.raw:
-        return [CONFIG.workflow.raw[dataset]]
+    if folder := CONFIG.users_folder(dataset):
+        return [folder]
     return [
         (PATHS.extracted(source, stem(file.path)) if is_archive(file.path) else PATHS.raw(source, file.path))
         for source in CONFIG.datasets[dataset].sources
@@ -193,15 +191,12 @@ def raw_places(dataset):
     ]
 
 
-def is_in_users_folder(dataset):
-    return dataset in {*CONFIG.workflow.own_data, *CONFIG.workflow.raw}
-
-
 def names_below(dataset):
-    """Digest of the names of the files in a folder that the user names: with another set of files, other cases."""
-    if dataset in CONFIG.workflow.own_data:
-        return digest_of_names(raw_places(dataset)) + digest_of_description(CONFIG.workflow.own_data[dataset])
-    return digest_of_names(raw_places(dataset)) if is_in_users_folder(dataset) else ""
+    """Digest of what decides the cases in a folder that the user names: the files' names, and what describes them."""
+    if not (folder := CONFIG.users_folder(dataset)):
+        return ""
+    own = CONFIG.workflow.own_data.get(dataset)
+    return digest_of_names([folder]) + (digest_of_description(own) if own else "")
 
 
 def datasets_used():

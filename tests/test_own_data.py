@@ -366,6 +366,15 @@ def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     assert {run.dataset for run in only.runs} == {"mine"}
 
 
+def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, tmp_path: Path) -> None:
+    values = {"raw": {"lits": str(tmp_path)}, "own_data": {"mine": {"folder": str(folder)}}}
+    configuration = config.load(values)
+    for name in ("lits", "lits_corrected", "lits_liver_and_tumour"):
+        assert configuration.users_folder(name) == str(tmp_path)
+    assert configuration.users_folder("mine") == str(folder)
+    assert configuration.users_folder("luna16") is configuration.users_folder("phantom_lesions") is None
+
+
 def test_own_data_that_fit_no_study_are_told(folder: Path) -> None:
     describe(folder, labels={"background": 0, "a": 1, "b": 2})
     (note,) = config.load({"own_data": {"mine": {"folder": str(folder)}}}).notes

@@ -37,7 +37,7 @@ in a job of its own, and ends in `plots/data/<name>.pdf` (histograms of lesion s
 * **Files that a person has to fetch** (access by registration or on request) go unchanged into the folder named below;
   any other file put there is taken from there too, and nothing is downloaded twice.
 * **Already unpacked somewhere:** name the folder in `workflow_config.yaml`, `raw: {lits: /path/to/LiTS}`. Files are
-  found by the publisher's names, whatever folder below it they lie in.
+  found by the publisher's names, whatever folder below it they lie in, and serve every form of the data set.
 * **A mirror:** `mirror:` in the same file is a folder or an http(s) address with `<source>/<file>`.
 * **Checksums:** where the publisher states none, that of the first download is kept in `data/checksums/` and held to
   afterwards. An interrupted download continues where it stopped, also after a killed job.
