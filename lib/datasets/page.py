@@ -41,6 +41,8 @@ in a job of its own, and ends in `plots/data/<name>.pdf` (histograms of lesion s
 * **A mirror:** `mirror:` in the same file is a folder or an http(s) address with `<source>/<file>`.
 * **Checksums:** where the publisher states none, that of the first download is kept in `data/checksums/` and held to
   afterwards. An interrupted download continues where it stopped, also after a killed job.
+* **Dry runs:** most sets tell their cases only once they are unpacked; until then `-n` shows the jobs up to the index, and
+  those of the studies, but not one job a case.
 * Files once prepared may be deleted from `data/raw/` and `data/extracted/`; they come again only when they are needed.
 """
 
@@ -53,7 +55,15 @@ def page() -> str:
     others = [
         _source(load_source(name)) for name in source_names() if not any(name in d.sources for d in datasets)
     ]
-    return "\n".join([INTRODUCTION, _overview(datasets), *sections, "## Other files\n", *others])
+    return "\n".join(
+        [
+            INTRODUCTION,
+            _overview(datasets),
+            *sections,
+            "## Other files\n\nEach is a target of its own: `data/raw/<source>/<file>`.\n",
+            *others,
+        ]
+    )
 
 
 def _order(dataset: Dataset) -> tuple[int, ...]:
