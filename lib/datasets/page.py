@@ -41,9 +41,15 @@ in a job of its own, and ends in `plots/data/<name>.pdf` (histograms of lesion s
 * **A mirror:** `mirror:` in the same file is a folder or an http(s) address with `<source>/<file>`.
 * **Checksums:** where the publisher states none, that of the first download is kept in `data/checksums/` and held to
   afterwards. An interrupted download continues where it stopped, also after a killed job.
-* **Dry runs:** most sets tell their cases only once they are unpacked; until then `-n` shows the jobs up to the index, and
-  those of the studies, but not one job a case.
+* **Dry runs:** most sets tell their cases only once they are unpacked; until then `-n` shows the jobs up to the index
+  and those of the studies, but not one job a case.
 * Files once prepared may be deleted from `data/raw/` and `data/extracted/`; they come again only when they are needed.
+"""
+
+OTHERS = """\
+## Other files
+
+Each is a target of its own: `data/raw/<source>/<file>`.
 """
 
 
@@ -60,7 +66,7 @@ def page() -> str:
             INTRODUCTION,
             _overview(datasets),
             *sections,
-            "## Other files\n\nEach is a target of its own: `data/raw/<source>/<file>`.\n",
+            OTHERS,
             *others,
         ]
     )
@@ -104,6 +110,7 @@ def _source(source: Source) -> str:
 
 def _lines(source: Source) -> Iterator[str]:
     yield f"**Source `{source.name}`**: {source.title}. {source.citation}. Licence: {source.licence}."
+    yield ""
     yield "Unpacked: " + source.layout.replace("<", r"\<") + "."
     if not source.is_public:
         yield ""
