@@ -61,7 +61,7 @@ def _image_patterns(raw: RawFiles, masks: Collection[str], parameters: dict[str,
         return {f"image {number}": _pattern(pattern) for number, pattern in enumerate(parameters["images"])}
     plain = rf"images(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
     numbered = rf"images(?:Tr)?/(?P<id>[^/]+)_{{:04d}}{_ENDING}"
-    if masks & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
+    if set(masks) & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
         return {"image 0": plain}
     n_files = next(number for number in itertools.count(1) if not raw.matching(numbered.format(number)))
     n_channels = len(parameters["channels"])
