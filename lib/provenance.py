@@ -24,6 +24,7 @@ TOLD_BY_SETTINGS = {
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""
 
 
+@cache
 def code_version(*modules: str) -> str:
     """Hash of the syntax trees of ``modules`` and of all modules of the project that they import.
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import asdict
+from functools import cache
 from itertools import chain
 
 from lib.archives import is_archive, stem
@@ -43,8 +44,16 @@ def run_of(wildcards):
 
 def index_of(dataset):
     """The cases and splits of a data set; waits for the checkpoint that finds them among raw files."""
-    known = CONFIG.datasets[dataset].known_index
-    return known or read_index(checkpoints.index.get(dataset=dataset).output[0])
+    if known := CONFIG.datasets[dataset].known_index:
+        return known
+    path = Path(checkpoints.index.get(dataset=dataset).output[0])
+    return index_as_of(path, path.stat().st_mtime_ns)
+
+
+@cache
+def index_as_of(path, changed):
+    """The index, read once for all jobs; again when the file has ``changed``."""
+    return read_index(path)
 
 
 def entry_of(wildcards):

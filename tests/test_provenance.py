@@ -28,6 +28,7 @@ def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         provenance._tree.cache_clear()
+        provenance.code_version.cache_clear()
         provenance._project_imports.cache_clear()
         return provenance.code_version("scripts.job")
 
