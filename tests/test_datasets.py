@@ -8,7 +8,7 @@ import pytest
 
 from lib.datasets import DATASETS, page
 from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, read_index, split_by_patient
-from lib.datasets.raw import RawFiles, digest_of_names
+from lib.datasets.raw import RawFiles, digest_of_names, natural
 from lib.datasets.sources import source_names
 from lib.errors import SeglossError
 
@@ -126,6 +126,10 @@ def test_files_are_paired_by_id_wherever_they_lie(raw: RawFiles) -> None:
     assert list(incomplete) == ["2", "10"]
     assert incomplete["2"].startswith("duplicate id: masks ") and "y/mask/2.png" in incomplete["2"]
     assert incomplete["10"] == "no mask among the raw files"
+
+
+def test_cases_are_sorted_by_their_numbers_whatever_else_their_names_hold() -> None:
+    assert sorted(["a10", "a²", "a2", "b1", "7"], key=natural) == ["7", "a2", "a10", "a²", "b1"]
 
 
 def test_files_of_another_layout_are_told(raw: RawFiles) -> None:

@@ -98,7 +98,8 @@ def digest_of_names(places: Iterable[Path]) -> str:
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     """Sort key by which case 2 comes before case 10."""
     return tuple(
-        (not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in re.split(r"(\d+)", text)
+        (not word.isdecimal(), int(word) if word.isdecimal() else 0, word)
+        for word in re.split(r"(\d+)", text)
     )
 
 
