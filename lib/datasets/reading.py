@@ -10,8 +10,11 @@ import numpy as np
 from lib.datasets.index import IndexedCase
 from lib.errors import CaseExcluded, SeglossError
 
-GEOMETRY_TOLERANCE = 1e-3
-"""Largest difference of affines, in mm per voxel and mm, that counts as rounding."""
+SPACING_TOLERANCE = 1e-3
+"""Largest difference of spacings, in mm, that counts as rounding."""
+
+POSITION_TOLERANCE = 0.1
+"""Largest distance of corresponding corners, in voxels, that counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
     if image.array.shape[:dimensions] != other.array.shape[:dimensions]:
         raise CaseExcluded(f"image {image.array.shape} and {name} {other.array.shape} differ in shape")
     if len(other.spacing) != dimensions or not np.allclose(
-        image.spacing, other.spacing, atol=GEOMETRY_TOLERANCE
+        image.spacing, other.spacing, atol=SPACING_TOLERANCE
     ):
         raise CaseExcluded(f"image and {name} differ in spacing: {image.spacing} and {other.spacing} mm")
     if image.affine is not None and other.affine is not None:
@@ -178,7 +181,7 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
             image.array.shape[:dimensions], 1
         )
         apart = np.abs(corners @ (image.affine - other.affine)[:3].T).max()
-        if apart > 0.1 * min(image.spacing):
+        if apart > POSITION_TOLERANCE * min(image.spacing):
             raise CaseExcluded(f"image and {name} differ in position or axes by up to {apart:.3g} mm")
 
 
@@ -264,16 +267,17 @@ def scale_to_unit(array: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def standardise(array: np.ndarray) -> np.ndarray:
-    """Subtract the mean and divide by the standard deviation of the whole array, as float32.
+def standardise(array: np.ndarray, region: np.ndarray | None = None) -> np.ndarray:
+    """Subtract the mean and divide by the standard deviation of the array, or of its ``region``, as float32.
 
     Raises:
-        CaseExcluded: the values are not finite, or all the same.
+        CaseExcluded: the values there are not finite, or all the same.
     """
-    check_varied(array)
+    inside = array if region is None else array[region]
+    check_varied(inside)
     scaled = array.astype(np.float32)
-    scaled -= np.float32(array.mean(dtype=float))
-    scaled /= np.float32(array.std(dtype=float))
+    scaled -= np.float32(inside.mean(dtype=float))
+    scaled /= np.float32(inside.std(dtype=float))
     return scaled
 
 

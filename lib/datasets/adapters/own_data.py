@@ -196,8 +196,7 @@ def _classes(mask: np.ndarray, label_values: dict[str, list[int]]) -> np.ndarray
 
 
 def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str, Any]) -> np.ndarray:
-    inside = channel if region is None else channel[region]
-    if not inside.size:
+    if region is not None and not region.any():
         raise CaseExcluded("the region is empty")
     if parameters["window"]:
         low, high = parameters["window"]
@@ -205,6 +204,5 @@ def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str
     elif parameters["dimensions"] == 2 and channel.dtype in (np.uint8, bool):
         scaled = channel.astype(np.float32) / np.float32(255 if channel.dtype == np.uint8 else 1)
     else:
-        reading.check_varied(inside)
-        scaled = ((channel - inside.mean(dtype=float)) / inside.std(dtype=float)).astype(np.float32)
+        scaled = reading.standardise(channel, region)
     return scaled if region is None else np.where(region, scaled, scaled[region].min())
