@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import adapters_ct
 import numpy as np
+import official_mr_2d
 import pytest
 import torch
 
+from lib.datasets.raw import RawFiles
 from lib.maps import connected_components
 from lib.store import Case, StoredCase, write_array, write_case
 
@@ -71,3 +74,24 @@ def components_of() -> Callable[[np.ndarray], torch.Tensor]:
         return torch.from_numpy(np.stack(labelled))
 
     return components
+
+
+@pytest.fixture
+def unpack(tmp_path: Path) -> Callable[..., RawFiles]:
+    """Packs a tree of files, extracts the archive and looks at what it held."""
+    return lambda tree, tar=False: official_mr_2d.unpacked(tmp_path, tree, tar)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes a data set's archives with one of ``official_ct``'s functions and unpacks them, once a module."""
+    folders: dict[tuple, Path] = {}
+
+    def folder(write: Callable, *arguments: str) -> Path:
+        key = (write, *arguments)
+        if key not in folders:
+            archives = tmp_path_factory.mktemp("archives")
+            folders[key] = adapters_ct.unpack(write(archives, *arguments), archives / "unpacked")
+        return folders[key]
+
+    return folder

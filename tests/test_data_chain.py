@@ -14,7 +14,7 @@ import official_ct
 import official_mr_2d
 import pytest
 import yaml
-from test_adapters_mr_2d import TREES
+from adapters_mr_2d import TREES
 from test_workflow import PARTS, ROOT, snakemake
 
 from lib.datasets import DATASETS
