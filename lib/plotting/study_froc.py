@@ -66,7 +66,7 @@ def draw_study_froc(
             draw_froc_panel(axis, lines)
             if lines:
                 measure = "Dice" if objects == "tuned" else "object Dice"
-                axis.legend(loc="lower right", title=f"loss ({measure})", title_fontsize=9, alignment="right")
+                axis.legend(loc="best", title=f"loss ({measure})", title_fontsize=9, alignment="right")
             axis.tick_params(labelleft=True)
         row[0].set_ylabel("Recall")
         row[0].set_title(f"{members[part][0].title}, {_HEADINGS[objects]}", loc="left", weight="bold")
