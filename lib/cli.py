@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import get_args
 
 from lib.errors import SeglossError
 
@@ -42,12 +44,15 @@ def run(main: Callable[..., None]) -> None:
 def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
     required = parameter.default is inspect.Parameter.empty
     options = {"required": required, "default": None if required else parameter.default}
-    if parameter.annotation == list[Path]:
+    kind = parameter.annotation
+    if isinstance(kind, UnionType):  # Path | None
+        (kind,) = set(get_args(kind)) - {NoneType}
+    if kind == list[Path]:
         options |= {"type": Path, "nargs": "+", "metavar": "PATH"}
-    elif parameter.annotation in (dict, list):
+    elif kind in (dict, list):
         options |= {"type": _json, "metavar": "JSON"}
     else:
-        options |= {"type": parameter.annotation, "metavar": parameter.annotation.__name__.upper()}
+        options |= {"type": kind, "metavar": kind.__name__.upper()}
     parser.add_argument(f"--{parameter.name.replace('_', '-')}", dest=parameter.name, **options)
 
 

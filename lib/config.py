@@ -18,16 +18,22 @@ from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.networks import catalogue as networks
-from lib.schema import Folders, Settings, Study, Variants, WorkflowConfig, validated
+from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig, validated
 from lib.suggest import suggestion
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"
 
 
+SCALE_NOTES = {
+    "demo": "Demo scale: a small network, trained for a minute at most; on phantoms no evidence about patients.",
+    "paper": "Paper scale: the publication's data and settings.",
+}
+
+
 @dataclass(frozen=True)
 class Run:
-    """One trained model: study x data set x variant x loss x seed."""
+    """One trained model: study x data set x variant (noise included) x loss x seed."""
 
     study: str
     dataset: str
@@ -36,6 +42,9 @@ class Run:
     seed: int
     scale: str
     title: str
+    split: str
+    noise: Noise
+    metrics: str
     loss_specification: Mapping[str, Any]
     settings: Settings
 
@@ -50,6 +59,11 @@ class Run:
     @property
     def network_class(self) -> str:
         return networks.CATALOGUE[self.settings.network.name].implementation
+
+    @property
+    def evaluated_parts(self) -> tuple[str, ...]:
+        """Parts of the split that the evaluation cannot do without."""
+        return ("validation", "test") if self.metrics == "lesions" else ("test",)
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -67,9 +81,11 @@ class Run:
             "loss": losses.resolved(self.loss_specification),
             "network": self.network_specification,
             "network_class": self.network_class,
-            "sampling": self.settings.sampling.model_dump(mode="json"),
+            "sampling": self.settings.sampling.model_dump(mode="json", exclude_none=True),
             "training": self.settings.training.model_dump(mode="json"),
             "maps": self.maps,
+            "masks": {"train": self.noise.model_dump(mode="json"), "test": "clean"},
+            **({"inference": self.inference_settings()} if self.settings.training.test_epochs else {}),
         }
 
     def inference_settings(self) -> dict[str, Any]:
@@ -81,20 +97,23 @@ class Run:
         }
 
     def evaluation_settings(self) -> dict[str, Any]:
-        """The run's keys in tables, and how its lesions are told by size, as JSON values."""
-        evaluation = self.settings.evaluation
-        return {
+        """The run's keys in tables and, for lesion-wise metrics, how lesions are told by size, as JSON values."""
+        told: dict[str, Any] = {
             "keys": {
                 "scale": self.scale,
                 "dataset": self.dataset,
                 "variant": self.variant,
+                "noise": self.noise.name,
                 "loss": self.loss,
                 "seed": self.seed,
             },
             "title": self.title,
-            "small_diameter": evaluation.small_diameter.get(self.dataset),
-            "size_bins": evaluation.size_bins,
         }
+        if self.metrics == "lesions":
+            evaluation = self.settings.evaluation
+            told["small_diameter"] = evaluation.small_diameter.get(self.dataset)
+            told["size_bins"] = evaluation.size_bins
+        return told
 
 
 @dataclass(frozen=True)
@@ -109,6 +128,13 @@ class Configuration:
 
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
+
+    def note(self, study: str) -> str:
+        """What figures say about the scale of a study."""
+        scale = self.workflow.scale
+        return (
+            self.studies[study].note if scale == "paper" and self.studies[study].note else SCALE_NOTES[scale]
+        )
 
     def users_folder(self, dataset: str) -> str | None:
         """The folder that the user names for the data set, or for another form of the same official files."""
@@ -150,10 +176,15 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         for name, study in studies.items()
         for run in _expand(name, study, workflow, datasets, files[name].relative_to(root))
     ]
+    if not runs:
+        names = ", ".join(chosen)
+        raise SeglossError(
+            f"{CONFIG_NAME}: scale: none of the studies {names} has a section {workflow.scale}"
+        )
     kept = tuple(_narrowed(runs, workflow))
     if not kept:
         raise SeglossError(
-            f"{CONFIG_NAME}: no run of the studies has these datasets, losses and seeds together"
+            f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
     return Configuration(workflow, datasets, studies, kept, tuple(_notes(workflow, datasets, runs)))
 
@@ -201,7 +232,9 @@ def _load_study(path: Path, root: Path) -> Study:
 def _expand(
     name: str, study: Study, workflow: WorkflowConfig, datasets: Mapping[str, Dataset], path: Path
 ) -> Iterable[Run]:
-    common = dict(getattr(study, workflow.scale))
+    common = dict(getattr(study, workflow.scale) or {})
+    if not common:
+        return
     variants = common.pop("variants", {"base": {}})
     for variant, changes in validated(Variants, variants, f"{path}: {workflow.scale}.variants").root.items():
         settings = validated(
@@ -209,12 +242,24 @@ def _expand(
         )
         _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings) is None]
-        for dataset, loss, seed in itertools.product(
-            [*settings.datasets, *own], settings.losses, settings.seeds
+        noises = [*settings.noise, *(noise for noise in workflow.noise if noise not in settings.noise)]
+        for dataset, noise, loss, seed in itertools.product(
+            [*settings.datasets, *own], noises, settings.losses, settings.seeds
         ):
-            specification = _for_dataset(study.losses[loss], datasets[dataset])
-            title = datasets[dataset].title
-            yield Run(name, dataset, variant, loss, seed, workflow.scale, title, specification, settings)
+            yield Run(
+                study=name,
+                dataset=dataset,
+                variant=f"{variant}_{noise.name}" if noise.alpha else variant,
+                loss=loss,
+                seed=seed,
+                scale=workflow.scale,
+                title=datasets[dataset].title,
+                split=settings.split or datasets[dataset].splits[0],
+                noise=noise,
+                metrics=study.metrics,
+                loss_specification=_for_dataset(study.losses[loss], datasets[dataset]),
+                settings=settings,
+            )
 
 
 def _for_dataset(specification: losses.Specification, dataset: Dataset) -> losses.Specification:
@@ -243,7 +288,7 @@ def _unfit(dataset: Dataset, settings: Settings) -> str | None:
         return f"is {dataset.dimensions}D, network {settings.network.name!r} is {dimensions}D"
     if len(dataset.classes) != 2:
         return f"has {len(dataset.classes)} classes, the networks at hand tell two apart"
-    if settings.split not in dataset.splits:
+    if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     return None
 
@@ -253,10 +298,12 @@ def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
         return _selected(key, getattr(workflow, key), dict.fromkeys(values))
 
     datasets = kept("datasets", (run.dataset for run in runs))
+    variants = kept("variants", (run.variant for run in runs))
     names = kept("losses", (run.loss for run in runs))
     seeds = kept("seeds", (run.seed for run in runs))
     for run in runs:
-        if run.dataset in datasets and run.loss in names and run.seed in seeds:
+        chosen = run.dataset in datasets and run.variant in variants
+        if chosen and run.loss in names and run.seed in seeds:
             yield run
 
 

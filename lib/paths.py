@@ -36,6 +36,13 @@ class Paths:
         """Folder of a prepared case and its maps, or a file in it."""
         return _joined(self.prepared(dataset), case, file)
 
+    def noisy(self, dataset: str, split: str, noise: str, file: str = "") -> str:
+        """Folder of the noisy masks of a split's training cases and of their maps, or a file in it."""
+        return _joined(f"{self.folders.data}/noisy/{dataset}/{split}/{noise}", file)
+
+    def noise_table(self, dataset: str, split: str, noise: str) -> str:
+        return self.result(f"noise/{dataset}/{split}/{noise}.csv")
+
     def run(self, run: str, file: str = "") -> str:
         """Folder of a run's results, or a file in it."""
         return _joined(self.folders.results, run, file)

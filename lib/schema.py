@@ -140,14 +140,49 @@ class OwnData(Section):
         return self
 
 
+class Noise(Section):
+    """Faults put into the masks of a share ``alpha`` of the training cases, each of the strength ``beta``."""
+
+    alpha: Share
+    beta: NonNegative = 0.0
+    form: Literal["released", "corrected"] = "corrected"
+    kinds: Annotated[
+        list[Literal["dilate", "erode", "affine"]], Field(min_length=1), AfterValidator(unique)
+    ] = [
+        "dilate",
+        "erode",
+        "affine",
+    ]
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _has_strength(self) -> "Noise":
+        if self.alpha and not self.beta:
+            raise ValueError("beta (strength, as a share of the foreground) is missing")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other noise, fit for a path."""
+        if not self.alpha:
+            return "clean"
+        told = [f"alpha{self.alpha:g}-beta{self.beta:g}"]
+        told += ["released"] if self.form == "released" else []
+        told += self.kinds if len(self.kinds) < 3 else []
+        told += [f"seed{self.seed}"] if self.seed else []
+        return "-".join(told)
+
+
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where."""
 
     scale: Literal["demo", "paper"] = "demo"
     studies: Names = "all"
     datasets: Names = "all"
+    variants: Names = "all"
     losses: Names = "all"
     seeds: Seeds = "all"
+    noise: list[Noise] = []
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Annotated[str | None, AfterValidator(_folder_or_address)] = None
     raw: dict[str, ExistingFolder] = {}
@@ -172,29 +207,100 @@ class Network(Section):
         return resolved_network(self.model_dump(mode="json", exclude_none=True))
 
 
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "mirror": {"probability": 0.5},
+    "turn": {"probability": 0.2, "angles": [90, 180, 270]},
+    "zoom": {"probability": 0.2, "range": [0.85, 1.25]},
+    "noise": {"probability": 0.1, "range": [0, 0.1]},
+    "blur": {"probability": 0.2, "per_channel": 0.5, "range": [0.5, 1]},
+    "brightness": {"probability": 0.15, "range": [0.75, 1.25]},
+    "contrast": {"probability": 0.15, "range": [0.75, 1.25]},
+    "low_resolution": {"probability": 0.25, "per_channel": 0.5, "range": [0.5, 1]},
+    "gamma": {"probability": 0.3, "range": [0.7, 1.5], "invert": False},
+}
+"""The steps of `lib.training.augmentation` and their defaults, the numbers of nnU-Net's pipeline that T-Loss took."""
+
+
+class Augmentation(Section):
+    """One step of the augmentation; what is left out is the step's default."""
+
+    name: str
+    probability: Share | None = None
+    range: tuple[NonNegative, NonNegative] | None = None
+    per_channel: Share | None = None
+    angles: Annotated[list[Literal[90, 180, 270]], Field(min_length=1)] | None = None
+    invert: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        values = {"name": values} if isinstance(values, str) else values
+        if not isinstance(values, dict) or values.get("name") not in AUGMENTATIONS:
+            name = values.get("name") if isinstance(values, dict) else values
+            raise ValueError(f"unknown augmentation {name!r}{suggestion(name, AUGMENTATIONS)}")
+        known = AUGMENTATIONS[values["name"]]
+        for key in values.keys() - known.keys() - {"name"}:
+            raise ValueError(f"{values['name']} has no {key!r}{suggestion(key, known)}")
+        return {**known, **values}
+
+
 class Sampling(Section):
-    """How training patches are drawn; ``foreground_fraction`` of them centre on a lesion voxel."""
+    """How training patches are drawn.
+
+    ``cases``: by their number of lesions, or in shuffled ``passes`` through all of them. ``foreground_fraction`` of
+    the patches centre on a lesion voxel; the others lie anywhere in the image, or in its ``centre``.
+    """
 
     patch_size: Size
     batch_size: PositiveInt
-    foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    cases: Literal["by_lesions", "passes"] = "by_lesions"
+    foreground_fraction: Share = 0.5
+    place: Literal["anywhere", "centre"] = "anywhere"
+    augmentation: list[Augmentation] = []
 
 
 class Optimizer(Section):
+    """``loss_learning_rate`` is that of the loss's own parameters, which never decays; None: the network's."""
+
     name: Literal["adam", "sgd"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    learning_rate: Positive
+    momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     nesterov: bool = False
+    loss_learning_rate: Positive | None = None
+
+
+class NuPlateau(Section):
+    """T-Loss's schedule: the learning rate decays, down to ``minimum``, when the loss's nu has come to rest.
+
+    Looked at ``every`` so many steps, from ``patience`` values on.
+    """
+
+    every: PositiveInt = 50
+    patience: Annotated[Int, Field(ge=6)] = 10
+    threshold: NonNegative = 1e-4
+    minimum: Positive = 1e-4
+    form: Literal["released", "corrected"] = "corrected"
 
 
 class Training(Section):
-    """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``."""
+    """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``.
+
+    After each of the last ``test_epochs`` the test cases are predicted and their Dice recorded, never used.
+    """
 
     epochs: PositiveInt
     steps_per_epoch: PositiveInt
     optimizer: Optimizer
     decay_after: list[PositiveInt] = []
-    decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    decay_factor: Fraction = 0.1
+    nu_plateau: NuPlateau | None = None
+    test_epochs: Annotated[Int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _tests_within(self) -> "Training":
+        if self.test_epochs > self.epochs:
+            raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
+        return self
 
 
 class Inference(Section):
@@ -225,12 +331,13 @@ class Evaluation(Section):
 
 
 class Settings(Section):
-    """Everything of a run but its loss and seed."""
+    """Everything of a run but its loss, noise and seed; ``split`` None is the data set's first."""
 
     datasets: NameList
     losses: NameList
     seeds: SeedList
-    split: str = "holdout"
+    split: str | None = None
+    noise: Annotated[list[Noise], Field(min_length=1), AfterValidator(unique)] = [Noise(alpha=0)]
     network: Network
     sampling: Sampling
     training: Training
@@ -253,15 +360,43 @@ class Settings(Section):
         return self
 
 
+LESION_FIGURES = ("froc.pdf", "froc_small.pdf", "froc_tuned.pdf")
+DOSE_RESPONSE = "dice_by_noise.pdf"
+FIGURES = (*LESION_FIGURES, DOSE_RESPONSE, "training_dice.pdf", "loss_parameters.pdf", "examples.pdf")
+
+
+class Published(Section):
+    """The table of `published/` that the study's outcome is held against, and its name for data sets of ours."""
+
+    table: Name
+    datasets: dict[str, str] = {}
+
+
 class Study(Section):
-    """One study file: its losses, and per scale common settings with the variants that change them."""
+    """One study file: its losses, and per scale common settings with the variants that change them.
+
+    ``metrics``: lesion-wise (FROC) or voxel overlap (Dice). ``note`` replaces what figures say about paper scale. A
+    study that lacks a scale takes no part in it.
+    """
 
     title: str
     publication: str
-    figures: list[Literal["froc.pdf", "froc_small.pdf", "froc_tuned.pdf"]]
+    note: str | None = None
+    metrics: Literal["lesions", "overlap"]
+    figures: list[Literal[FIGURES]]
+    published: Published | None = None
     losses: dict[Name, str | dict[str, Any]]
-    demo: dict[str, Any]
-    paper: dict[str, Any]
+    demo: dict[str, Any] | None = None
+    paper: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "Study":
+        for figure in self.figures if self.metrics != "lesions" else ():
+            if figure in LESION_FIGURES:
+                raise ValueError(f"figures: {figure!r} needs metrics: lesions")
+        if self.demo is None and self.paper is None:
+            raise ValueError("a section demo or paper is missing")
+        return self
 
 
 class Variants(RootModel):

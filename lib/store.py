@@ -22,6 +22,8 @@ from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, write_json
 
 log = logging.getLogger(__name__)
+MASK_KINDS = ("clean", "dilate", "erode", "affine")
+"""What may have been done to a training mask."""
 CHUNK = 64
 IN_MEMORY_BYTES = 2**24  # smaller arrays are faster read once than patch by patch
 
@@ -92,7 +94,6 @@ def write_case(folder: Path, name: str, case: Case) -> None:
         raise CaseExcluded(f"the image is constant ({image.min():g})")
     write_array(folder / "image.b2nd", image)
     write_array(folder / "label.b2nd", label)
-    classes, counts = np.unique(label, return_counts=True)
     description = {
         "case": name,
         "patient": case.patient,
@@ -100,11 +101,25 @@ def write_case(folder: Path, name: str, case: Case) -> None:
         "shape": list(label.shape),
         "spacing": [float(length) for length in case.spacing],
         "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
-        "n_lesions": _count_components(label) if case.n_lesions is None else case.n_lesions,
-        "class_voxels": {str(k): int(n) for k, n in zip(classes, counts, strict=True)},
+        **_described(label, case.n_lesions),
         "sha256": {"image": _content_hash(image), "label": _content_hash(label)},
     }
     write_json(folder / "case.json", description)
+
+
+def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, **told: Any) -> None:
+    """Write another label of a prepared case, and the case's description with it and what else is ``told``."""
+    write_array(folder / "label.b2nd", label)
+    checksums = case.description["sha256"] | {"label": _content_hash(label)}
+    write_json(folder / "case.json", {**case.description, **_described(label), "sha256": checksums, **told})
+
+
+def _described(label: np.ndarray, n_lesions: int | None = None) -> dict[str, Any]:
+    classes, counts = np.unique(label, return_counts=True)
+    return {
+        "n_lesions": _count_components(label) if n_lesions is None else n_lesions,
+        "class_voxels": {str(k): int(n) for k, n in zip(classes, counts, strict=True)},
+    }
 
 
 def _count_components(label: np.ndarray) -> int:
@@ -124,6 +139,11 @@ def write_empty(path: Path) -> None:
     """Write the empty file that holds an excluded case's place."""
     with atomic_path(path) as beside:
         beside.touch()
+
+
+def open_noisy_cases(prepared: Path, split: str, noisy: Path) -> "list[NoisyCase]":
+    """Open the training cases of a split with the masks of a noisy set."""
+    return [NoisyCase(case, noisy) for case in open_cases(prepared, split, "train")]
 
 
 def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
@@ -182,6 +202,26 @@ class StoredCase:
     def array(self, name: str) -> Any:
         """``image``, ``label`` or a map such as ``components``."""
         return open_array(self.folder / f"{name}.b2nd")
+
+
+class NoisyCase(StoredCase):
+    """A prepared case whose label, and the maps made of it, are those of a noisy set; ``clean`` is the case itself."""
+
+    def __init__(self, clean: StoredCase, noisy: Path) -> None:
+        super().__init__(noisy / "masks" / clean.name)
+        self.clean = clean
+        self.maps = noisy / "maps" / clean.name
+
+    @property
+    def noise(self) -> str:
+        """The kind of the noise, or ``clean``."""
+        return self.description["noise"]
+
+    @cache  # noqa: B019 as in StoredCase
+    def array(self, name: str) -> Any:
+        if name == "image":
+            return self.clean.array("image")
+        return super().array("label") if name == "label" else open_array(self.maps / f"{name}.b2nd")
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:

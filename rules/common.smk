@@ -17,9 +17,11 @@ from lib.losses import specification as loss_specification
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version, in_project
+from lib.schema import DOSE_RESPONSE, LESION_FIGURES
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
+NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir:q}/scripts"
@@ -30,6 +32,7 @@ use_this_python()
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)),
+    split="[^/]+",
     case="[^/]+",
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
@@ -79,7 +82,7 @@ def files_of_case(wildcards):
 def dataset_and_split(wildcards):
     if "run" in wildcards.keys():
         run = run_of(wildcards)
-        return run.dataset, run.settings.split
+        return run.dataset, run.split
     return wildcards.dataset, wildcards.split
 
 
@@ -121,9 +124,45 @@ def dataset_files(*names):
     ]
 
 
+def noisy_set(run, file=""):
+    return PATHS.noisy(run.dataset, run.split, run.noise.name, file)
+
+
+def noise_table_of(run):
+    return PATHS.noise_table(run.dataset, run.split, run.noise.name) if run.noise.alpha else None
+
+
+def noise_tables(runs):
+    return sorted(set(filter(None, map(noise_table_of, runs))))
+
+
+def run_masks(wildcards):
+    """Input function: the noisy masks of the run's training, of which the table tells the content; none if clean."""
+    run = run_of(wildcards)
+    return [noise_table_of(run), ancient(noisy_set(run, "masks"))] if run.noise.alpha else []
+
+
+def noisy_option(wildcards):
+    """Params function: what tells the training its noisy masks, empty for none."""
+    run = run_of(wildcards)
+    return f"--noisy {shlex.quote(noisy_set(run))}" if run.noise.alpha else ""
+
+
 def run_maps(wildcards):
-    """Input function: the maps that the run's training reads."""
-    return case_files("train", names=[f"{name}.b2nd" for name in run_of(wildcards).maps])(wildcards)
+    """Input function: the maps that the run's training reads, made of the masks that it sees."""
+    run = run_of(wildcards)
+    names = [f"{name}.b2nd" for name in run.maps]
+    if not run.noise.alpha:
+        return case_files("train", names=names)(wildcards)
+    cases = index_of(run.dataset).splits[run.split]["train"]
+    return [noisy_set(run, f"maps/{case}/{name}") for case in cases for name in names]
+
+
+def run_tests(wildcards):
+    """Input function: descriptions of the cases that the training measures its network on, if it does."""
+    if not run_of(wildcards).settings.training.test_epochs:
+        return []
+    return case_files("test", names=["case.json"])(wildcards)
 
 
 def network_module(wildcards):
@@ -147,25 +186,85 @@ def study_files(study, *names):
 
 
 def evaluation_settings(study):
-    """Each run's keys and evaluation settings by its folder, for tables and figures."""
-    return json.dumps({PATHS.run(run.id): run.evaluation_settings() for run in CONFIG.runs_of(study)})
+    """Each run's keys, table of noise and evaluation settings by its folder, for tables and figures."""
+    settings = {
+        PATHS.run(run.id): {**run.evaluation_settings(), "noise_table": noise_table_of(run)}
+        for run in CONFIG.runs_of(study)
+    }
+    return json.dumps(settings)
+
+
+def study_noise(study):
+    return noise_tables(CONFIG.runs_of(study))
 
 
 def study_references(study):
     """The files of the reference without learning by data set and variant."""
     return {
-        f"{run.dataset}/{run.variant}": PATHS.result(f"reference/{run.dataset}/{run.settings.split}.json")
+        f"{run.dataset}/{run.variant}": PATHS.result(f"reference/{run.dataset}/{run.split}.json")
         for run in CONFIG.runs_of(study)
     }
+
+
+def studies_with(metrics):
+    """Constraint of the wildcard ``study``: the studies with these metrics."""
+    names = [name for name, study in CONFIG.studies.items() if study.metrics == metrics]
+    return "|".join(map(re.escape, names)) or "none"
+
+
+def published_of(study):
+    """The table of published numbers that the study is held against, none if there is none."""
+    published = CONFIG.studies[study].published
+    return [f"{workflow.basedir}/published/{published.table}.csv"] if published else []
+
+
+def published_option(study):
+    """The table as options of a script, with its names for data sets of ours; empty if there is none."""
+    if not (published := CONFIG.studies[study].published):
+        return ""
+    (table,) = published_of(study)
+    names = shlex.quote(json.dumps(published.datasets))
+    return f"--published {shlex.quote(table)} --published-names {names}"
+
+
+def titles(study):
+    return json.dumps({run.dataset: run.title for run in CONFIG.runs_of(study)})
+
+
+def study_examples(study):
+    """Of every run with the study's first seed, the folder of its predictions -> what a figure of examples shows of it."""
+    runs = CONFIG.runs_of(study)
+    return {
+        PATHS.run(run.id, "predictions"): {
+            "prepared": PATHS.prepared(run.dataset),
+            "split": run.split,
+            "title": run.title,
+            **run.evaluation_settings()["keys"],
+        }
+        for run in runs
+        if run.seed == runs[0].seed
+    }
+
+
+def figure(study, name):
+    """Path of a study's figure."""
+    return PATHS.plot(name if name in LESION_FIGURES else f"{study}/{name}")
+
+
+def figures_of(study):
+    """The figures that the study names, and the dose-response curve of whatever saw noise."""
+    names = [*CONFIG.studies[study].figures, *([DOSE_RESPONSE] if study_noise(study) else [])]
+    return [figure(study, name) for name in dict.fromkeys(names)]
 
 
 def study_targets():
     """Figures and tables of the studies that have runs."""
     studies = [study for study in CONFIG.studies if CONFIG.runs_of(study)]
-    figures = chain.from_iterable(CONFIG.studies[study].figures for study in studies)
+    noisy = sorted({(run.dataset, run.split, run.noise.name) for run in CONFIG.runs if run.noise.alpha})
     return [
-        *map(PATHS.plot, figures),
+        *chain.from_iterable(map(figures_of, studies)),
         *(PATHS.result(f"{study}/summary.csv") for study in studies),
+        *(PATHS.plot(f"noise/{'/'.join(noise)}.pdf") for noise in noisy),
         *chain.from_iterable(map(report_targets, datasets_used())),
     ]
 

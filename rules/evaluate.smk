@@ -31,6 +31,33 @@ rule evaluate:
         " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
 
 
+rule evaluate_overlap:
+    input:
+        checksums=PATHS.run("{run}", "predictions.json"),
+        predictions=ancient(PATHS.run("{run}", "predictions")),
+        index=dataset_index,
+        descriptions=case_files("test", names=["case.json"]),
+        labels=case_arrays("test", names=["label"]),
+    output:
+        PATHS.run("{run}", "overlap.csv"),
+    log:
+        PATHS.log("evaluate_overlap/{run}"),
+    benchmark:
+        PATHS.benchmark("evaluate_overlap/{run}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        prepared=prepared_option,
+        code=code_version("scripts.evaluate_overlap"),
+    message:
+        "overlap of {wildcards.run}"
+    shell:
+        f"python {SCRIPTS}/evaluate_overlap.py --predictions {{input.predictions:q}}"
+        " {params.prepared} --table {output:q} &> {log:q}"
+
+
 rule reference:
     input:
         index=dataset_index,
@@ -59,6 +86,7 @@ rule summarize:
     input:
         runs=lambda wildcards: study_files(wildcards.study, "records.json", "records_tuned.json", "dice.csv"),
         references=lambda wildcards: study_references(wildcards.study).values(),
+        noise=lambda wildcards: study_noise(wildcards.study),
     output:
         summary=PATHS.result("{study}/summary.csv"),
         per_run=PATHS.result("{study}/runs.csv"),
@@ -68,7 +96,7 @@ rule summarize:
     benchmark:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
-        study="|".join(CONFIG.studies),
+        study=studies_with("lesions"),
     threads: 1
     resources:
         mem_mb=4000,
@@ -84,3 +112,35 @@ rule summarize:
         f"python {SCRIPTS}/summarize.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
         " --references {params.references:q} --summary {output.summary:q} --per-run {output.per_run:q}"
         " --by-size {output.by_size:q} &> {log:q}"
+
+
+rule summarize_overlap:
+    input:
+        runs=lambda wildcards: study_files(wildcards.study, "overlap.csv", "history.csv"),
+        noise=lambda wildcards: study_noise(wildcards.study),
+        published=lambda wildcards: published_of(wildcards.study),
+    output:
+        summary=PATHS.result("{study}/summary.csv"),
+        per_run=PATHS.result("{study}/runs.csv"),
+        tests=PATHS.result("{study}/tests.csv"),
+    log:
+        PATHS.log("summarize/{study}"),
+    benchmark:
+        PATHS.benchmark("summarize/{study}")
+    wildcard_constraints:
+        study=studies_with("overlap"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        folders=lambda wildcards: study_folders(wildcards.study),
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        published=lambda wildcards: published_option(wildcards.study),
+        code=code_version("scripts.summarize_overlap"),
+    message:
+        "tables of {wildcards.study}"
+    shell:
+        f"python {SCRIPTS}/summarize_overlap.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        " --scale {CONFIG.workflow.scale} {params.published}"
+        " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"

@@ -1,1 +1,77 @@
-"""Noisy training masks, made from prepared cases before maps and training; no study at hand asks for any yet."""
+"""Noisy training masks: one set a split and noise, made from prepared cases before maps and training."""
+
+
+wildcard_constraints:
+    noise="|".join(map(re.escape, NOISES)) or "none",
+
+
+rule make_noise:
+    input:
+        index=dataset_index,
+        descriptions=case_files("train", names=["case.json"]),
+        labels=case_arrays("train", names=["label"]),
+    output:
+        masks=directory(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
+        table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
+    log:
+        PATHS.log("noise/{dataset}/{split}/{noise}"),
+    benchmark:
+        PATHS.benchmark("noise/{dataset}/{split}/{noise}")
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        prepared=prepared_option,
+        noise=lambda wildcards: json.dumps(NOISES[wildcards.noise].model_dump(mode="json")),
+        code=code_version("scripts.make_noise"),
+    message:
+        "noisy masks {wildcards.noise} of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/make_noise.py {{params.prepared}} --noise {{params.noise:q}}"
+        " --masks {output.masks:q} --table {output.table:q} &> {log:q}"
+
+
+rule plot_noise:
+    input:
+        table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
+        masks=ancient(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
+        images=case_arrays("train", names=["image", "label"]),
+    output:
+        PATHS.plot("noise/{dataset}/{split}/{noise}.pdf"),
+    log:
+        PATHS.log("plots/noise/{dataset}/{split}/{noise}"),
+    benchmark:
+        PATHS.benchmark("plots/noise/{dataset}/{split}/{noise}")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        prepared=prepared_option,
+        noisy=subpath(input.masks, parent=True),
+        title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
+        code=code_version("scripts.plot_noise"),
+    message:
+        "contact sheet of noise {wildcards.noise} of {wildcards.dataset}"
+    shell:
+        f"python {SCRIPTS}/plot_noise.py {{params.prepared}} --noisy {{params.noisy:q}} --table {{input.table:q}}"
+        " --title {params.title:q} --noise {wildcards.noise} --output {output:q} &> {log:q}"
+
+
+use rule make_map as make_noisy_map with:
+    input:
+        masks=ancient(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
+        table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
+    output:
+        PATHS.noisy("{dataset}", "{split}", "{noise}", "maps/{case}/{map_name}.b2nd"),
+    log:
+        PATHS.log("maps/{dataset}/{split}/{noise}/{case}.{map_name}"),
+    benchmark:
+        PATHS.benchmark("maps/{dataset}/{split}/{noise}/{case}.{map_name}")
+    params:
+        case=lambda wildcards, input: f"{input.masks}/{wildcards.case}",
+        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
+        code=code_version("scripts.make_map"),
+    message:
+        "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case} with noise {wildcards.noise}"

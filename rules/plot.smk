@@ -21,13 +21,97 @@ rule plot_froc:
         folders=study_folders("inverse_weighting"),
         settings=evaluation_settings("inverse_weighting"),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
+        note=lambda wildcards: CONFIG.note("inverse_weighting"),
         code=code_version("scripts.plot_froc"),
     message:
         "draw {output}"
     shell:
         f"python {SCRIPTS}/plot_froc.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
-        " --per-run {input.per_run:q} --objects {params.objects} --scale {CONFIG.workflow.scale}"
+        " --per-run {input.per_run:q} --objects {params.objects} --note {params.note:q}"
         " --output {output:q} &> {log:q}"
+
+
+rule plot_dice_by_noise:
+    input:
+        per_run=PATHS.result("{study}/runs.csv"),
+        published=lambda wildcards: published_of(wildcards.study),
+    output:
+        PATHS.plot("{study}/dice_by_noise.pdf"),
+    log:
+        PATHS.log("plots/{study}/dice_by_noise"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/dice_by_noise")
+    wildcard_constraints:
+        study="|".join(map(re.escape, CONFIG.studies)),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        titles=lambda wildcards: titles(wildcards.study),
+        published=lambda wildcards: published_option(wildcards.study),
+        code=code_version("scripts.plot_dice_by_noise"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_dice_by_noise.py --per-run {{input.per_run:q}} {{params.published}}"
+        " --titles {params.titles:q} --note {params.note:q} --output {output:q} &> {log:q}"
+
+
+rule plot_training:
+    input:
+        lambda wildcards: study_files(wildcards.study, "history.csv"),
+    output:
+        PATHS.plot("{study}/{figure}.pdf"),
+    log:
+        PATHS.log("plots/{study}/{figure}"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/{figure}")
+    wildcard_constraints:
+        study="|".join(map(re.escape, CONFIG.studies)),
+        figure="training_dice|loss_parameters",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folders=lambda wildcards: study_folders(wildcards.study),
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        code=code_version("scripts.plot_training"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_training.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        " --figure {wildcards.figure} --note {params.note:q} --output {output:q} &> {log:q}"
+
+
+rule plot_examples:
+    input:
+        lambda wildcards: [ancient(folder) for folder in study_examples(wildcards.study)],
+        checksums=lambda wildcards: [f"{folder}.json" for folder in study_examples(wildcards.study)],
+    output:
+        PATHS.plot("{study}/examples.pdf"),
+    log:
+        PATHS.log("plots/{study}/examples"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/examples")
+    wildcard_constraints:
+        study="|".join(map(re.escape, CONFIG.studies)),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        runs=lambda wildcards: json.dumps(study_examples(wildcards.study)),
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        code=code_version("scripts.plot_examples"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_examples.py --runs {{params.runs:q}} --note {{params.note:q}} --output {{output:q}}"
+        " &> {log:q}"
 
 
 rule published_table:

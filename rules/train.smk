@@ -6,8 +6,12 @@ rule train:
         index=dataset_index,
         descriptions=case_files("train", names=["case.json"]),
         arrays=case_arrays("train", names=["image", "label"]),
+        masks=run_masks,
         maps=run_maps,
-        evaluated=lambda wildcards: ancient(case_files("validation", "test", names=["case.json"])(wildcards)),
+        tested=run_tests,
+        evaluated=lambda wildcards: ancient(
+            case_files(*run_of(wildcards).evaluated_parts, names=["case.json"])(wildcards)
+        ),
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),
@@ -24,11 +28,13 @@ rule train:
     params:
         settings=training_settings,
         prepared=prepared_option,
+        noisy=noisy_option,
+        evaluated=lambda wildcards: json.dumps(run_of(wildcards).evaluated_parts),
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
         f"python {SCRIPTS}/train.py --settings {{params.settings:q}} {{params.prepared}}"
-        f" {DEVICE} --checkpoint {{params.checkpoint:q}}"
+        f" {{params.noisy}} --evaluated {{params.evaluated:q}} {DEVICE} --checkpoint {{params.checkpoint:q}}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -7,14 +7,14 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(runs: list[Path], settings: dict, per_run: Path, objects: str, scale: str, output: Path) -> None:
+def main(runs: list[Path], settings: dict, per_run: Path, objects: str, note: str, output: Path) -> None:
     import pandas as pd
 
-    from lib.comparison.summary import EvaluatedRun
+    from lib.comparison.summary import LesionRun
     from lib.plotting.study_froc import draw_study_froc
 
-    evaluated = [EvaluatedRun(**settings[str(folder)], folder=folder) for folder in runs]
-    draw_study_froc(evaluated, pd.read_csv(per_run), objects, scale, output)
+    evaluated = [LesionRun.of(settings[str(folder)], folder) for folder in runs]
+    draw_study_froc(evaluated, pd.read_csv(per_run), objects, note, output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gather a study's evaluated runs in tables: per loss, per run, and recall by lesion size."""
+"""Gather the evaluated runs of a study of lesions in tables: per loss, per run, and recall by lesion size."""
 
 from pathlib import Path
 
@@ -12,13 +12,14 @@ def main(
 ) -> None:
     import pandas as pd
 
-    from lib.comparison.summary import EvaluatedRun, by_loss, run_row, size_table
+    from lib.comparison.runs import by_loss
+    from lib.comparison.summary import SAME_FOR_ALL_SEEDS, LesionRun, run_row, size_table
     from lib.files import read_json, write_text
 
-    evaluated = [EvaluatedRun(**settings[str(folder)], folder=folder) for folder in runs]
+    evaluated = [LesionRun.of(settings[str(folder)], folder) for folder in runs]
     dice = {part: read_json(Path(path))["band_pass_dice"] for part, path in references.items()}
     rows = pd.DataFrame([run_row(one, dice[one.part]) for one in evaluated])
-    table = by_loss(rows)
+    table = by_loss(rows, SAME_FOR_ALL_SEEDS)
     for path, content in ((summary, table), (per_run, rows), (by_size, size_table(evaluated))):
         write_text(path, content.round(6).to_csv(index=False))
 

@@ -13,12 +13,15 @@ def main(
     split: str,
     device: str,
     threads: int,
+    evaluated: list,
     checkpoint: Path,
     weights: Path,
     history: Path,
     provenance: Path,
+    noisy: Path | None = None,
 ) -> None:
     import time
+    from functools import partial
 
     import torch
 
@@ -26,29 +29,34 @@ def main(
     from lib.losses import build_resolved
     from lib.networks import build_network
     from lib.provenance import circumstances
-    from lib.store import open_cases
+    from lib.store import open_cases, open_noisy_cases
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
     from lib.training.loop import Trainer, fingerprint
     from lib.training.sampling import PatchSampler
+    from lib.training.testing import dice_of_test_cases
 
     start = time.monotonic()
-    stored = open_cases(prepared, split, "train")
-    for part in ("validation", "test"):  # better told now than after the training
-        open_cases(prepared, split, part)
+    stored = open_noisy_cases(prepared, split, noisy) if noisy else open_cases(prepared, split, "train")
+    of_part = {part: open_cases(prepared, split, part) for part in evaluated}  # better told now than after it
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
     loss = build_resolved(settings["loss"])
     length = settings["training"]["epochs"] * settings["training"]["steps_per_epoch"]
+    computing = prepare_device(device, threads)
+    test = None
+    if "inference" in settings:
+        test = partial(dice_of_test_cases, of_part["test"], settings["inference"], computing)
     trainer = Trainer(
         network,
         loss,
         PatchSampler(stored, settings["sampling"], settings["maps"], settings["seed"], length),
         settings,
-        prepare_device(device, threads),
+        computing,
         checkpoint,
         fingerprint(settings, [case.description for case in stored]),
         workers=threads - 1,
+        test=test,
     )
     rows = trainer.train()
     checkpoints.save(weights, {"network": network.state_dict(), "loss": loss.state_dict()})

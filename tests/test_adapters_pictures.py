@@ -40,8 +40,9 @@ def test_isic_in_folders_of_other_names_is_all_train(unpack: Unpack) -> None:
 def test_isic_is_resized_whatever_its_aspect(size: tuple[int, int], centred: bool, unpack: Unpack) -> None:
     raw = unpack(TREES["isic2017"])
     made = prepared("isic2017", raw, "ISIC_0000003", size=list(size), centred_nearest=centred)
-    photograph = stored(TREES["isic2017"], "/ISIC_0000003.jpg")
-    assert np.allclose(np.moveaxis(made.image, 0, -1), resized(photograph, size, "edge") / 255, atol=1e-6)
+    colours = resized(stored(TREES["isic2017"], "/ISIC_0000003.jpg"), size, "edge") / 255
+    assert np.allclose(np.moveaxis(made.image, 0, -1), (colours - 0.5) / 0.5, atol=1e-6)
+    assert made.image.dtype == np.float32
     assert np.array_equal(made.label, nearest(block(30, 40), size, centred))
     assert made.spacing == pytest.approx((30 / size[0], 40 / size[1]))
 
@@ -66,6 +67,14 @@ def test_shenzhen_reads_grey_levels_stored_as_colours(unpack: Unpack) -> None:
     grey = stored(TREES["shenzhen"], "CXR_png/CHNCXR_0003_1.png")[..., 0]
     assert np.allclose(made.image[0], resized(grey, (40, 30), "edge") / 255, atol=1e-6)
     assert np.array_equal(made.label, nearest(block(20, 30), (40, 30), centred=False))
+
+
+def test_shenzhen_at_128_pixels_differs_in_nothing_else(unpack: Unpack) -> None:
+    raw = unpack(TREES["shenzhen"])
+    assert indexed("shenzhen_128", raw) == indexed("shenzhen", raw)
+    small, same = prepared("shenzhen_128", raw, CXR[0]), prepared("shenzhen", raw, CXR[0], size=[128, 128])
+    assert small.image.shape == (1, 128, 128)
+    assert np.array_equal(small.image, same.image) and np.array_equal(small.label, same.label)
 
 
 @pytest.mark.parametrize(
@@ -351,4 +360,5 @@ def test_isic_photographs_show_their_lesion_darker(shared: Path) -> None:
     found = indexed("isic2017", raw)
     assert len(found.splits["official"]["train"]) == 3
     made = prepared("isic2017", raw, "ISIC_0014600")
-    assert made.image[:, made.label == 1].mean() < made.image[:, made.label == 0].mean() - 0.1
+    assert made.image[:, made.label == 1].mean() < made.image[:, made.label == 0].mean() - 0.2
+    assert -1 <= made.image.min() < 0

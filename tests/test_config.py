@@ -10,7 +10,7 @@ import yaml
 from lib import config
 from lib.errors import SeglossError
 from lib.maps import MAPS
-from lib.schema import Folders
+from lib.schema import Folders, Noise
 
 STUDY = "studies/inverse_weighting.yaml"
 
@@ -37,7 +37,7 @@ def changed(root: Path, *keys: str, to: object) -> Path:
 
 
 def test_demo_scale_expands_to_ten_losses_by_two_seeds() -> None:
-    runs = config.load({}).runs
+    runs = config.load({"studies": ["inverse_weighting"]}).runs
     assert len(runs) == 20
     assert len({run.id for run in runs}) == 20
     assert {run.seed for run in runs} == {0, 1}
@@ -45,7 +45,7 @@ def test_demo_scale_expands_to_ten_losses_by_two_seeds() -> None:
 
 
 def test_every_run_reads_components_for_its_lesion_centred_patches() -> None:
-    assert {run.maps for run in config.load({}).runs} == {("components",)}
+    assert {run.maps for run in config.load({"studies": ["inverse_weighting"]}).runs} == {("components",)}
 
 
 def test_only_weighted_losses_need_components_without_lesion_centred_patches(root: Path) -> None:
@@ -89,6 +89,87 @@ def test_paper_scale_has_the_published_settings() -> None:
 def test_parsing_imports_neither_torch_nor_numpy() -> None:
     code = "import sys; from lib import config; config.load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=config.ROOT).returncode == 0
+
+
+def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
+    noise = {"alpha": 0.5, "beta": 0.7}
+    runs = config.load({"noise": [noise], "losses": ["bce"], "seeds": [0]}, root).runs
+    assert [run.variant for run in runs] == ["base", "base_alpha0.5-beta0.7"]
+    clean, noisy = runs
+    assert noisy.training_settings()["masks"]["train"] == {
+        **noise,
+        "form": "corrected",
+        "kinds": ["dilate", "erode", "affine"],
+        "seed": 0,
+    }
+    assert clean.training_settings()["masks"]["train"]["alpha"] == 0
+
+
+@pytest.mark.parametrize(
+    ("noise", "name"),
+    [
+        ({"alpha": 0, "beta": 0.5}, "clean"),
+        ({"alpha": 0.3, "beta": 0.5}, "alpha0.3-beta0.5"),
+        ({"alpha": 0.3, "beta": 0.5, "form": "released"}, "alpha0.3-beta0.5-released"),
+        ({"alpha": 1, "beta": 0.25, "kinds": ["erode"], "seed": 2}, "alpha1-beta0.25-erode-seed2"),
+    ],
+)
+def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
+    assert Noise(**noise).name == name
+
+
+@pytest.mark.parametrize(
+    ("noise", "told"),
+    [
+        ([{"alpha": 0.5}], "noise.0: beta (strength, as a share of the foreground) is missing"),
+        ([{"alpha": 2, "beta": 0.5}], "noise.0.alpha: 2 is not allowed; expected less than or equal to 1"),
+        ([{"alpha": 0.5, "beta": 0.5, "form": "x"}], "noise.0.form: 'x' is not allowed"),
+        ([{"alpha": 0.5, "beta": 0.5, "kinds": ["melt"]}], "noise.0.kinds.0: 'melt' is not allowed"),
+        ({"alpha": 0.5, "beta": 0.5}, "noise: "),
+        ([{"alpha": 0.5, "beta": 0.5, "gamma": 1}], "noise.0.gamma: unknown key"),
+    ],
+)
+def test_mistakes_in_noise(root: Path, noise: object, told: str) -> None:
+    with pytest.raises(SeglossError) as error:
+        config.load({"noise": noise}, root)
+    assert str(error.value).startswith(f"workflow_config.yaml (or --config): {told}")
+
+
+def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
+    runs = config.load({"scale": "paper", "variants": ["focal_alpha_search"]}, root).runs
+    assert {run.variant for run in runs} == {"focal_alpha_search"}
+    with pytest.raises(SeglossError, match=r"variants: unknown value 'holdot'; did you mean 'holdout'\?"):
+        config.load({"scale": "paper", "variants": ["holdot"]}, root)
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("miror", "unknown augmentation 'miror'; did you mean 'mirror'?"),
+        ({"name": "mirror", "range": [0, 1]}, "mirror has no 'range'"),
+        ({"name": "mirror", "probability": 2}, "2 is not allowed"),
+        (3, "unknown augmentation 3"),
+    ],
+)
+def test_mistakes_in_augmentation(root: Path, step: object, told: str) -> None:
+    changed(root, "demo", "sampling", "augmentation", to=[step])
+    with pytest.raises(SeglossError) as error:
+        config.load({}, root)
+    assert told in str(error.value)
+
+
+def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:
+    splits = {run.dataset: run.split for run in config.load({"scale": "paper"}).runs if run.study == "t_loss"}
+    assert splits == {"isic2017": "official", "shenzhen": "published"}
+
+
+def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
+    changed(root, "demo", to=None)
+    with pytest.raises(SeglossError, match="scale: none of the studies inverse_weighting has a section demo"):
+        config.load({}, root)
+    changed(root, "paper", to=None)
+    with pytest.raises(SeglossError, match="a section demo or paper is missing"):
+        config.load({}, root)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +235,6 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         (("demo", "variants"), [], "demo.variants: "),
         (("demo", "variants"), {"x": 3}, "demo.variants: x: 3 is not allowed"),
         (("demo", "variants"), {"a/b": {}}, "a/b: 'a/b' is not allowed; expected letters, digits"),
-        (("demo",), None, "demo: is missing"),
         (("losses", "a b"), {"name": "bce"}, "'a b' is not allowed; expected letters, digits"),
         (("losses", "bce"), {"name": ["bce"]}, "losses.bce: name: unknown loss ['bce']"),
         (

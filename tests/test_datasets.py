@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lib.datasets import DATASETS, page
-from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, read_index, split_by_patient
+from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, numbered, read_index, split_by_patient
 from lib.datasets.raw import RawFiles, digest_of_names, natural
 from lib.datasets.sources import source_names
 from lib.errors import SeglossError
@@ -97,6 +97,14 @@ def test_drawn_index_takes_patients_from_ids() -> None:
         "p1_b": "p1",
         "p2_a": "p2",
     }
+
+
+def test_numbered_cases_may_leave_a_part_empty(tmp_path: Path) -> None:
+    made = numbered("a_", train=2, validation=0, test=1)
+    assert made.splits["holdout"] == {"train": ("a_000", "a_001"), "validation": (), "test": ("a_002",)}
+    assert made.checked("set") == made
+    made.write(tmp_path / "index.json")
+    assert read_index(tmp_path / "index.json") == made
 
 
 @pytest.fixture

@@ -22,13 +22,14 @@ from lib.inference import predict_volume
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
+from lib.schema import Optimizer, Sampling, Training
 from lib.store import StoredCase, write_excluded
 from lib.training import checkpoints
 from lib.training.loop import Trainer, learning_rate
 from lib.training.sampling import PatchSampler
 
 ROOT = Path(__file__).parents[1]
-SAMPLING = {"patch_size": [8, 8, 8], "batch_size": 2, "foreground_fraction": 0.5}
+SAMPLING = Sampling(patch_size=(8, 8, 8), batch_size=2).model_dump(mode="json", exclude_none=True)
 
 
 def settings(**changes: object) -> dict:
@@ -38,13 +39,12 @@ def settings(**changes: object) -> dict:
         "loss": resolved("cross_entropy"),
         "network": {"name": "space_to_depth_unet", "channels": [4, 4]},
         "sampling": SAMPLING,
-        "training": {
-            "epochs": 4,
-            "steps_per_epoch": 3,
-            "optimizer": {"name": "adam", "learning_rate": 0.01, "momentum": 0.0, "nesterov": False},
-            "decay_after": [2],
-            "decay_factor": 0.1,
-        },
+        "training": Training(
+            epochs=4,
+            steps_per_epoch=3,
+            optimizer=Optimizer(name="adam", learning_rate=0.01),
+            decay_after=[2],
+        ).model_dump(mode="json"),
         "maps": ["components"],
         **changes,
     }
@@ -198,10 +198,10 @@ def test_training_stopped_at_any_step_ends_with_the_same_bits(
 def stopping_after(steps: int, step: Callable) -> Callable:
     remaining = iter(range(steps))
 
-    def stopping_step(batch: dict) -> tuple:
+    def stopping_step(*arguments: object) -> torch.Tensor:
         if next(remaining, None) is None:
             raise KeyboardInterrupt
-        return step(batch)
+        return step(*arguments)
 
     return stopping_step
 
@@ -277,6 +277,8 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
         "cpu",
         "--threads",
         "1",
+        "--evaluated",
+        '["validation", "test"]',
         *options,
     ]
 

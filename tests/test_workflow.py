@@ -43,13 +43,21 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def copy_with_tiny_study(folder: Path) -> Path:
+def copy_with_one_study(folder: Path, study: str) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / part)
+    for path in (folder / "studies").glob("*.yaml"):
+        if path.stem != study:
+            path.unlink()
+    return folder
+
+
+def copy_with_tiny_study(folder: Path) -> Path:
+    copy_with_one_study(folder, "inverse_weighting")
     sizes = '"train": 20, "validation": 6, "test": 20'
     edit(folder / REGISTRY, sizes, '"train": 2, "validation": 1, "test": 2')
     edit(folder / REGISTRY, '"lesion_free_fraction": 0.15', '"lesion_free_fraction": 0.0')

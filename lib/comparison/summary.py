@@ -1,14 +1,14 @@
-"""A study's outcome as tables: one row per run, one row per loss, recall by lesion size."""
+"""The outcome of a study of lesions as tables: one row per run, one row per loss, recall by lesion size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lib.comparison.runs import KEYS, EvaluatedRun
 from lib.evaluation.froc import (
     CORRECTED,
     count_by_case,
@@ -19,25 +19,16 @@ from lib.evaluation.froc import (
 )
 from lib.evaluation.records import Records, read_records
 
-KEYS = ["scale", "dataset", "variant", "loss"]
 COLLAPSED_BELOW = 0.5  # of the Dice that bright blobs alone give
-NO_SPREAD = {*KEYS, "seed", "status", "test_cases", "lesions", "avg_recall_case_sd", "reference_dice"}
+SAME_FOR_ALL_SEEDS = ("test_cases", "lesions", "reference_dice", "masks_dice")
 
 
 @dataclass(frozen=True)
-class EvaluatedRun:
-    """One run's keys (scale, data set, variant, loss, seed), its evaluation settings and the folder of its results."""
+class LesionRun(EvaluatedRun):
+    """A run whose lesions are told by size."""
 
-    keys: Mapping[str, Any]
-    title: str
     small_diameter: float | None
     size_bins: Sequence[float]
-    folder: Path
-
-    @property
-    def part(self) -> str:
-        """The data set and variant, as `dataset/variant`."""
-        return f"{self.keys['dataset']}/{self.keys['variant']}"
 
     def records(self, objects: str = "all") -> Records:
         """Records of ``all`` or ``small`` objects cut at probability 0.5, or of all cut at the ``tuned`` logit."""
@@ -55,7 +46,7 @@ class EvaluatedRun:
         return float(table.loc[table["is_tum"], "diameter"].median())
 
 
-def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
+def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
     """All numbers of one run.
 
     ``avg_recall`` and ``luna_metric`` are counted on all test cases (corrected denominators);
@@ -84,6 +75,7 @@ def run_row(run: EvaluatedRun, reference: float) -> dict[str, Any]:
         "dice_tuned": dice["dice_tuned"].mean(),
         "tuned_logit": dice["tuned_logit"].iloc[0],
         "reference_dice": reference,
+        "masks_dice": run.masks_dice(),
         "avg_recall": numbers["avg_recall_full_data_all_cases"],
         "avg_recall_case_sd": numbers["corrected_avg_recall_std"],
         "avg_recall_published": numbers["avg_recall_mean"],
@@ -114,23 +106,7 @@ def _operating_point(records: Records) -> tuple[float, float]:
     return float(found), float((~table["is_tum"] & ~hit).sum() / len(records.cases))
 
 
-def by_loss(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per data set, variant and loss: means over seeds, and ``<metric>_sd`` (empty for one seed)."""
-    rows = []
-    for keys, group in runs.groupby(KEYS, sort=False):
-        first = group.iloc[0]
-        row = dict(zip(KEYS, keys, strict=True))
-        row |= {"seeds": len(group), "test_cases": first["test_cases"], "lesions": first["lesions"]}
-        row["status"] = ", ".join(f"{status} {n}" for status, n in group["status"].value_counts().items())
-        for name in group.columns.drop([*KEYS, "seed", "status", "test_cases", "lesions"]):
-            row[name] = group[name].mean()
-            if name not in NO_SPREAD:
-                row[f"{name}_sd"] = group[name].std(ddof=1)
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def size_table(runs: Sequence[EvaluatedRun]) -> pd.DataFrame:
+def size_table(runs: Sequence[LesionRun]) -> pd.DataFrame:
     """Recall by lesion diameter (voxels) of every run, components cut at probability 0.5."""
     tables = []
     for run in runs:

@@ -49,6 +49,7 @@ def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any
 
 
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
+_BLOBS = {"train": 32, "validation": 0, "test": 20}
 _RGB = ("red", "green", "blue")
 _LIVER = ("background", "liver", "tumour")
 _LUNG = ("background", "lung")
@@ -90,6 +91,16 @@ _ACDC = _official(
     splits=_TWO_SPLITS,
     parameters={"form": "published"},
 )
+_SHENZHEN = _official(
+    "shenzhen",
+    "Shenzhen chest X-rays",
+    sources=("shenzhen", "shenzhen_masks"),
+    channels=("X-ray",),
+    classes=_LUNG,
+    splits=("published", "stratified"),
+    dimensions=2,
+    parameters=_OPENCV_256,
+)
 _RETINAL_LESIONS = _official(
     "retinal_lesions",
     "Retinal Lesions, as published",
@@ -121,6 +132,15 @@ DATASETS = {
             channels=("MR",),
             parameters={"seed": 0, "lesion_free_fraction": 0.15, "cases": _PHANTOMS},
             known_index=numbered("phantom_", **_PHANTOMS),
+        ),
+        Dataset(
+            name="phantom_blobs",
+            title="2D phantoms with one lesion",
+            adapter="lib.datasets.phantom_blobs",
+            channels=("photograph",),
+            dimensions=2,
+            parameters={"seed": 0, "cases": _BLOBS},
+            known_index=numbered("blob_", **_BLOBS),
         ),
         # inverse weighting
         _LUNA16,
@@ -174,15 +194,8 @@ DATASETS = {
         _sibling(_ACDC, "acdc_corrected", "ACDC", {"form": "corrected"}),
         # T-Loss
         _pictures("isic2017", "ISIC 2017 skin lesions", splits=("official",), parameters=_OPENCV_256),
-        _pictures(
-            "shenzhen",
-            "Shenzhen chest X-rays",
-            ("X-ray",),
-            sources=("shenzhen", "shenzhen_masks"),
-            classes=_LUNG,
-            splits=("published", "stratified"),
-            parameters=_OPENCV_256,
-        ),
+        _SHENZHEN,
+        _sibling(_SHENZHEN, "shenzhen_128", "Shenzhen chest X-rays at 128 pixels", {"size": [128, 128]}),
         _pictures(
             "montgomery",
             "Montgomery chest X-rays",

@@ -1,8 +1,11 @@
-"""Voxel-wise overlap: Dice at fixed and at tuned thresholds."""
+"""Voxel-wise overlap: Dice at fixed and at tuned thresholds, of cases and pooled over them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+from lib.datasets import IGNORED
 
 LOGIT_THRESHOLDS = np.arange(-40, 81) / 4
 """Candidates for a tuned threshold: -10 to 20 by quarters; weighted losses shift logits upwards."""
@@ -12,6 +15,26 @@ def dice(prediction: np.ndarray, target: np.ndarray) -> float:
     """Dice of two masks; 1 if both are empty."""
     size = np.count_nonzero(prediction) + np.count_nonzero(target)
     return 2 * np.count_nonzero(prediction & target) / size if size else 1.0
+
+
+def overlap_row(case: str, logit: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+    """Annotated voxels of a case, those of its mask, of the prediction (logit above 0) and of both; their Dice."""
+    annotated = label != IGNORED
+    predicted, present = (logit > 0) & annotated, (label > 0) & annotated
+    return {
+        "case": case,
+        "voxels": int(np.count_nonzero(annotated)),
+        "present": int(np.count_nonzero(present)),
+        "predicted": int(np.count_nonzero(predicted)),
+        "both": int(np.count_nonzero(predicted & present)),
+        "dice": float(dice(predicted, present)),
+    }
+
+
+def pooled_dice(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Dice of all voxels of all cases taken together, as T-Loss's code counts; 1 if nothing is there or predicted."""
+    both, present, predicted = (sum(row[key] for row in rows) for key in ("both", "present", "predicted"))
+    return 2 * both / (present + predicted) if present + predicted else 1.0
 
 
 def dice_by_threshold(

@@ -44,4 +44,18 @@ CATALOGUE: dict[str, NetworkEntry] = {
         halvings_at_once=1,
         parameters={"channels": (8, 16, 32)},
     ),
+    "space_to_depth_unet_2d": NetworkEntry(
+        implementation="lib.networks.space_to_depth_unet:SpaceToDepthUNet",
+        source="ours: the same network on images",
+        halvings_at_once=1,
+        dimensions=2,
+        parameters={"channels": (8, 16, 32), "dimensions": 2},
+    ),
+    "plain_unet_2d": NetworkEntry(
+        implementation="lib.networks.plain_unet:PlainUNet",
+        source="Gonzalez-Jimenez et al., MICCAI 2023: the code release's network, 18,670,368 parameters for RGB",
+        halvings_at_once=0,
+        dimensions=2,
+        parameters={"channels": (32, 64, 128, 256, 480, 480)},
+    ),
 }

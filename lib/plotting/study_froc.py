@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.comparison.summary import EvaluatedRun
+from lib.comparison.summary import LesionRun
 from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve
 from lib.plotting.froc import GROUPS, FrocLine, draw_froc_panel
 from lib.plotting.style import (
@@ -19,10 +19,6 @@ from lib.plotting.style import (
     save_figure,
 )
 
-SCALES = {
-    "demo": "Demo scale: a small network, trained for a minute; on phantoms no evidence about patients.",
-    "paper": "Paper scale: the publication's data and settings.",
-}
 _HEADINGS = {"all": "all lesions", "small": "small lesions", "tuned": "all lesions, tuned cut"}
 _SPREAD = "Lines: mean over seeds, a curve held where its components end; bands: ±1 sd over seeds."
 _EXPLANATIONS = {
@@ -39,7 +35,7 @@ _EXPLANATIONS = {
 
 
 def draw_study_froc(
-    runs: Sequence[EvaluatedRun], per_run: pd.DataFrame, objects: str, scale: str, path: Path
+    runs: Sequence[LesionRun], per_run: pd.DataFrame, objects: str, note: str, path: Path
 ) -> None:
     """One row of panels per data set and variant: the two published groups of losses, and all others, where any ran.
 
@@ -47,11 +43,12 @@ def draw_study_froc(
         per_run: the study's table of runs, for object Dice and what has collapsed.
         objects: ``all``, ``small`` for lesions below the study's diameter, or ``tuned`` for all lesions and
             components cut at each run's tuned logit.
+        note: what the scale of the study is evidence of.
     """
     parts = list(dict.fromkeys(run.part for run in runs))
     members = {part: [run for run in runs if run.part == part] for part in parts}
     footer = [
-        SCALES[scale],
+        note,
         _EXPLANATIONS[objects],
         _SPREAD,
         *(_counts(members[part], objects) for part in parts),
@@ -75,18 +72,18 @@ def draw_study_froc(
     save_figure(figure, path)
 
 
-def _groups(members: Sequence[EvaluatedRun]) -> list[list[str]]:
+def _groups(members: Sequence[LesionRun]) -> list[list[str]]:
     losses = {run.keys["loss"] for run in members}
     return [*([loss for loss in group if loss in losses] for group in GROUPS), _others(members)]
 
 
-def _others(members: Sequence[EvaluatedRun]) -> list[str]:
+def _others(members: Sequence[LesionRun]) -> list[str]:
     """Losses that are in none of the published groups."""
     losses = dict.fromkeys(run.keys["loss"] for run in members)
     return [loss for loss in losses if not any(loss in group for group in GROUPS)]
 
 
-def _line(loss: str, members: Sequence[EvaluatedRun], objects: str, per_run: pd.DataFrame) -> FrocLine:
+def _line(loss: str, members: Sequence[LesionRun], objects: str, per_run: pd.DataFrame) -> FrocLine:
     curves = [
         full_curve(count_by_case(run.records(objects), CORRECTED))
         for run in members
@@ -111,7 +108,7 @@ def _outcome(loss: str, part: str, objects: str, per_run: pd.DataFrame) -> str:
     return f"({dice:.2f})" + (f" {collapsed} of {len(rows)} collapsed" if collapsed else "")
 
 
-def _counts(members: Sequence[EvaluatedRun], objects: str) -> str:
+def _counts(members: Sequence[LesionRun], objects: str) -> str:
     records = members[0].records(objects)
     seeds = sorted({run.keys["seed"] for run in members})
     limit = f" below {members[0].small_limit:.3g} voxels of diameter" if objects == "small" else ""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
@@ -42,6 +43,7 @@ LOSS_COLOURS = {
 }
 PALETTE = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#949494", "#56B4E9")
 """Told apart with colour-vision deficiencies, for whatever has no colour of its own."""
+DASHES = ("-", "--", "-.", ":")
 _LOSS_LABELS = {
     "bce": "BCE",
     "asl": "ASL",
@@ -49,7 +51,41 @@ _LOSS_LABELS = {
     "dl": "Dice Loss",
     "gdl": "GDL",
     "wce": "WCE",
+    "t_loss": "T-Loss",
+    "t_loss_nu1": "T-Loss, ν̃ from 1",
+    "t_loss_nu2": "T-Loss, ν̃ from 2",
+    "t_loss_nu5": "T-Loss, ν̃ from 5",
+    "t_loss_released": "T-Loss (released)",
+    "gce": "GCE",
+    "mae": "MAE",
+    "rce": "RCE",
+    "sce": "SCE",
+    "ngce": "NGCE",
+    "nce_rce": "NCE + RCE",
+    "ngce_mae": "NGCE + MAE",
+    "ngce_rce": "NGCE + RCE",
+    "ce": "CE",
+    "dice": "Dice Loss",
 }
+_LINES = {
+    "t_loss": ("#000000", "-", "o"),
+    "t_loss_nu1": ("#000000", "--", "o"),
+    "t_loss_nu2": ("#000000", "-.", "o"),
+    "t_loss_nu5": ("#000000", ":", "o"),
+    "t_loss_released": ("#666666", "-", "o"),
+    "gce": ("#0173B2", "-", "s"),
+    "mae": ("#DE8F05", "--", "^"),
+    "rce": ("#D55E00", "-.", "v"),
+    "sce": ("#029E73", "-", "D"),
+    "ngce": ("#56B4E9", "--", "P"),
+    "nce_rce": ("#CC78BC", "-", "X"),
+    "ngce_mae": ("#949494", "-.", "<"),
+    "ngce_rce": ("#8A5A44", "--", ">"),
+    "ce": ("#7A4EAB", ":", "*"),
+    "dice": ("#FFBF00", "-", "h"),
+}
+"""Colour, dashes and marker: told apart by two of them even where colours are not."""
+_STANDS_OUT = "t_loss"
 
 
 def is_inverse_weighted(loss: str) -> bool:
@@ -63,8 +99,30 @@ def loss_colour(loss: str) -> str:
 
 
 def loss_label(loss: str) -> str:
-    """The legend text of a loss of the inverse-weighting family."""
-    return _LOSS_LABELS[loss.removeprefix("iw")] + (" + iw" if is_inverse_weighted(loss) else "")
+    """The legend text of a loss, its own name if it has no other."""
+    if is_inverse_weighted(loss):
+        return f"{_LOSS_LABELS[loss.removeprefix('iw')]} + iw"
+    return _LOSS_LABELS.get(loss, loss)
+
+
+def loss_line_style(loss: str, losses: Sequence[str]) -> dict[str, Any]:
+    """How to plot a loss among many; one without a look of its own takes one by its place among ``losses``."""
+    if loss.removeprefix("iw") in LOSS_COLOURS:
+        colour, dashes, marker = loss_colour(loss), "-" if is_inverse_weighted(loss) else "--", "o"
+    elif loss in _LINES:
+        colour, dashes, marker = _LINES[loss]
+    else:
+        place = list(losses).index(loss)
+        colour, dashes, marker = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], "d"
+    prominent = loss == _STANDS_OUT
+    return {
+        "label": loss_label(loss),
+        "color": colour,
+        "linestyle": dashes,
+        "marker": marker,
+        "linewidth": 3 if prominent else 1.5,
+        "zorder": 3 if prominent else 2,
+    }
 
 
 def new_figure(width: float, height: float, footer: str = "") -> Figure:

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from lib.datasets import IGNORED
 from lib.errors import SeglossError
 from lib.losses.base import set_progress
+from lib.store import MASK_KINDS
 from lib.training import checkpoints
+from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
 
 log = logging.getLogger(__name__)
@@ -24,15 +28,21 @@ log = logging.getLogger(__name__)
 EXPLODED = 1e12  # T-Loss is of the size of a patch, sums of voxels are; beyond this the weights have run away
 
 
+Row = dict[str, float | None]
+TESTED = ("test_dice_pooled", "test_dice")
+
+
 @dataclass
 class History:
-    """One row per epoch."""
+    """One row per epoch; None where an epoch has not measured something."""
 
-    rows: list[dict[str, float]]
+    rows: list[Row]
 
     def as_csv(self) -> str:
-        lines = [",".join(self.rows[0]), *(",".join(f"{v!r}" for v in row.values()) for row in self.rows)]
-        return "\n".join(lines) + "\n"
+        def told(row: Row) -> str:
+            return ",".join("" if value is None else repr(value) for value in row.values())
+
+        return "\n".join([",".join(self.rows[0]), *map(told, self.rows)]) + "\n"
 
 
 def learning_rate(training: dict[str, Any], epoch: int) -> float:
@@ -41,12 +51,21 @@ def learning_rate(training: dict[str, Any], epoch: int) -> float:
     return training["optimizer"]["learning_rate"] * training["decay_factor"] ** decays
 
 
-def build_optimizer(options: dict[str, Any], parameters: list[Tensor]) -> torch.optim.Optimizer:
+def build_optimizer(options: dict[str, Any], network: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of the network's parameters and, in a group of their own, of the loss's if it has any."""
+    groups = [{"params": list(network.parameters())}]
+    if trainable := list(loss.parameters()):
+        groups.append({"params": trainable, "lr": options["loss_learning_rate"] or options["learning_rate"]})
     if options["name"] == "adam":
-        return torch.optim.Adam(parameters, lr=options["learning_rate"])
+        return torch.optim.Adam(groups, lr=options["learning_rate"])
     return torch.optim.SGD(
-        parameters, lr=options["learning_rate"], momentum=options["momentum"], nesterov=options["nesterov"]
+        groups, lr=options["learning_rate"], momentum=options["momentum"], nesterov=options["nesterov"]
     )
+
+
+def numbers_of(loss: nn.Module) -> dict[str, float]:
+    """The loss's trainable numbers, such as T-Loss's nu, by name."""
+    return {name: value.item() for name, value in loss.named_parameters() if value.numel() == 1}
 
 
 def fingerprint(*parts: Any) -> str:
@@ -58,7 +77,11 @@ class Trainer:
     """One run: ``train`` brings network and loss to the last epoch, from the checkpoint if there is one.
 
     Every epoch begins with the random state that seed and epoch give, and every batch is a function of seed
-    and step: the state between epochs is weights, optimizer and history alone.
+    and step: the state between epochs is weights, optimizer, schedule and history alone.
+
+    The history tells, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
+    the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what ``test``
+    measures of the network after each of the last ``test_epochs``.
     """
 
     def __init__(
@@ -71,21 +94,26 @@ class Trainer:
         checkpoint: Path,
         state_key: str,
         workers: int = 0,
+        test: Callable[[nn.Module], dict[str, float]] | None = None,
     ) -> None:
         self.network = network.to(device)
         self.loss = loss.to(device)
         self.sampler = sampler
         self.settings = settings
+        self.training = settings["training"]
         self.device = device
         self.checkpoint = checkpoint
         self.state_key = state_key
         self.workers = workers
-        parameters = [*network.parameters(), *loss.parameters()]
-        self.optimizer = build_optimizer(settings["training"]["optimizer"], parameters)
+        self.test = test
+        self.optimizer = build_optimizer(self.training["optimizer"], network, loss)
+        self.nu = next((value for name, value in loss.named_parameters() if name.endswith("nu")), None)
+        follows_nu = self.training["nu_plateau"] and self.nu is not None
+        self.plateau = NuPlateau(self.training["nu_plateau"]) if follows_nu else None
         self.history = History([])
 
     def train(self) -> History:
-        epochs, steps = self.settings["training"]["epochs"], self.settings["training"]["steps_per_epoch"]
+        epochs, steps = self.training["epochs"], self.training["steps_per_epoch"]
         first = self._resume()
         batches = iter(
             DataLoader(
@@ -108,47 +136,70 @@ class Trainer:
                     log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
         return self.history
 
-    def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> dict[str, float]:
+    def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> Row:
         torch.manual_seed(self.settings["seed"] * 1_000_003 + epoch + 1)
-        rate = learning_rate(self.settings["training"], epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        set_progress(self.loss, epoch, self.settings["training"]["epochs"])
+        self._set_learning_rate(epoch)
+        set_progress(self.loss, epoch, self.training["epochs"])
         self.network.train()
-        steps = self.settings["training"]["steps_per_epoch"]
+        steps = self.training["steps_per_epoch"]
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
         losses: list[Tensor] = []
         checked = 0
-        overlap = torch.zeros(3, dtype=torch.float64, device=self.device)
+        overlap = Overlap(self.sampler.noisy, self.device)
         for step in range(steps):
             try:
-                loss, logits, target = self._step(next(batches))
+                loss = self._step(next(batches), overlap)
             except SeglossError as error:
                 where = f"run {self.settings['run']}: step {epoch * steps + step + 1}"
                 raise SeglossError(f"{where}: {error}") from error
             losses.append(loss)
-            overlap += _overlap(logits, target)
             if (step + 1) % check_every == 0 or step + 1 == steps:
                 self._check(losses[checked:], epoch * steps + checked)
                 checked = len(losses)
+            if self.plateau:
+                self.plateau.after(epoch * steps + step + 1, self.nu.detach())
+                self._set_learning_rate(epoch)
             progress.update()
-        both, predicted, present = overlap.tolist()
         return {
             "epoch": epoch + 1,
-            "learning_rate": rate,
+            "step": (epoch + 1) * steps,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
             "loss": math.fsum(map(float, losses)) / steps,
-            "patch_dice": 2 * both / (predicted + present) if predicted + present else 1.0,
+            **overlap.dice(),
+            **numbers_of(self.loss),
+            **self._tested(epoch),
         }
 
-    def _step(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _set_learning_rate(self, epoch: int) -> None:
+        rate = learning_rate(self.training, epoch)
+        if self.plateau:
+            lowest = min(rate, self.plateau.options["minimum"])
+            rate = max(rate * self.training["decay_factor"] ** self.plateau.decays, lowest)
+        network, *of_loss = self.optimizer.param_groups
+        network["lr"] = rate
+        if self.training["optimizer"]["loss_learning_rate"] is None:
+            for group in of_loss:
+                group["lr"] = rate
+
+    def _tested(self, epoch: int) -> Row:
+        if not self.test:
+            return {}
+        if epoch < self.training["epochs"] - self.training["test_epochs"]:
+            return dict.fromkeys(TESTED)
+        measured = self.test(self.network)
+        return {name: measured[name] for name in TESTED}
+
+    def _step(self, batch: dict[str, Tensor], overlap: "Overlap") -> Tensor:
         tensors = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
         image, target = tensors.pop("image"), tensors.pop("label")
+        clean, kind = tensors.pop("clean", None), tensors.pop("kind", None)
         logits = self.network(image)
         loss = self.loss(logits, target, tensors)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), logits.detach(), target
+        overlap.add(logits.detach(), target, clean, kind)
+        return loss.detach()
 
     def _check(self, losses: list[Tensor], first_step: int) -> None:
         for offset, loss in enumerate(losses):
@@ -167,6 +218,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.plateau:
+            self.plateau.load_state(state["plateau"])
         self.history = History(state["history"])
         log.info("resumed after epoch %d from %s", state["epoch"], self.checkpoint)
         return state["epoch"]
@@ -180,12 +233,44 @@ class Trainer:
                 "network": self.network.state_dict(),
                 "loss": self.loss.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "plateau": self.plateau.state() if self.plateau else None,
                 "history": self.history.rows,
             },
         )
 
 
-def _overlap(logits: Tensor, target: Tensor) -> Tensor:
-    """Voxels in prediction and target, in the prediction, in the target."""
-    predicted, present = logits > 0, target > 0
-    return torch.stack([(predicted & present).sum(), predicted.sum(), present.sum()]).double()
+class Overlap:
+    """Pooled Dice of predictions with training masks and, where these are noisy, by kind with noisy and clean ones."""
+
+    def __init__(self, noisy: bool, device: torch.device) -> None:
+        rows = len(MASK_KINDS) if noisy else 1
+        self.noisy = noisy
+        self.with_masks = torch.zeros(rows, 3, dtype=torch.float64, device=device)
+        self.with_clean = torch.zeros_like(self.with_masks)
+
+    def add(self, logits: Tensor, target: Tensor, clean: Tensor | None, kind: Tensor | None) -> None:
+        if self.noisy:
+            self.with_masks.index_add_(0, kind, _counts(logits, target))
+            self.with_clean.index_add_(0, kind, _counts(logits, clean))
+        else:
+            self.with_masks += _counts(logits, target).sum(0)
+
+    def dice(self) -> Row:
+        """Dice in all and, None where there is nothing to overlap, of each kind of mask."""
+        told: Row = {"patch_dice": _dice(self.with_masks.sum(0), empty=1.0)}
+        for number, kind in enumerate(MASK_KINDS) if self.noisy else ():
+            told[f"dice_{kind}_masks"] = _dice(self.with_masks[number])
+            told[f"dice_{kind}_clean"] = _dice(self.with_clean[number])
+        return told
+
+
+def _counts(logits: Tensor, target: Tensor) -> Tensor:
+    """Of each sample, annotated voxels in prediction and target, in the prediction, in the target: (batch, 3)."""
+    annotated = target != IGNORED
+    predicted, present = ((mask & annotated).flatten(1) for mask in (logits > 0, target > 0))
+    return torch.stack([(predicted & present).sum(1), predicted.sum(1), present.sum(1)], dim=1).double()
+
+
+def _dice(counts: Tensor, empty: float | None = None) -> float | None:
+    both, predicted, present = counts.tolist()
+    return 2 * both / (predicted + present) if predicted + present else empty

@@ -1,30 +1,34 @@
 """Patches for training, drawn as a pure function of seed and step.
 
 No random state is carried from step to step, so a resumed run and any number of loading workers see the same
-patches. The distribution is the one of Shirokikh et al. (MICCAI 2020).
+patches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from lib.errors import SeglossError
-from lib.store import StoredCase, cut
+from lib.store import MASK_KINDS, NoisyCase, StoredCase, cut
+from lib.training.augmentation import augment
 
 Batch = dict[str, np.ndarray]
+_OF_A_PASS = 1  # so that no step draws from the numbers that order a pass
 
 
 class PatchSampler:
     """Maps a step number to a batch of patches: ``image`` (B, C, *patch), ``label`` and each map (B, 1, *patch).
 
-    Maps of several classes are (B, K, *patch).
+    Maps of several classes are (B, K, *patch). Noisy cases add their ``clean`` labels (B, 1, *patch) and the ``kind``
+    of noise (B,), its place in ``MASK_KINDS``.
 
-    A case is drawn with probability proportional to its number of lesions, so a case without any is never
-    drawn. With probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn
-    uniformly; otherwise its place is uniform where the patch fits in the volume, and the volume's centre
-    where it does not. Outside the volume the image is padded with the minimum of the part that was cut, label
-    and maps with 0.
+    A case is drawn with probability proportional to its number of lesions, so that a case without any is never
+    drawn (Shirokikh et al., MICCAI 2020), or in its turn in passes through all cases, each shuffled anew. With
+    probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn uniformly; otherwise
+    its place is uniform where the patch fits in the volume, and the volume's centre where it does not, or always where
+    ``place`` says so. Outside the volume the image is padded with the minimum of the part that was cut, label and maps
+    with 0. All of a sample is augmented alike.
     """
 
     def __init__(
@@ -35,41 +39,65 @@ class PatchSampler:
         seed: int,
         steps: int,
     ) -> None:
-        lesions = np.array([case.n_lesions for case in cases], dtype=float)
-        if not lesions.sum():
-            raise SeglossError(
-                f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from"
-            )
         self.cases = cases
-        self.probabilities = lesions / lesions.sum()
+        self.in_passes = sampling["cases"] == "passes"
+        if not self.in_passes:
+            lesions = np.array([case.n_lesions for case in cases], dtype=float)
+            if not lesions.sum():
+                raise SeglossError(
+                    f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from"
+                )
+            self.probabilities = lesions / lesions.sum()
         self.patch_size = tuple(sampling["patch_size"])
         self.batch_size = sampling["batch_size"]
         self.foreground_fraction = sampling["foreground_fraction"]
+        self.centred = sampling["place"] == "centre"
+        self.augmentation = sampling["augmentation"]
         self.maps = tuple(maps)
         self.seed = seed
         self.steps = steps
         self._lesion_voxels: dict[str, list[np.ndarray]] = {}
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the cases have noisy masks beside their clean ones."""
+        return isinstance(self.cases[0], NoisyCase)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
-        samples = [self._sample(rng) for _ in range(self.batch_size)]
+        samples = [self._sample(case, rng) for case in self._drawn(step, rng)]
         return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
-    def _sample(self, rng: np.random.Generator) -> Batch:
-        case = self.cases[rng.choice(len(self.cases), p=self.probabilities)]
+    def _drawn(self, step: int, rng: np.random.Generator) -> Iterator[StoredCase]:
+        for number in range(step * self.batch_size, (step + 1) * self.batch_size):
+            if self.in_passes:
+                yield self.cases[self._order(number // len(self.cases))[number % len(self.cases)]]
+            else:
+                yield self.cases[rng.choice(len(self.cases), p=self.probabilities)]
+
+    def _order(self, number: int) -> np.ndarray:
+        """The order of the cases in a pass."""
+        return np.random.default_rng([self.seed, number, _OF_A_PASS]).permutation(len(self.cases))
+
+    def _sample(self, case: StoredCase, rng: np.random.Generator) -> Batch:
         start = self._start(case, rng)
         patch = {"image": cut(case.array("image"), start, self.patch_size, fill=None)}
         for name in ("label", *self.maps):
-            values = cut(case.array(name), start, self.patch_size)
-            if values.ndim == len(self.patch_size):
-                values = values[None]
-            patch[name] = (
-                values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
-            )
+            patch[name] = self._cut(case.array(name), start)
+        if self.noisy:
+            patch["clean"] = self._cut(case.clean.array("label"), start)
+        patch = augment(patch, self.augmentation, rng)
+        if self.noisy:
+            patch["kind"] = np.int64(MASK_KINDS.index(case.noise))
         return patch
+
+    def _cut(self, array: Any, start: np.ndarray) -> np.ndarray:
+        values = cut(array, start, self.patch_size)
+        values = values[None] if values.ndim == len(self.patch_size) else values
+        return values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
 
     def _start(self, case: StoredCase, rng: np.random.Generator) -> np.ndarray:
         size, shape = np.array(self.patch_size), np.array(case.shape)
@@ -77,7 +105,7 @@ class PatchSampler:
             voxels = lesions[rng.integers(len(lesions))]
             centre = np.unravel_index(voxels[rng.integers(len(voxels))], case.shape)
             return np.array(centre) - size // 2
-        if (size <= shape).all():
+        if not self.centred and (size <= shape).all():
             return rng.integers(0, shape - size + 1)
         return shape // 2 - size // 2
 

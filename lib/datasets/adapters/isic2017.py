@@ -5,13 +5,15 @@ Layout: `ISIC-2017_<Training, Validation or Test_v2>_Data/ISIC_<7 digits>.jpg` a
 tell no patients, so every photograph counts as one.
 
 Preparation is T-Loss's (Gonzalez-Jimenez et al., MICCAI 2023): image and mask resized to ``size`` whatever their
-aspect, the mask (all above 0) with OpenCV's nearest neighbours unless ``centred_nearest``.
+aspect, the mask (all above 0) with OpenCV's nearest neighbours unless ``centred_nearest``; colours brought from [0, 1]
+to [-1, 1].
 
 Split `official`: 2000, 150 and 600 by folder; T-Loss left the 150 unused and evaluated on the 600. Photographs in
 folders of other names are all `train`.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from lib.datasets.adapters import pictures
@@ -42,7 +44,8 @@ def _part(path: str) -> str:
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
-    """Image (3, height, width) in [0, 1] and label of 1 on the lesion."""
+    """Image (3, height, width) in [-1, 1] and label of 1 on the lesion."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"]), "lesion")
     image = pictures.read_colours(*entry.files["image"])
-    return pictures.make_case(image, mask, entry.patient, parameters["size"], parameters["centred_nearest"])
+    made = pictures.make_case(image, mask, entry.patient, parameters["size"], parameters["centred_nearest"])
+    return replace(made, image=(made.image - 0.5) / 0.5)

@@ -1,0 +1,127 @@
+"""The outcome of a study of voxel overlap as tables: runs, losses beside published numbers, tests between losses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib.comparison.runs import KEYS, EvaluatedRun
+from lib.evaluation.overlap import pooled_dice
+
+SETTING = KEYS[:-1]
+SIGNIFICANT = 0.05
+METRIC = "test_dice_pooled"
+TESTED = [METRIC, "test_dice"]
+SAME_FOR_ALL_SEEDS = ("test_cases", "epochs_averaged", "masks_dice", "trivial_dice")
+PUBLISHED_KEYS = ["dataset", "noise", "loss"]
+
+
+def run_row(run: EvaluatedRun) -> dict[str, Any]:
+    """All numbers of one run.
+
+    ``test_dice_pooled`` (all test voxels together) and ``test_dice`` (mean over test cases) are means over the last
+    epochs in which the training measured them, of the last network alone where it measured none; ``..._last`` are
+    those of the last network. ``noisy_fit`` and ``clean_fit``: Dice of the last epoch's predictions for training cases
+    with noise, with their noisy and with their clean masks. ``trivial_dice`` is the pooled Dice of marking everything;
+    a run that is not above it, or marks nothing, has ``collapsed``.
+    """
+    cases = pd.read_csv(run.folder / "overlap.csv")
+    history = run.history()
+    last = {METRIC: pooled_dice(cases.to_dict("records")), "test_dice": float(cases["dice"].mean())}
+    averaged = history.reindex(columns=TESTED).dropna()
+    share = cases["present"].sum() / cases["voxels"].sum()
+    trivial = 2 * share / (1 + share)
+    row = {
+        **run.keys,
+        "status": "learnt" if last[METRIC] > trivial else "collapsed",
+        "test_cases": len(cases),
+        "epochs_averaged": max(len(averaged), 1),
+        **(averaged.mean().to_dict() if len(averaged) else last),
+        **{f"{name}_last": value for name, value in last.items()},
+        "masks_dice": run.masks_dice(),
+        "noisy_fit": _fit(history, "masks"),
+        "clean_fit": _fit(history, "clean"),
+        "trivial_dice": trivial,
+    }
+    return row | {name: history[name].iloc[-1] for name in history if name.split(".")[-1] == "nu"}
+
+
+def _fit(history: pd.DataFrame, masks: str) -> float:
+    """Dice with ``masks`` at the end of the training, mean over the kinds of noise."""
+    kinds = [name for name in history if name.endswith(f"_{masks}") and not name.startswith("dice_clean_")]
+    return float(history[kinds].iloc[-1].mean()) if kinds else np.nan
+
+
+def pairwise_tests(runs: pd.DataFrame) -> pd.DataFrame:
+    """One-way ANOVA over losses and Tukey's HSD of every pair, per data set, variant and noise, on seeds' pooled Dice.
+
+    Empty where no setting has two losses with two seeds or more.
+    """
+    columns = [*SETTING, "anova_f", "anova_p", "loss", "other", "difference", "low", "high", "p"]
+    rows = []
+    for keys, group in runs.groupby(SETTING, sort=False):
+        samples = {loss: part[METRIC].to_numpy() for loss, part in group.groupby("loss", sort=False)}
+        samples = {loss: values for loss, values in samples.items() if len(values) > 1}
+        if len(samples) < 2 or not sum(values.var() for values in samples.values()):
+            continue
+        f, p = stats.f_oneway(*samples.values())
+        tukey = stats.tukey_hsd(*samples.values())
+        interval = tukey.confidence_interval(1 - SIGNIFICANT)
+        for i, loss in enumerate(samples):
+            for j, other in enumerate(samples):
+                if i != j:
+                    numbers = (
+                        tukey.statistic[i, j],
+                        interval.low[i, j],
+                        interval.high[i, j],
+                        tukey.pvalue[i, j],
+                    )
+                    rows.append((*keys, f, p, loss, other, *numbers))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def differing(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
+    """Of each row of the summary, the losses that its loss differs from (Tukey, p < 0.05)."""
+    shown = tests[(tests["p"] < SIGNIFICANT) & (tests["anova_p"] < SIGNIFICANT)]
+
+    def told(row: pd.Series) -> str:
+        def same(table: pd.DataFrame) -> pd.Series:
+            return (table[KEYS] == row[KEYS]).all(axis=1)
+
+        if not same(tests).any():
+            return "not tested: fewer than two seeds"
+        return " ".join(shown.loc[same(shown), "other"]) or "no difference shown"
+
+    return summary.apply(told, axis=1)
+
+
+def beside_published(
+    summary: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, str], complete: bool
+) -> pd.DataFrame:
+    """The summary with the published Dice, the difference to it, and whether the two spreads (1 sd each) meet.
+
+    Args:
+        published: rows of `published/*.csv`; their ``variant`` names the noise.
+        names: the published name of data sets of ours.
+        complete: keep published rows that no run reproduces, with the status ``not run``.
+    """
+    told = published[published["metric"] == "test_dice"].rename(
+        columns={"variant": "noise", "value": "published", "spread": "published_sd"}
+    )[[*PUBLISHED_KEYS, "published", "published_sd"]]
+    ours = summary.assign(original=summary["dataset"].replace(dict(names)))
+    table = ours.merge(
+        told.rename(columns={"dataset": "original"}),
+        on=["original", "noise", "loss"],
+        how="outer" if complete else "left",
+        sort=False,
+    )
+    missing = table["dataset"].isna()
+    table.loc[missing, "dataset"] = table.loc[missing, "original"]
+    table.loc[missing, "status"] = "not run"
+    table["difference"] = table[METRIC] - table["published"]
+    within = table["difference"].abs() <= table[f"{METRIC}_sd"].fillna(0) + table["published_sd"]
+    table["within_spreads"] = within.map({True: "yes", False: "no"}).where(table["difference"].notna(), "")
+    ordered = pd.concat([table[~missing], table[missing]])
+    return ordered.drop(columns="original").reset_index(drop=True)

@@ -1,0 +1,67 @@
+"""The plain 2D U-Net of the T-Loss experiments (Gonzalez-Jimenez et al., MICCAI 2023), a fixed nnU-Net."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.01
+
+
+def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, stride, padding=1),
+        nn.BatchNorm2d(n_out, eps=1e-5),
+        nn.LeakyReLU(SLOPE, inplace=True),
+    )
+
+
+def _stage(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(_block(n_in, n_out, stride), _block(n_out, n_out))
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(module.weight, a=SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class PlainUNet(nn.Module):
+    """U-Net with strided and transposed convolutions and concatenated skips; one logit channel.
+
+    Args:
+        in_channels: channels of the input.
+        channels: widths of the levels. (32, 64, 128, 256, 480, 480) gives the released 18,670,368 parameters
+            for three input channels, 18,669,792 for one.
+
+    The release has two logits and a softmax. Returned is their difference, foreground minus background, whose
+    sigmoid is the softmax's foreground channel. Its output layers of the coarser levels, made for deep
+    supervision and not used, are kept: parameters and their initialisation are the released ones. Input
+    lengths must divide by 2 ** (len(channels) - 1).
+    """
+
+    def __init__(self, in_channels: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        first, *_ = channels
+        self.down = nn.ModuleList(
+            [_stage(in_channels, first), *(_stage(a, b, stride=2) for a, b in pairwise(channels))]
+        )
+        self.enlarge = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in pairwise(channels)
+        )
+        self.up = nn.ModuleList(_stage(2 * width, width) for width in channels[:-1])
+        self.heads = nn.ModuleList(nn.Conv2d(width, 2, 1, bias=False) for width in channels[:-1])
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        skips.pop()
+        for enlarge, up in zip(reversed(self.enlarge), reversed(self.up), strict=True):
+            x = up(torch.cat([enlarge(x), skips.pop()], dim=1))
+        background, foreground = self.heads[0](x).split(1, dim=1)
+        return foreground - background

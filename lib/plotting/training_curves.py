@@ -1,0 +1,172 @@
+"""What trainings recorded: agreement with noisy and with clean masks, and the loss's own nu, over iterations."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from lib.comparison.runs import EvaluatedRun
+from lib.noise import KINDS
+from lib.plotting.noise_response import base_variant, noise_label
+from lib.plotting.style import (
+    BAND_ALPHA,
+    DASHES,
+    PALETTE,
+    QUIET,
+    loss_label,
+    loss_line_style,
+    new_figure,
+    save_pages,
+)
+
+_BAND = "Lines: mean over seeds; bands: ±1 sd over seeds (none for one seed)."
+_MEMORY = (
+    f"Dice of the predictions during training, voxels of an epoch pooled by the kind of noise of the case. {_BAND}\n"
+    "Dashed grey: Dice of the noisy masks with the clean ones. A network that memorises the noise falls to it in the"
+    " upper row; one that predicts the clean masks stays at it in the lower row."
+)
+_AGREEMENT = {"clean": "Dice with the clean masks", "masks": "Dice with the noisy masks"}
+_NU = "ν̃ (logarithm of the degrees of freedom)"
+_NO_NOISE = (
+    "No run was trained with noisy masks: there is no agreement with noisy and with clean masks to draw."
+)
+_ALL_CLEAN = "The noise came to no training case."
+_NO_NU = "No loss of these runs has a trainable ν."
+
+
+def draw_training_dice(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
+    """A page per data set and noisy variant: agreement with clean and with noisy masks for each kind of noise."""
+    save_pages(training_dice_figures(runs, note), path)
+
+
+def draw_loss_parameters(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
+    """A page per data set and variant: T-Loss's nu by noise, and by where it starts."""
+    save_pages(loss_parameter_figures(runs, note), path)
+
+
+def training_dice_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
+    noisy = _grouped([run for run in runs if run.noise_table], lambda run: run.part)
+    return [_training_dice(members, note) for members in noisy.values()] or [_nothing(_NO_NOISE, note)]
+
+
+def loss_parameter_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
+    having = [run for run in runs if _nu(run.history()) is not None]
+    parts = _grouped(having, lambda run: (run.keys["dataset"], _base(run)))
+    return [_nu_page(members, note) for members in parts.values()] or [_nothing(_NO_NU, note)]
+
+
+def _nothing(why: str, note: str) -> Figure:
+    figure = new_figure(9, 1.6, note)
+    figure.text(0.01, 0.6, why, va="center")
+    return figure
+
+
+def _grouped(runs: Iterable[EvaluatedRun], key: Callable) -> dict[object, list[EvaluatedRun]]:
+    groups: dict[object, list[EvaluatedRun]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
+
+
+def _base(run: EvaluatedRun) -> str:
+    return base_variant(run.keys["variant"], run.keys["noise"])
+
+
+def _counts(members: Sequence[EvaluatedRun]) -> str:
+    seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
+    table = next((run.noise_table for run in members if run.noise_table), None)
+    n = f"n = {len(pd.read_csv(table))} training cases; " if table else ""
+    return f"{members[0].title}: {n}seeds {seeds}."
+
+
+def _training_dice(members: Sequence[EvaluatedRun], note: str) -> Figure:
+    table = pd.read_csv(members[0].noise_table)
+    kinds = [kind for kind in KINDS if kind in set(table["kind"])]
+    if not kinds:
+        return _nothing(_ALL_CLEAN, note)
+    figure = new_figure(3.6 * max(len(kinds), 2) + 2.2, 6.8, "\n".join([note, _MEMORY, _counts(members)]))
+    figure.suptitle(f"{members[0].title}, {members[0].keys['variant']}", x=0.01, ha="left", weight="bold")
+    panels = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    by_loss = _grouped(members, lambda run: run.keys["loss"])
+    histories = {loss: [run.history() for run in of_loss] for loss, of_loss in by_loss.items()}
+    for row, masks in zip(panels, ("clean", "masks"), strict=True):
+        row[0].set_ylabel(_AGREEMENT[masks])
+        for axis, kind in zip(row, kinds, strict=True):
+            for loss, of_loss in histories.items():
+                style = {**loss_line_style(loss, list(histories)), "marker": None}
+                _draw_curve(axis, of_loss, f"dice_{kind}_{masks}", style)
+            axis.axhline(_dice_of_masks(table, kind), linestyle="--", color=QUIET, linewidth=1, zorder=1)
+        row[0].set_ylim(bottom=max(0, row[0].get_ylim()[0]))
+    for axis, kind in zip(panels[0], kinds, strict=True):
+        axis.set_title(f"{kind} (n = {(table['kind'] == kind).sum()})")
+    for axis in panels[-1]:
+        _count_iterations(axis)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure
+
+
+def _dice_of_masks(table: pd.DataFrame, kind: str) -> float:
+    """Dice of the noisy masks with the clean ones, voxels pooled over the cases as those of the history are."""
+    rows = table[table["kind"] == kind]
+    sizes = rows["clean_voxels"] + rows["noisy_voxels"]
+    return float((rows["dice"] * sizes).sum() / sizes.sum())
+
+
+def _draw_curve(
+    axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]
+) -> None:
+    """Mean over seeds and its band, over iterations."""
+    values = pd.concat([history.set_index("step")[column] for history in histories], axis=1).astype(float)
+    mean = values.mean(axis=1)
+    axis.plot(mean.index, mean, **style)
+    if len(histories) > 1:
+        sd = values.std(axis=1, ddof=1)
+        axis.fill_between(
+            mean.index, mean - sd, mean + sd, color=style["color"], alpha=BAND_ALPHA / 2, linewidth=0
+        )
+
+
+def _count_iterations(axis: Axes) -> None:
+    axis.set_xlabel("iterations")
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _nu(history: pd.DataFrame) -> str | None:
+    """The column of nu, of the loss itself or of one of its terms."""
+    return next((name for name in history if name.split(".")[-1] == "nu"), None)
+
+
+def _nu_page(members: Sequence[EvaluatedRun], note: str) -> Figure:
+    doses = {run.keys["noise"]: 1 - run.masks_dice() for run in members}
+    levels = sorted(doses, key=doses.get)
+    of_losses = _grouped(members, lambda run: run.keys["loss"])
+    shown = "t_loss" if "t_loss" in of_losses else next(iter(of_losses))
+    by_level = _grouped(of_losses[shown], lambda run: run.keys["noise"])
+    strongest = [run for run in members if run.keys["noise"] == levels[-1]]
+    figure = new_figure(12.5, 4.8, "\n".join([note, _BAND, _counts(members)]))
+    figure.suptitle(f"{members[0].title}, {_base(members[0])}", x=0.01, ha="left", weight="bold")
+    by_noise, by_loss = figure.subplots(1, 2)
+    shades = colormaps["viridis"](np.linspace(0, 0.85, len(levels)))
+    _draw_nu(by_noise, {noise_label(level): by_level[level] for level in levels if level in by_level}, shades)
+    by_noise.set(title=f"{loss_label(shown)} by noise (α / β)", ylabel=_NU)
+    starting = _grouped(strongest, lambda run: run.keys["loss"])
+    _draw_nu(by_loss, {loss_label(loss): of_loss for loss, of_loss in starting.items()}, PALETTE)
+    by_loss.set_title(f"losses with ν̃, noise {noise_label(levels[-1])}")
+    return figure
+
+
+def _draw_nu(axis: Axes, lines: Mapping[str, Sequence[EvaluatedRun]], colours: Sequence) -> None:
+    for number, (label, members) in enumerate(lines.items()):
+        histories = [run.history() for run in members]
+        colour, dashes = colours[number % len(colours)], DASHES[number % len(DASHES)]
+        style = {"label": label, "color": colour, "linestyle": dashes}
+        _draw_curve(axis, histories, _nu(histories[0]), style)
+    _count_iterations(axis)
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))

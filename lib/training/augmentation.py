@@ -1,0 +1,250 @@
+"""Augmentation of one training sample, a pure function of a random generator. Without torch.
+
+The steps, what they do and their probabilities are those of T-Loss's code release (Gonzalez-Jimenez et al., MICCAI
+2023), whose steps are batchgenerators 0.21's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from lib.errors import SeglossError
+from lib.suggest import suggestion
+
+Sample = dict[str, np.ndarray]
+"""``image`` (C, *spatial) float32; every other entry, label and maps, (1 or K, *spatial)."""
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def augment(sample: Sample, steps: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> Sample:
+    """Take ``steps`` in their order, each ``{"name": one of AUGMENTATIONS, **parameters}``.
+
+    Shapes and types are kept. Nothing is changed in place; what is returned may share memory with ``sample``.
+
+    Raises:
+        SeglossError: a step's name is unknown, or a map does not allow it.
+    """
+    for step in steps:
+        parameters = dict(step)
+        name = parameters.pop("name")
+        if name not in AUGMENTATIONS:
+            raise SeglossError(f"unknown augmentation {name!r}{suggestion(name, AUGMENTATIONS)}")
+        sample = AUGMENTATIONS[name](sample, rng, **parameters)
+    return sample
+
+
+def mirror(sample: Sample, rng: np.random.Generator, *, probability: float) -> Sample:
+    """Mirror along each axis with ``probability``."""
+    axes = [axis for axis in range(1, sample["image"].ndim) if rng.random() < probability]
+    return {name: np.flip(values, axes) for name, values in sample.items()}
+
+
+def turn(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    angles: Sequence[int],
+) -> Sample:
+    """Turn the plane of the first two axes by one of ``angles`` (degrees); by 180 where it is not square."""
+    if rng.random() >= probability:
+        return sample
+    angle = rng.choice(angles)
+    _, height, width, *_ = sample["image"].shape
+    quarters = angle // 90 if height == width else 2
+    return {name: np.rot90(values, quarters, axes=(1, 2)) for name, values in sample.items()}
+
+
+def zoom(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    range: Sequence[float],
+) -> Sample:
+    """Multiply the coordinates about the centre by a factor of ``range``: below 1 enlarges what is shown.
+
+    Half of the factors lie below 1. The image is interpolated by cubic splines, arrays of 0 and 1 linearly and cut
+    at 0.5; others, such as labels of more classes and component numbers, take the nearest voxel. Outside is 0. (The
+    release's centre lies half a voxel further.)
+
+    Raises:
+        SeglossError: there is a map of real numbers, such as distances, which scaling would have to change.
+    """
+    for name, values in sample.items():
+        if name != "image" and values.dtype.kind == "f":
+            raise SeglossError(
+                f"augmentation 'zoom': scaling changes the values of map {name!r}; leave zoom out or choose a"
+                f" loss without this map"
+            )
+    if rng.random() >= probability:
+        return sample
+    factor = _factor_around_1(range, rng)
+    return {name: _zoomed(values, factor, is_image=name == "image") for name, values in sample.items()}
+
+
+def _zoomed(values: np.ndarray, factor: float, is_image: bool) -> np.ndarray:
+    if is_image:
+        return _scaled_about_the_centre(values, factor, order=3)
+    if values.min() >= 0 and values.max() <= 1:
+        share = _scaled_about_the_centre(values.astype(np.float32), factor, order=1)
+        return (share >= 0.5).astype(values.dtype)
+    return _scaled_about_the_centre(values, factor, order=0)
+
+
+def _scaled_about_the_centre(values: np.ndarray, factor: float, order: int) -> np.ndarray:
+    centre = (np.array(values.shape[1:]) - 1) / 2
+    scale, offset = np.full(len(centre), factor), centre * (1 - factor)
+    return np.stack(
+        [ndimage.affine_transform(channel, scale, offset, order=order, mode="constant") for channel in values]
+    )
+
+
+def noise(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    range: Sequence[float],
+) -> Sample:
+    """Add Gaussian noise whose standard deviation is drawn from ``range``.
+
+    The release draws it as a variance and then takes it for the standard deviation.
+    """
+    if rng.random() >= probability:
+        return sample
+    image = sample["image"]
+    added = rng.normal(0, rng.uniform(*range), image.shape)
+    return {**sample, "image": image + added.astype(image.dtype)}
+
+
+def blur(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    per_channel: float,
+    range: Sequence[float],
+) -> Sample:
+    """Blur channels, each with probability ``per_channel``, by a Gaussian of sigma (voxels) from ``range``."""
+
+    def change(channel: np.ndarray) -> np.ndarray:
+        return ndimage.gaussian_filter(channel, rng.uniform(*range))
+
+    return _with_changed_channels(sample, rng, probability, change, per_channel)
+
+
+def brightness(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    range: Sequence[float],
+) -> Sample:
+    """Multiply each channel by a factor of its own from ``range``."""
+
+    def change(channel: np.ndarray) -> np.ndarray:
+        return channel * rng.uniform(*range)
+
+    return _with_changed_channels(sample, rng, probability, change)
+
+
+def contrast(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    range: Sequence[float],
+) -> Sample:
+    """Multiply each channel's distance from its mean by a factor of ``range``, half of them below 1.
+
+    What leaves the values that the channel had is cut off.
+    """
+
+    def change(channel: np.ndarray) -> np.ndarray:
+        mean = channel.mean()
+        stretched = mean + (channel - mean) * _factor_around_1(range, rng)
+        return stretched.clip(channel.min(), channel.max())
+
+    return _with_changed_channels(sample, rng, probability, change)
+
+
+def low_resolution(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    per_channel: float,
+    range: Sequence[float],
+) -> Sample:
+    """Shrink channels, each with probability ``per_channel``, by a factor of ``range`` and enlarge them again.
+
+    Shrinking takes the nearest voxel, enlarging cubic splines, cut to the values of the small channel.
+    """
+
+    def change(channel: np.ndarray) -> np.ndarray:
+        small_shape = np.round(np.array(channel.shape) * rng.uniform(*range)).clip(1)
+        small = _resized(channel, small_shape, order=0)
+        return _resized(small, channel.shape, order=3).clip(small.min(), small.max())
+
+    return _with_changed_channels(sample, rng, probability, change, per_channel)
+
+
+def _resized(channel: np.ndarray, shape: Sequence[int], order: int) -> np.ndarray:
+    factors = np.divide(shape, channel.shape)
+    return ndimage.zoom(channel, factors, order=order, mode="nearest", grid_mode=True)
+
+
+def gamma(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    range: Sequence[float],
+    invert: bool,
+) -> Sample:
+    """Raise each channel, scaled to 0..1, to a power from ``range``, half of them below 1.
+
+    Mean and standard deviation of the channel are kept (batchgenerators 0.21 also scales the mean by the ratio of the
+    standard deviations). ``invert``: of the negated image.
+    """
+    sign = -1 if invert else 1
+
+    def change(channel: np.ndarray) -> np.ndarray:
+        extent = np.ptp(channel)
+        if not extent:
+            return channel
+        signed = sign * channel
+        bent = ((signed - signed.min()) / extent) ** _factor_around_1(range, rng)
+        return channel.mean() + sign * (bent - bent.mean()) / bent.std() * channel.std()
+
+    return _with_changed_channels(sample, rng, probability, change)
+
+
+def _with_changed_channels(
+    sample: Sample, rng: np.random.Generator, probability: float, change: Change, per_channel: float = 1.0
+) -> Sample:
+    """With ``probability`` change channels of the image, each with probability ``per_channel``."""
+    if rng.random() >= probability:
+        return sample
+    channels = [change(channel) if rng.random() < per_channel else channel for channel in sample["image"]]
+    return {**sample, "image": np.stack(channels)}
+
+
+def _factor_around_1(range: Sequence[float], rng: np.random.Generator) -> float:
+    """Uniform below 1 in half of the draws and above 1 in the others, where the range has both sides.
+
+    Of a range that ends at 1, every other factor is exactly 1.
+    """
+    low, high = range
+    below = high < 1 or (low < 1 and rng.random() < 0.5)
+    return rng.uniform(low, min(high, 1)) if below else rng.uniform(max(low, 1), high)
+
+
+AUGMENTATIONS: dict[str, Callable[..., Sample]] = {
+    step.__name__: step
+    for step in (mirror, turn, zoom, noise, blur, brightness, contrast, low_resolution, gamma)
+}

@@ -1,0 +1,41 @@
+"""Gather the evaluated runs of a study of overlap in tables: per loss beside published numbers, per run, and tests."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(
+    runs: list[Path],
+    settings: dict,
+    scale: str,
+    summary: Path,
+    per_run: Path,
+    tests: Path,
+    published: Path | None = None,
+    published_names: dict | None = None,
+) -> None:
+    import pandas as pd
+
+    from lib.comparison import overlap_summary
+    from lib.comparison.runs import EvaluatedRun, by_loss
+    from lib.files import write_text
+
+    rows = pd.DataFrame(
+        [overlap_summary.run_row(EvaluatedRun.of(settings[str(folder)], folder)) for folder in runs]
+    )
+    tested = overlap_summary.pairwise_tests(rows)
+    table = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
+    table["differs_from"] = overlap_summary.differing(table, tested)
+    if published:
+        table = overlap_summary.beside_published(
+            table, pd.read_csv(published), published_names or {}, complete=scale == "paper"
+        )
+    for path, content in ((summary, table), (per_run, rows), (tests, tested)):
+        write_text(path, content.round(6).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    run(main)
