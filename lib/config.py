@@ -226,6 +226,8 @@ def _load_study(path: Path, root: Path) -> Study:
             losses.resolved(specification)
         except SeglossError as error:
             raise SeglossError(f"{where}: losses.{label}: {error}") from None
+    if study.published and not (root / f"published/{study.published.table}.csv").is_file():
+        raise SeglossError(f"{where}: published.table: there is no published/{study.published.table}.csv")
     return study
 
 

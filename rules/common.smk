@@ -12,6 +12,7 @@ from lib.datasets.index import read_index
 from lib.datasets.own import digest_of_description
 from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
+from lib.files import sha256
 from lib.job_environment import use_this_python
 from lib.losses import specification as loss_specification
 from lib.networks import catalogue as network_catalogue
@@ -212,19 +213,17 @@ def studies_with(metrics):
     return "|".join(map(re.escape, names)) or "none"
 
 
-def published_of(study):
-    """The table of published numbers that the study is held against, none if there is none."""
-    published = CONFIG.studies[study].published
-    return [f"{workflow.basedir}/published/{published.table}.csv"] if published else []
-
-
 def published_option(study):
-    """The table as options of a script, with its names for data sets of ours; empty if there is none."""
+    """The table of published numbers that a study is held against, as options of a script; empty if there is none."""
     if not (published := CONFIG.studies[study].published):
         return ""
-    (table,) = published_of(study)
-    names = shlex.quote(json.dumps(published.datasets))
-    return f"--published {shlex.quote(table)} --published-names {names}"
+    return f"--table {shlex.quote(published.table)} --published-names {shlex.quote(json.dumps(published.datasets))}"
+
+
+def published_content(study):
+    """Digest of that table: its path differs between checkouts and counts for nothing."""
+    published = CONFIG.studies[study].published
+    return sha256(Path(workflow.basedir) / f"published/{published.table}.csv") if published else ""
 
 
 def titles(study):

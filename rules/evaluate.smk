@@ -118,7 +118,6 @@ rule summarize_overlap:
     input:
         runs=lambda wildcards: study_files(wildcards.study, "overlap.csv", "history.csv"),
         noise=lambda wildcards: study_noise(wildcards.study),
-        published=lambda wildcards: published_of(wildcards.study),
     output:
         summary=PATHS.result("{study}/summary.csv"),
         per_run=PATHS.result("{study}/runs.csv"),
@@ -137,10 +136,11 @@ rule summarize_overlap:
         folders=lambda wildcards: study_folders(wildcards.study),
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
+        content=lambda wildcards: published_content(wildcards.study),
         code=code_version("scripts.summarize_overlap"),
     message:
         "tables of {wildcards.study}"
     shell:
         f"python {SCRIPTS}/summarize_overlap.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
-        " --scale {CONFIG.workflow.scale} {params.published}"
+        " --scale {CONFIG.workflow.scale} --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"

@@ -34,7 +34,6 @@ rule plot_froc:
 rule plot_dice_by_noise:
     input:
         per_run=PATHS.result("{study}/runs.csv"),
-        published=lambda wildcards: published_of(wildcards.study),
     output:
         PATHS.plot("{study}/dice_by_noise.pdf"),
     log:
@@ -51,11 +50,13 @@ rule plot_dice_by_noise:
         note=lambda wildcards: CONFIG.note(wildcards.study),
         titles=lambda wildcards: titles(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
+        content=lambda wildcards: published_content(wildcards.study),
         code=code_version("scripts.plot_dice_by_noise"),
     message:
         "draw {output}"
     shell:
         f"python {SCRIPTS}/plot_dice_by_noise.py --per-run {{input.per_run:q}} {{params.published}}"
+        " --published {workflow.basedir:q}/published"
         " --titles {params.titles:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
 

@@ -11,15 +11,17 @@ def main(
     per_run: Path,
     titles: dict,
     note: str,
+    published: Path,
     output: Path,
-    published: Path | None = None,
+    table: str = "",
     published_names: dict | None = None,
 ) -> None:
     import pandas as pd
+
     from lib.plotting.noise_response import draw_dice_by_noise
 
-    table = pd.read_csv(published) if published else None
-    draw_dice_by_noise(output, pd.read_csv(per_run), titles, note, table, published_names or {})
+    printed = pd.read_csv(published / f"{table}.csv") if table else None
+    draw_dice_by_noise(output, pd.read_csv(per_run), titles, note, printed, published_names or {})
 
 
 if __name__ == "__main__":

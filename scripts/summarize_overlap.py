@@ -14,7 +14,8 @@ def main(
     summary: Path,
     per_run: Path,
     tests: Path,
-    published: Path | None = None,
+    published: Path,
+    table: str = "",
     published_names: dict | None = None,
 ) -> None:
     import pandas as pd
@@ -27,13 +28,13 @@ def main(
         [overlap_summary.run_row(EvaluatedRun.of(settings[str(folder)], folder)) for folder in runs]
     )
     tested = overlap_summary.pairwise_tests(rows)
-    table = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
-    table["differs_from"] = overlap_summary.differing(table, tested)
-    if published:
-        table = overlap_summary.beside_published(
-            table, pd.read_csv(published), published_names or {}, complete=scale == "paper"
+    losses = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
+    losses["differs_from"] = overlap_summary.differing(losses, tested)
+    if table:
+        losses = overlap_summary.beside_published(
+            losses, pd.read_csv(published / f"{table}.csv"), published_names or {}, complete=scale == "paper"
         )
-    for path, content in ((summary, table), (per_run, rows), (tests, tested)):
+    for path, content in ((summary, losses), (per_run, rows), (tests, tested)):
         write_text(path, content.round(6).to_csv(index=False))
 
 

@@ -85,7 +85,7 @@ def dice_by_noise_figure(
     columns = 2 if any(len(table) for table in printed) else 1
     several_variants = len(set(base)) > 1
     footer = [note, _EXPLANATION, *_sources(printed)]
-    footer += [_counts(part, titles) for part in parts]
+    footer += dict.fromkeys(_counts(part, titles) for part in parts)
     figure = new_figure(6.2 * columns + 2.4, 4.4 * len(parts) + 1, "\n".join(footer))
     panels = figure.subplots(len(parts), columns, sharey="row", squeeze=False)
     losses = list(dict.fromkeys(runs["loss"]))

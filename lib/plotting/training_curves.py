@@ -144,21 +144,28 @@ def _nu(history: pd.DataFrame) -> str | None:
 
 
 def _nu_page(members: Sequence[EvaluatedRun], note: str) -> Figure:
+    """By noise where there is more than one, and by loss where more than one has a nu."""
     doses = {run.keys["noise"]: 1 - run.masks_dice() for run in members}
     levels = sorted(doses, key=doses.get)
     of_losses = _grouped(members, lambda run: run.keys["loss"])
-    shown = "t_loss" if "t_loss" in of_losses else next(iter(of_losses))
-    by_level = _grouped(of_losses[shown], lambda run: run.keys["noise"])
-    strongest = [run for run in members if run.keys["noise"] == levels[-1]]
-    figure = new_figure(12.5, 4.8, "\n".join([note, _BAND, _counts(members)]))
+    panels = []
+    if len(levels) > 1 or len(of_losses) == 1:
+        shown = "t_loss" if "t_loss" in of_losses else next(iter(of_losses))
+        by_level = _grouped(of_losses[shown], lambda run: run.keys["noise"])
+        lines = {noise_label(level): by_level[level] for level in levels if level in by_level}
+        shades = colormaps["viridis"](np.linspace(0, 0.85, len(levels)))
+        panels.append((f"{loss_label(shown)} by noise (α / β)", lines, shades))
+    if len(of_losses) > 1:
+        strongest = [run for run in members if run.keys["noise"] == levels[-1]]
+        by_loss = _grouped(strongest, lambda run: loss_label(run.keys["loss"]))
+        panels.append((f"losses with ν̃, noise {noise_label(levels[-1])}", by_loss, PALETTE))
+    figure = new_figure(6.4 * len(panels) + 1, 4.8, "\n".join([note, _BAND, _counts(members)]))
     figure.suptitle(f"{members[0].title}, {_base(members[0])}", x=0.01, ha="left", weight="bold")
-    by_noise, by_loss = figure.subplots(1, 2)
-    shades = colormaps["viridis"](np.linspace(0, 0.85, len(levels)))
-    _draw_nu(by_noise, {noise_label(level): by_level[level] for level in levels if level in by_level}, shades)
-    by_noise.set(title=f"{loss_label(shown)} by noise (α / β)", ylabel=_NU)
-    starting = _grouped(strongest, lambda run: run.keys["loss"])
-    _draw_nu(by_loss, {loss_label(loss): of_loss for loss, of_loss in starting.items()}, PALETTE)
-    by_loss.set_title(f"losses with ν̃, noise {noise_label(levels[-1])}")
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (title, lines, colours) in zip(row, panels, strict=True):
+        _draw_nu(axis, lines, colours)
+        axis.set_title(title)
+    row[0].set_ylabel(_NU)
     return figure
 
 
