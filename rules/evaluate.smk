@@ -142,5 +142,5 @@ rule summarize_overlap:
         "tables of {wildcards.study}"
     shell:
         f"python {SCRIPTS}/summarize_overlap.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
-        " --scale {CONFIG.workflow.scale} --published {workflow.basedir:q}/published {params.published}"
+        " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"

@@ -10,7 +10,6 @@ from lib.cli import run
 def main(
     runs: list[Path],
     settings: dict,
-    scale: str,
     summary: Path,
     per_run: Path,
     tests: Path,
@@ -31,9 +30,8 @@ def main(
     losses = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
     losses["differs_from"] = overlap_summary.differing(losses, tested)
     if table:
-        losses = overlap_summary.beside_published(
-            losses, pd.read_csv(published / f"{table}.csv"), published_names or {}, complete=scale == "paper"
-        )
+        printed = pd.read_csv(published / f"{table}.csv")
+        losses = overlap_summary.beside_published(losses, printed, published_names or {})
     for path, content in ((summary, losses), (per_run, rows), (tests, tested)):
         write_text(path, content.round(6).to_csv(index=False))
 

@@ -15,7 +15,6 @@ SIGNIFICANT = 0.05
 METRIC = "test_dice_pooled"
 TESTED = [METRIC, "test_dice"]
 SAME_FOR_ALL_SEEDS = ("test_cases", "epochs_averaged", "masks_dice", "trivial_dice")
-PUBLISHED_KEYS = ["dataset", "noise", "loss"]
 
 
 def run_row(run: EvaluatedRun) -> dict[str, Any]:
@@ -98,25 +97,23 @@ def differing(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
 
 
 def beside_published(
-    summary: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, str], complete: bool
+    summary: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, str]
 ) -> pd.DataFrame:
     """The summary with the published Dice, the difference to it, and whether the two spreads (1 sd each) meet.
+
+    Published rows of the same data sets that no run reproduces stay, with the status ``not run``.
 
     Args:
         published: rows of `published/*.csv`; their ``variant`` names the noise.
         names: the published name of data sets of ours.
-        complete: keep published rows that no run reproduces, with the status ``not run``.
     """
-    told = published[published["metric"] == "test_dice"].rename(
-        columns={"variant": "noise", "value": "published", "spread": "published_sd"}
-    )[[*PUBLISHED_KEYS, "published", "published_sd"]]
     ours = summary.assign(original=summary["dataset"].replace(dict(names)))
-    table = ours.merge(
-        told.rename(columns={"dataset": "original"}),
-        on=["original", "noise", "loss"],
-        how="outer" if complete else "left",
-        sort=False,
+    printed = published[(published["metric"] == "test_dice") & published["dataset"].isin(ours["original"])]
+    printed = printed.rename(
+        columns={"dataset": "original", "variant": "noise", "value": "published", "spread": "published_sd"}
     )
+    keys = ["original", "noise", "loss"]
+    table = ours.merge(printed[[*keys, "published", "published_sd"]], on=keys, how="outer", sort=False)
     missing = table["dataset"].isna()
     table.loc[missing, "dataset"] = table.loc[missing, "original"]
     table.loc[missing, "status"] = "not run"
