@@ -4,8 +4,10 @@ Never imports torch: parsing the DAG reads this module.
 """
 
 import itertools
+import json
 import os
 import shlex
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +39,7 @@ class Run:
 
     study: str
     dataset: str
-    variant: str
+    base_variant: str
     loss: str
     seed: int
     scale: str
@@ -47,6 +49,11 @@ class Run:
     metrics: str
     loss_specification: Mapping[str, Any]
     settings: Settings
+
+    @property
+    def variant(self) -> str:
+        """The variant and its noise."""
+        return f"{self.base_variant}_{self.noise.name}" if self.noise.alpha else self.base_variant
 
     @property
     def id(self) -> str:
@@ -118,16 +125,37 @@ class Run:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The validated configuration, the runs that it expands to, and what a user should be told of it."""
+    """The validated configuration, the runs that it expands to, and what a user should be told of it.
 
+    ``values`` are what it was loaded from: a script that needs the runs of a study loads them again.
+    """
+
+    values: Mapping[str, Any]
     workflow: WorkflowConfig
     datasets: Mapping[str, Dataset]
     studies: Mapping[str, Study]
     runs: tuple[Run, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def as_json(self) -> str:
+        return json.dumps(self.values)
+
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
+
+    def examples_of(self, study: str) -> list[Run]:
+        """Runs whose predictions are worth a look: the first seed, on clean masks and on the noisiest."""
+        runs = self.runs_of(study)
+        noisiest: dict[tuple[str, str], float] = {}
+        for run in runs:
+            part = (run.dataset, run.base_variant)
+            noisiest[part] = max(noisiest.get(part, 0), run.noise.extent)
+        return [
+            run
+            for run in runs
+            if run.seed == runs[0].seed and run.noise.extent in (0, noisiest[run.dataset, run.base_variant])
+        ]
 
     def note(self, study: str) -> str:
         """What figures say about the scale of a study."""
@@ -181,12 +209,15 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(
             f"{CONFIG_NAME}: scale: none of the studies {names} has a section {workflow.scale}"
         )
+    if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
+        raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
     kept = tuple(_narrowed(runs, workflow))
     if not kept:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    return Configuration(workflow, datasets, studies, kept, tuple(_notes(workflow, datasets, runs)))
+    notes = tuple(_notes(workflow, datasets, runs))
+    return Configuration(dict(values), workflow, datasets, studies, kept, notes)
 
 
 def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
@@ -244,14 +275,14 @@ def _expand(
         )
         _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings) is None]
-        noises = [*settings.noise, *(noise for noise in workflow.noise if noise not in settings.noise)]
+        noises = {noise.name: noise for noise in [*settings.noise, *workflow.noise]}
         for dataset, noise, loss, seed in itertools.product(
-            [*settings.datasets, *own], noises, settings.losses, settings.seeds
+            [*settings.datasets, *own], noises.values(), settings.losses, settings.seeds
         ):
             yield Run(
                 study=name,
                 dataset=dataset,
-                variant=f"{variant}_{noise.name}" if noise.alpha else variant,
+                base_variant=variant,
                 loss=loss,
                 seed=seed,
                 scale=workflow.scale,

@@ -15,6 +15,7 @@ PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pan
 
 
 TOLD_BY_SETTINGS = {
+    "lib.config",
     "lib.datasets",
     "lib.losses.catalogue",
     "lib.losses.specification",

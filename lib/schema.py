@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     RootModel,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -140,19 +141,17 @@ class OwnData(Section):
         return self
 
 
+NOISE_KINDS = ("dilate", "erode", "affine")
+NoiseKind = Literal[NOISE_KINDS]
+
+
 class Noise(Section):
     """Faults put into the masks of a share ``alpha`` of the training cases, each of the strength ``beta``."""
 
     alpha: Share
     beta: NonNegative = 0.0
     form: Literal["released", "corrected"] = "corrected"
-    kinds: Annotated[
-        list[Literal["dilate", "erode", "affine"]], Field(min_length=1), AfterValidator(unique)
-    ] = [
-        "dilate",
-        "erode",
-        "affine",
-    ]
+    kinds: Annotated[list[NoiseKind], Field(min_length=1), AfterValidator(unique)] = list(NOISE_KINDS)
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -161,16 +160,35 @@ class Noise(Section):
             raise ValueError("beta (strength, as a share of the foreground) is missing")
         return self
 
+    @field_validator("kinds")
+    @classmethod
+    def _in_one_order(cls, kinds: list[str]) -> list[str]:
+        """Draws go by place, and the name tells no order."""
+        return sorted(kinds, key=NOISE_KINDS.index)
+
+    @property
+    def extent(self) -> float:
+        """What it changes of all masks together."""
+        return self.alpha * self.beta
+
     @property
     def name(self) -> str:
         """What tells it from every other noise, fit for a path."""
         if not self.alpha:
             return "clean"
-        told = [f"alpha{self.alpha:g}-beta{self.beta:g}"]
+        told = [f"alpha{self.alpha:.12g}-beta{self.beta:.12g}"]
         told += ["released"] if self.form == "released" else []
-        told += self.kinds if len(self.kinds) < 3 else []
+        told += self.kinds if len(self.kinds) < len(NOISE_KINDS) else []
         told += [f"seed{self.seed}"] if self.seed else []
         return "-".join(told)
+
+
+def _of_different_names(noises: list[Noise]) -> list[Noise]:
+    unique([noise.name for noise in noises])
+    return noises
+
+
+Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 
 
 class WorkflowConfig(Section):
@@ -182,7 +200,7 @@ class WorkflowConfig(Section):
     variants: Names = "all"
     losses: Names = "all"
     seeds: Seeds = "all"
-    noise: list[Noise] = []
+    noise: Noises = []
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Annotated[str | None, AfterValidator(_folder_or_address)] = None
     raw: dict[str, ExistingFolder] = {}
@@ -337,7 +355,7 @@ class Settings(Section):
     losses: NameList
     seeds: SeedList
     split: str | None = None
-    noise: Annotated[list[Noise], Field(min_length=1), AfterValidator(unique)] = [Noise(alpha=0)]
+    noise: Annotated[Noises, Field(min_length=1)] = [Noise(alpha=0)]
     network: Network
     sampling: Sampling
     training: Training

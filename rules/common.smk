@@ -1,5 +1,6 @@
 """What the rules share: paths, runs by their id, the cases, maps and settings of a job."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -26,6 +27,7 @@ NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir:q}/scripts"
+STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study}"
 DEVICE = "--device {CONFIG.device} --threads {threads}"
 
 use_this_python()
@@ -178,21 +180,14 @@ def training_settings(wildcards):
     return json.dumps({**run.training_settings(), "code": code})
 
 
-def study_folders(study):
-    return [PATHS.run(run.id) for run in CONFIG.runs_of(study)]
-
-
 def study_files(study, *names):
-    return [f"{folder}/{name}" for folder in study_folders(study) for name in names]
+    return [PATHS.run(run.id, name) for run in CONFIG.runs_of(study) for name in names]
 
 
 def evaluation_settings(study):
-    """Each run's keys, table of noise and evaluation settings by its folder, for tables and figures."""
-    settings = {
-        PATHS.run(run.id): {**run.evaluation_settings(), "noise_table": noise_table_of(run)}
-        for run in CONFIG.runs_of(study)
-    }
-    return json.dumps(settings)
+    """Digest of what decides the tables and figures of a study besides the files of its runs."""
+    told = [(run.evaluation_settings(), noise_table_of(run)) for run in CONFIG.runs_of(study)]
+    return hashlib.sha256(json.dumps([PATHS.result(study), told]).encode()).hexdigest()
 
 
 def study_noise(study):
@@ -230,19 +225,8 @@ def titles(study):
     return json.dumps({run.dataset: run.title for run in CONFIG.runs_of(study)})
 
 
-def study_examples(study):
-    """Of every run with the study's first seed, the folder of its predictions -> what a figure of examples shows of it."""
-    runs = CONFIG.runs_of(study)
-    return {
-        PATHS.run(run.id, "predictions"): {
-            "prepared": PATHS.prepared(run.dataset),
-            "split": run.split,
-            "title": run.title,
-            **run.evaluation_settings()["keys"],
-        }
-        for run in runs
-        if run.seed == runs[0].seed
-    }
+def study_examples(study, name):
+    return [PATHS.run(run.id, name) for run in CONFIG.examples_of(study)]
 
 
 def figure(study, name):

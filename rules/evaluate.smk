@@ -102,14 +102,13 @@ rule summarize:
         mem_mb=4000,
         runtime=30,
     params:
-        folders=lambda wildcards: study_folders(wildcards.study),
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         references=lambda wildcards: json.dumps(study_references(wildcards.study)),
         code=code_version("scripts.summarize"),
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        f"python {SCRIPTS}/summarize.py {STUDY}"
         " --references {params.references:q} --summary {output.summary:q} --per-run {output.per_run:q}"
         " --by-size {output.by_size:q} &> {log:q}"
 
@@ -133,7 +132,6 @@ rule summarize_overlap:
         mem_mb=4000,
         runtime=30,
     params:
-        folders=lambda wildcards: study_folders(wildcards.study),
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
         content=lambda wildcards: published_content(wildcards.study),
@@ -141,6 +139,6 @@ rule summarize_overlap:
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize_overlap.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        f"python {SCRIPTS}/summarize_overlap.py {STUDY}"
         " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"

@@ -18,7 +18,6 @@ rule plot_froc:
         mem_mb=2000,
         runtime=30,
     params:
-        folders=study_folders("inverse_weighting"),
         settings=evaluation_settings("inverse_weighting"),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
         note=lambda wildcards: CONFIG.note("inverse_weighting"),
@@ -26,7 +25,7 @@ rule plot_froc:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_froc.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        f"python {SCRIPTS}/plot_froc.py --configuration {{CONFIG.as_json:q}} --study inverse_weighting"
         " --per-run {input.per_run:q} --objects {params.objects} --note {params.note:q}"
         " --output {output:q} &> {log:q}"
 
@@ -77,21 +76,20 @@ rule plot_training:
         mem_mb=2000,
         runtime=30,
     params:
-        folders=lambda wildcards: study_folders(wildcards.study),
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
         code=code_version("scripts.plot_training"),
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_training.py --runs {{params.folders:q}} --settings {{params.settings:q}}"
+        f"python {SCRIPTS}/plot_training.py {STUDY}"
         " --figure {wildcards.figure} --note {params.note:q} --output {output:q} &> {log:q}"
 
 
 rule plot_examples:
     input:
-        lambda wildcards: [ancient(folder) for folder in study_examples(wildcards.study)],
-        checksums=lambda wildcards: [f"{folder}.json" for folder in study_examples(wildcards.study)],
+        lambda wildcards: ancient(study_examples(wildcards.study, "predictions")),
+        checksums=lambda wildcards: study_examples(wildcards.study, "predictions.json"),
     output:
         PATHS.plot("{study}/examples.pdf"),
     log:
@@ -105,13 +103,13 @@ rule plot_examples:
         mem_mb=4000,
         runtime=30,
     params:
-        runs=lambda wildcards: json.dumps(study_examples(wildcards.study)),
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
         code=code_version("scripts.plot_examples"),
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_examples.py --runs {{params.runs:q}} --note {{params.note:q}} --output {{output:q}}"
+        f"python {SCRIPTS}/plot_examples.py {STUDY} --note {{params.note:q}} --output {{output:q}}"
         " &> {log:q}"
 
 

@@ -7,13 +7,13 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(runs: list[Path], settings: dict, per_run: Path, objects: str, note: str, output: Path) -> None:
+def main(configuration: dict, study: str, per_run: Path, objects: str, note: str, output: Path) -> None:
     import pandas as pd
 
     from lib.comparison.summary import LesionRun
     from lib.plotting.study_froc import draw_study_froc
 
-    evaluated = [LesionRun.of(settings[str(folder)], folder) for folder in runs]
+    evaluated = LesionRun.of_study(configuration, study)
     draw_study_froc(evaluated, pd.read_csv(per_run), objects, note, output)
 
 

@@ -7,12 +7,11 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(runs: list[Path], settings: dict, figure: str, note: str, output: Path) -> None:
+def main(configuration: dict, study: str, figure: str, note: str, output: Path) -> None:
+    from lib.comparison.runs import EvaluatedRun
     from lib.plotting.training_curves import draw_loss_parameters, draw_training_dice
 
-    from lib.comparison.runs import EvaluatedRun
-
-    evaluated = [EvaluatedRun.of(settings[str(folder)], folder) for folder in runs]
+    evaluated = EvaluatedRun.of_study(configuration, study)
     draw = {"training_dice": draw_training_dice, "loss_parameters": draw_loss_parameters}[figure]
     draw(output, evaluated, note)
 

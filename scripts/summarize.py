@@ -8,7 +8,7 @@ from lib.cli import run
 
 
 def main(
-    runs: list[Path], settings: dict, references: dict, summary: Path, per_run: Path, by_size: Path
+    configuration: dict, study: str, references: dict, summary: Path, per_run: Path, by_size: Path
 ) -> None:
     import pandas as pd
 
@@ -16,7 +16,7 @@ def main(
     from lib.comparison.summary import SAME_FOR_ALL_SEEDS, LesionRun, run_row, size_table
     from lib.files import read_json, write_text
 
-    evaluated = [LesionRun.of(settings[str(folder)], folder) for folder in runs]
+    evaluated = LesionRun.of_study(configuration, study)
     dice = {part: read_json(Path(path))["band_pass_dice"] for part, path in references.items()}
     rows = pd.DataFrame([run_row(one, dice[one.part]) for one in evaluated])
     table = by_loss(rows, SAME_FOR_ALL_SEEDS)

@@ -8,8 +8,8 @@ from lib.cli import run
 
 
 def main(
-    runs: list[Path],
-    settings: dict,
+    configuration: dict,
+    study: str,
     summary: Path,
     per_run: Path,
     tests: Path,
@@ -23,9 +23,8 @@ def main(
     from lib.comparison.runs import EvaluatedRun, by_loss
     from lib.files import write_text
 
-    rows = pd.DataFrame(
-        [overlap_summary.run_row(EvaluatedRun.of(settings[str(folder)], folder)) for folder in runs]
-    )
+    runs = EvaluatedRun.of_study(configuration, study)
+    rows = pd.DataFrame(map(overlap_summary.run_row, runs))
     tested = overlap_summary.pairwise_tests(rows)
     losses = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
     losses["differs_from"] = overlap_summary.differing(losses, tested)

@@ -112,6 +112,9 @@ def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
         ({"alpha": 0.3, "beta": 0.5}, "alpha0.3-beta0.5"),
         ({"alpha": 0.3, "beta": 0.5, "form": "released"}, "alpha0.3-beta0.5-released"),
         ({"alpha": 1, "beta": 0.25, "kinds": ["erode"], "seed": 2}, "alpha1-beta0.25-erode-seed2"),
+        ({"alpha": 1, "beta": 0.25, "kinds": ["affine", "dilate"]}, "alpha1-beta0.25-dilate-affine"),
+        ({"alpha": 1, "beta": 0.25, "kinds": ["affine", "erode", "dilate"]}, "alpha1-beta0.25"),
+        ({"alpha": 0.1234567, "beta": 1}, "alpha0.1234567-beta1"),
     ],
 )
 def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
@@ -126,6 +129,7 @@ def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
         ([{"alpha": 0.5, "beta": 0.5, "form": "x"}], "noise.0.form: 'x' is not allowed"),
         ([{"alpha": 0.5, "beta": 0.5, "kinds": ["melt"]}], "noise.0.kinds.0: 'melt' is not allowed"),
         ({"alpha": 0.5, "beta": 0.5}, "noise: "),
+        ([{"alpha": 0}, {"alpha": 0, "beta": 0.5}], "noise: 'clean' stands twice"),
         ([{"alpha": 0.5, "beta": 0.5, "gamma": 1}], "noise.0.gamma: unknown key"),
     ],
 )
@@ -133,6 +137,14 @@ def test_mistakes_in_noise(root: Path, noise: object, told: str) -> None:
     with pytest.raises(SeglossError) as error:
         config.load({"noise": noise}, root)
     assert str(error.value).startswith(f"workflow_config.yaml (or --config): {told}")
+
+
+def test_a_variant_that_is_named_as_a_noisy_one_is_told(root: Path) -> None:
+    changed(root, "demo", "variants", to={"base": None, "base_alpha1-beta0.5": None})
+    with pytest.raises(
+        SeglossError, match=r"two variants of a study make the same run '.*/base_alpha1-beta0\.5/"
+    ):
+        config.load({"noise": [{"alpha": 1, "beta": 0.5}]}, root)
 
 
 def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:

@@ -26,6 +26,7 @@ from lib.noise import (
     noisy_label,
     realised_change,
 )
+from lib.schema import NOISE_KINDS
 
 BETAS = (0.3, 0.5, 0.7)
 
@@ -588,3 +589,7 @@ def test_realised_change() -> None:
 def test_batches_are_refused() -> None:
     with pytest.raises(SeglossError, match="2D or 3D"):
         noisy_label(np.zeros((1, 2, 3, 4), np.uint8), Draw("dilate"), noise("corrected"), (1.0,) * 4)
+
+
+def test_the_schema_knows_the_same_kinds() -> None:
+    assert NOISE_KINDS == KINDS

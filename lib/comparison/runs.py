@@ -7,6 +7,9 @@ from typing import Any, Self
 
 import pandas as pd
 
+from lib.config import Run, load
+from lib.paths import Paths
+
 KEYS = ["scale", "dataset", "variant", "noise", "loss"]
 
 
@@ -23,10 +26,18 @@ class EvaluatedRun:
     folder: Path
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], folder: Path) -> Self:
-        """The run of a folder, from the settings that the configuration tells of it."""
-        told = {field.name: settings[field.name] for field in fields(cls) if field.name != "folder"}
-        return cls(folder=folder, **told)
+    def of_study(cls, values: Mapping[str, Any], study: str) -> list[Self]:
+        """The runs of a study, from the values of the workflow's configuration."""
+        configuration = load(values)
+        paths = Paths(configuration.workflow.folders)
+        return [cls._of(run, paths) for run in configuration.runs_of(study)]
+
+    @classmethod
+    def _of(cls, run: Run, paths: Paths) -> Self:
+        told = run.evaluation_settings() | {"folder": Path(paths.run(run.id)), "noise_table": None}
+        if run.noise.alpha:
+            told["noise_table"] = Path(paths.noise_table(run.dataset, run.split, run.noise.name))
+        return cls(**{field.name: told[field.name] for field in fields(cls)})
 
     @property
     def part(self) -> str:
