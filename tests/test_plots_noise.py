@@ -16,18 +16,10 @@ from lib.comparison.runs import EvaluatedRun
 from lib.datasets import IGNORED
 from lib.datasets.index import Index, IndexedCase
 from lib.noise import KINDS, realised_change
-from lib.plotting.examples import (
-    BOTH,
-    CLEAN_ONLY,
-    LONGEST_SIDE,
-    OTHER_ONLY,
-    Plane,
-    draw_examples,
-    evenly,
-    example_figures,
-)
+from lib.plotting.examples import draw_examples, example_figures
 from lib.plotting.noise_response import base_variant, dice_by_noise_figure, draw_dice_by_noise, noise_label
 from lib.plotting.noise_sheet import draw_noise_sheet, noise_sheet_figures
+from lib.plotting.plane import BOTH, CLEAN_ONLY, LONGEST_SIDE, OTHER_ONLY, Plane, evenly
 from lib.plotting.style import loss_line_style
 from lib.plotting.training_curves import (
     draw_loss_parameters,

@@ -113,12 +113,12 @@ def beside_published(
         columns={"dataset": "original", "variant": "noise", "value": "published", "spread": "published_sd"}
     )
     keys = ["original", "noise", "loss"]
-    table = ours.merge(printed[[*keys, "published", "published_sd"]], on=keys, how="outer", sort=False)
-    missing = table["dataset"].isna()
-    table.loc[missing, "dataset"] = table.loc[missing, "original"]
-    table.loc[missing, "status"] = "not run"
+    printed = printed[[*keys, "published", "published_sd"]]
+    table = ours.merge(printed, on=keys, how="left")
+    not_run = printed[~printed.set_index(keys).index.isin(ours.set_index(keys).index)]
+    not_run = not_run.assign(dataset=not_run["original"], status="not run")
+    table = pd.concat([table, not_run]).convert_dtypes()  # counts stay whole numbers beside empty cells
     table["difference"] = table[METRIC] - table["published"]
     within = table["difference"].abs() <= table[f"{METRIC}_sd"].fillna(0) + table["published_sd"]
     table["within_spreads"] = within.map({True: "yes", False: "no"}).where(table["difference"].notna(), "")
-    ordered = pd.concat([table[~missing], table[missing]])
-    return ordered.drop(columns="original").reset_index(drop=True)
+    return table.drop(columns="original").reset_index(drop=True)

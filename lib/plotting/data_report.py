@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lib.datasets import IGNORED
 from lib.maps import connected_components
+from lib.plotting.plane import Plane, contrasted
 from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
 from lib.store import StoredCase
 
@@ -103,8 +104,8 @@ def _overlays(cases: Sequence[StoredCase], classes: Sequence[str], footer: str) 
 
 
 def _overlay(axis: Axes, case: StoredCase, n_classes: int) -> None:
-    image, label, aspect = _shown_slice(case)
-    scaled = _to_display(image)
+    image, label, aspect = _shown(case)
+    scaled = contrasted(image)
     axis.imshow(scaled, cmap=None if scaled.ndim == 3 else "gray", aspect=aspect, interpolation="nearest")
     for number in range(1, n_classes):
         if (label == number).any() and not (label == number).all():
@@ -115,32 +116,13 @@ def _overlay(axis: Axes, case: StoredCase, n_classes: int) -> None:
     axis.set_title(case.name if len(case.name) < 24 else f"...{case.name[-20:]}", size=8)
 
 
-def _shown_slice(case: StoredCase) -> tuple[np.ndarray, np.ndarray, float]:
+def _shown(case: StoredCase) -> tuple[np.ndarray, np.ndarray, float]:
     """Image (rows, columns[, colours]), label and the pixels' height over width."""
     label = case.array("label")[...]
-    image = case.array("image")
-    spacing = case.description["spacing"]
-    if label.ndim == 3:
-        z = _fullest_slice(label)
-        # x runs to the right and y upwards, as the volume's first axes do
-        label, image = np.flipud(label[..., z].T), np.flipud(np.asarray(image[0, :, :, z]).T)
-        aspect = spacing[1] / spacing[0]
-    else:
-        image = np.asarray(image[...])
-        image = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
-        aspect = 1.0
-    step = max(1, max(label.shape) // LONGEST_SIDE)
-    return image[::step, ::step], label[::step, ::step], aspect
-
-
-def _fullest_slice(label: np.ndarray) -> int:
-    area = ((label > 0) & (label != IGNORED)).sum(axis=(0, 1))
-    return int(area.argmax()) if area.any() else label.shape[-1] // 2
-
-
-def _to_display(image: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(image, [0.5, 99.5])
-    return np.clip((image - low) / max(high - low, 1e-6), 0, 1)
+    plane = Plane.of(case, (label > 0) & (label != IGNORED), longest_side=LONGEST_SIDE)
+    image = plane.cut(case.array("image"))
+    coloured = label.ndim == 2 and len(image) == 3
+    return np.moveaxis(image, 0, -1) if coloured else image[0], plane.cut(label), plane.aspect
 
 
 def case_table(

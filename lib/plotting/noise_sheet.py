@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from lib.maps import foreground
 from lib.noise import KINDS
-from lib.plotting.examples import CLEAN_ONLY, OTHER_ONLY, Plane, comparison_legend, evenly, short
+from lib.plotting.plane import CLEAN_ONLY, OTHER_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
 from lib.store import NoisyCase
 
