@@ -36,6 +36,10 @@ class Paths:
         """Folder of a prepared case and its maps, or a file in it."""
         return _joined(self.prepared(dataset), case, file)
 
+    def part(self, dataset: str, split: str, part: str) -> str:
+        """The descriptions of the cases of one part of a split."""
+        return f"{self.folders.data}/splits/{dataset}/{split}/{part}.json"
+
     def noisy(self, dataset: str, split: str, noise: str, file: str = "") -> str:
         """Folder of the noisy masks of a split's training cases and of their maps, or a file in it."""
         return _joined(f"{self.folders.data}/noisy/{dataset}/{split}/{noise}", file)

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import chain
 
 from lib.archives import is_archive, stem
-from lib.datasets.index import read_index
+from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
 from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
@@ -113,9 +113,12 @@ def case_files(*parts, names):
     return files
 
 
-def case_arrays(*parts, names):
-    """Input function: arrays, whose content case.json tells by checksum; the times of large files do not count."""
-    return lambda wildcards: ancient(case_files(*parts, names=[f"{name}.b2nd" for name in names])(wildcards))
+def split_parts(*parts):
+    """Input function: files that tell all cases of some parts of the job's split, their arrays by checksum.
+
+    One file a part stands for thousands of cases, so that the graph does not grow with runs times cases.
+    """
+    return lambda wildcards: [PATHS.part(*dataset_and_split(wildcards), part) for part in parts]
 
 
 def dataset_files(*names):
@@ -162,10 +165,8 @@ def run_maps(wildcards):
 
 
 def run_tests(wildcards):
-    """Input function: descriptions of the cases that the training measures its network on, if it does."""
-    if not run_of(wildcards).settings.training.test_epochs:
-        return []
-    return case_files("test", names=["case.json"])(wildcards)
+    """Input function: the test part, if the training measures its network on it."""
+    return split_parts("test")(wildcards) if run_of(wildcards).settings.training.test_epochs else []
 
 
 def network_module(wildcards):

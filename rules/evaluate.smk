@@ -6,8 +6,7 @@ rule evaluate:
         checksums=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
         predictions=ancient(PATHS.run("{run}", "predictions")),
         index=dataset_index,
-        descriptions=case_files("validation", "test", names=["case.json"]),
-        labels=case_arrays("validation", "test", names=["label"]),
+        cases=split_parts("validation", "test"),
     output:
         records=PATHS.run("{run}", "records.json"),
         records_tuned=PATHS.run("{run}", "records_tuned.json"),
@@ -36,8 +35,7 @@ rule evaluate_overlap:
         checksums=PATHS.run("{run}", "predictions.json"),
         predictions=ancient(PATHS.run("{run}", "predictions")),
         index=dataset_index,
-        descriptions=case_files("test", names=["case.json"]),
-        labels=case_arrays("test", names=["label"]),
+        cases=split_parts("test"),
     output:
         PATHS.run("{run}", "overlap.csv"),
     log:
@@ -61,8 +59,7 @@ rule evaluate_overlap:
 rule reference:
     input:
         index=dataset_index,
-        descriptions=case_files("validation", "test", names=["case.json"]),
-        arrays=case_arrays("validation", "test", names=["image", "label"]),
+        cases=split_parts("validation", "test"),
     output:
         PATHS.result("reference/{dataset}/{split}.json"),
     log:

@@ -8,8 +8,7 @@ wildcard_constraints:
 rule make_noise:
     input:
         index=dataset_index,
-        descriptions=case_files("train", names=["case.json"]),
-        labels=case_arrays("train", names=["label"]),
+        cases=split_parts("train"),
     output:
         masks=directory(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
         table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
@@ -36,7 +35,7 @@ rule plot_noise:
     input:
         table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
         masks=ancient(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
-        images=case_arrays("train", names=["image", "label"]),
+        cases=split_parts("train"),
     output:
         PATHS.plot("noise/{dataset}/{split}/{noise}.pdf"),
     log:

@@ -5,8 +5,7 @@ rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
         index=dataset_index,
-        descriptions=case_files("validation", "test", names=["case.json"]),
-        images=case_arrays("validation", "test", names=["image"]),
+        cases=split_parts("validation", "test"),
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
         checksums=PATHS.run("{run}", "predictions.json"),

@@ -57,6 +57,31 @@ rule prepare:
         " --case {wildcards.case:q} --entry {params.entry:q} --folder {params.folder:q} &> {log:q}"
 
 
+rule list_part:
+    input:
+        lambda wildcards: case_files(wildcards.part, names=["case.json"])(wildcards),
+    output:
+        PATHS.part("{dataset}", "{split}", "{part}"),
+    log:
+        PATHS.log("list_part/{dataset}/{split}/{part}"),
+    benchmark:
+        PATHS.benchmark("list_part/{dataset}/{split}/{part}")
+    wildcard_constraints:
+        part="|".join(SPLITS),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        prepared=prepared_option,
+        code=code_version("scripts.list_part"),
+    message:
+        "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/list_part.py {{params.prepared}} --part {{wildcards.part}} --output {{output:q}}"
+        " &> {log:q}"
+
+
 rule data_report:
     input:
         index=PATHS.index("{dataset}"),

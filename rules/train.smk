@@ -4,14 +4,11 @@
 rule train:
     input:
         index=dataset_index,
-        descriptions=case_files("train", names=["case.json"]),
-        arrays=case_arrays("train", names=["image", "label"]),
+        cases=split_parts("train"),
         masks=run_masks,
         maps=run_maps,
         tested=run_tests,
-        evaluated=lambda wildcards: ancient(
-            case_files(*run_of(wildcards).evaluated_parts, names=["case.json"])(wildcards)
-        ),
+        evaluated=lambda wildcards: ancient(split_parts(*run_of(wildcards).evaluated_parts)(wildcards)),
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),
