@@ -56,6 +56,11 @@ class Run:
         return f"{self.base_variant}_{self.noise.name}" if self.noise.alpha else self.base_variant
 
     @property
+    def variant_names(self) -> tuple[str, str]:
+        """What chooses the run: the variant with all its levels of noise, or with its own alone."""
+        return self.base_variant, f"{self.base_variant}_{self.noise.name}"
+
+    @property
     def id(self) -> str:
         return f"{self.study}/{self.dataset}/{self.variant}/{self.loss}/seed-{self.seed}"
 
@@ -199,6 +204,11 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     chosen = _selected("studies", workflow.studies, files)
     studies = {name: _load_study(files[name], root) for name in chosen}
     datasets = {**DATASETS, **_own_datasets(workflow)}
+    for name, study in studies.items():
+        for dataset in study.published.datasets if study.published else ():
+            if dataset not in datasets:
+                unknown = f"unknown data set {dataset!r}{suggestion(dataset, datasets)}"
+                raise SeglossError(f"studies/{name}.yaml: published.datasets: {unknown}")
     runs = [
         run
         for name, study in studies.items()
@@ -259,6 +269,10 @@ def _load_study(path: Path, root: Path) -> Study:
             raise SeglossError(f"{where}: losses.{label}: {error}") from None
     if study.published and not (root / f"published/{study.published.table}.csv").is_file():
         raise SeglossError(f"{where}: published.table: there is no published/{study.published.table}.csv")
+    for label in study.published.losses if study.published else ():
+        if label not in study.losses:
+            unknown = f"unknown loss {label!r}{suggestion(label, study.losses)}"
+            raise SeglossError(f"{where}: published.losses: {unknown}")
     return study
 
 
@@ -331,11 +345,11 @@ def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
         return _selected(key, getattr(workflow, key), dict.fromkeys(values))
 
     datasets = kept("datasets", (run.dataset for run in runs))
-    variants = kept("variants", (run.variant for run in runs))
+    variants = set(kept("variants", (name for run in runs for name in run.variant_names)))
     names = kept("losses", (run.loss for run in runs))
     seeds = kept("seeds", (run.seed for run in runs))
     for run in runs:
-        chosen = run.dataset in datasets and run.variant in variants
+        chosen = run.dataset in datasets and not variants.isdisjoint(run.variant_names)
         if chosen and run.loss in names and run.seed in seeds:
             yield run
 

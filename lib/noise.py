@@ -32,6 +32,8 @@ LARGEST_ANGLE = 30.0  # degrees, to either side
 RELEASED_DIRECTIONS = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, 1), (0, -1), (1, -1))
 """As in the released code: (-1, 1) twice, (-1, -1) missing."""
 RELEASED_STEPS = 100
+ROUNDING = 1e-9
+"""So that 0.29 of 100 cases are 29."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,11 @@ def assign(cases: Sequence[str], noise: Mapping[str, Any], dimensions: int) -> d
     stream = random.Random(noise["seed"])
     shuffled = ordered.copy()
     stream.shuffle(shuffled)
-    noisy = sorted(shuffled[: int(len(ordered) * noise["alpha"])])
+    released = noise["form"] == "released"
+    count = len(ordered) * noise["alpha"] + (0 if released else ROUNDING)
+    noisy = sorted(shuffled[: int(count)])
     kinds = noise.get("kinds", KINDS)
-    if noise["form"] == "released":
+    if released:
         return {case: _released_draw(stream, kinds, dimensions) for case in noisy}
     return {case: _corrected_draw(case, noise["seed"], kinds, dimensions) for case in noisy}
 
@@ -86,8 +90,9 @@ def noisy_label(
 
     ``corrected`` changes exactly round(beta * foreground voxels) voxels wherever that can be reached and leaves at
     least one voxel of foreground. ``released`` gives what its code gives (an affine mask may come out empty), and the
-    clean mask where that code fails: if it is empty, full (dilate), or so small that beta times its size is less than
-    one voxel. Both leave an empty mask as it is. Affine noise turns in the plane of the first two axes.
+    clean mask where that code fails: dilation and erosion of a mask that is empty or so small that beta times its size
+    is less than one voxel, dilation of a full one. Both leave an empty mask as it is. Affine noise turns in the plane
+    of the first two axes.
 
     Args:
         label: (*spatial), 2D or 3D: 0 background, 1 and more classes, 255 not annotated.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +42,11 @@ def unique(values: list[Any]) -> list[Any]:
 
 def _split_at_commas(value: Any) -> Any:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) and value != "all" else value
+
+
+def _whole_number(value: Any) -> Any:
+    """Nested values of the command line arrive as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _listed(value: Any) -> Any:
@@ -117,7 +122,7 @@ class OwnData(Section):
 
     folder: ExistingFolder
     title: str | None = None
-    dimensions: Literal[2, 3] | None = None
+    dimensions: Annotated[Literal[2, 3] | None, BeforeValidator(_whole_number)] = None
     channels: Annotated[list[str], Field(min_length=1)] | None = None
     labels: dict[str, int | list[int]] | None = None
     images: Annotated[list[FilePattern], Field(min_length=1)] | None = None
@@ -158,6 +163,8 @@ class Noise(Section):
     def _has_strength(self) -> "Noise":
         if self.alpha and not self.beta:
             raise ValueError("beta (strength, as a share of the foreground) is missing")
+        if not self.alpha and self.model_fields_set != {"alpha"}:
+            raise ValueError("alpha 0 stands for clean masks; leave the other keys out")
         return self
 
     @field_validator("kinds")
@@ -252,14 +259,22 @@ class Augmentation(Section):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: Any) -> Any:
-        values = {"name": values} if isinstance(values, str) else values
-        if not isinstance(values, dict) or values.get("name") not in AUGMENTATIONS:
-            name = values.get("name") if isinstance(values, dict) else values
+        values = values if isinstance(values, dict) else {"name": values}
+        name = values.get("name")
+        if not isinstance(name, str) or name not in AUGMENTATIONS:
             raise ValueError(f"unknown augmentation {name!r}{suggestion(name, AUGMENTATIONS)}")
-        known = AUGMENTATIONS[values["name"]]
+        known = AUGMENTATIONS[name]
         for key in values.keys() - known.keys() - {"name"}:
-            raise ValueError(f"{values['name']} has no {key!r}{suggestion(key, known)}")
-        return {**known, **values}
+            raise ValueError(f"{name} has no {key!r}{suggestion(key, known)}")
+        return known | {key: value for key, value in values.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Augmentation":
+        if self.range:
+            low, high = self.range
+            if low > high or (low == 0 and self.name not in ("noise", "blur")):
+                raise ValueError(f"{self.name}: range {self.range} must ascend and, of a factor, lie above 0")
+        return self
 
 
 class Sampling(Section):
@@ -384,10 +399,16 @@ FIGURES = (*LESION_FIGURES, DOSE_RESPONSE, "training_dice.pdf", "loss_parameters
 
 
 class Published(Section):
-    """The table of `published/` that the study's outcome is held against, and its name for data sets of ours."""
+    """The table of `published/` that the study's outcome is held against, and its names for what has others here."""
 
     table: Name
     datasets: dict[str, str] = {}
+    losses: dict[str, str] = {}
+
+    @property
+    def names(self) -> dict[str, dict[str, str]]:
+        """By column of the tables, our names -> the published ones."""
+        return {"dataset": self.datasets, "loss": self.losses}
 
 
 class Study(Section):
@@ -453,6 +474,10 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if fault["type"] == "too_short":
         reason = f"at least {fault['ctx']['min_length']} of them"
+    if fault["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        reason = "a mapping of keys to values"
+    if fault["type"] == "list_type":
+        reason = "a list, such as [{...}, {...}]"
     if fault["type"] == "string_pattern_mismatch":
         reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
     if fault["type"] == "value_error":
@@ -465,10 +490,18 @@ def _is_union_member(part: Any) -> bool:
 
 
 def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    """The keys of the section at a place; those of lists and of what may be left out are looked for inside."""
     for part in location:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        if (inner := _section_in(field.annotation) if field else None) is None:
             return []
-        model = annotation
+        model = inner
     return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)

@@ -17,6 +17,7 @@ from typing import Any
 import blosc2
 import numpy as np
 
+from lib.datasets import IGNORED
 from lib.datasets.index import read_index
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, write_json
@@ -70,7 +71,7 @@ def open_array(path: Path) -> Any:
         SeglossError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise SeglossError(f"{path}: no such array; run the rule that makes it")
+        raise SeglossError(f"{path}: no such array; delete what lies beside it and run again")
     try:
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
         return array[...] if math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES else array
@@ -107,11 +108,18 @@ def write_case(folder: Path, name: str, case: Case) -> None:
     write_json(folder / "case.json", description)
 
 
-def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, **told: Any) -> None:
-    """Write another label of a prepared case, and the case's description with it and what else is ``told``."""
+def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, noise: str) -> dict[str, Any]:
+    """Write a label of a prepared case that may have changed, and the case's description with it, which is returned.
+
+    ``noise``: the kind of the change, ``clean`` for none.
+    """
     write_array(folder / "label.b2nd", label)
-    checksums = case.description["sha256"] | {"label": _content_hash(label)}
-    write_json(folder / "case.json", {**case.description, **_described(label), "sha256": checksums, **told})
+    told = case.description | {"noise": noise}
+    if noise != "clean":
+        told |= _described(label)
+        told["sha256"] = case.description["sha256"] | {"label": _content_hash(label)}
+    write_json(folder / "case.json", told)
+    return told
 
 
 def _described(label: np.ndarray, n_lesions: int | None = None) -> dict[str, Any]:
@@ -191,6 +199,11 @@ class StoredCase:
         return self.description.get("excluded")
 
     @property
+    def shows_something(self) -> bool:
+        """Whether any voxel is foreground."""
+        return bool(self.description["class_voxels"].keys() - {"0", str(IGNORED)})
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.description["shape"])
 
@@ -221,7 +234,12 @@ class NoisyCase(StoredCase):
     def array(self, name: str) -> Any:
         if name == "image":
             return self.clean.array("image")
-        return super().array("label") if name == "label" else open_array(self.maps / f"{name}.b2nd")
+        if name != "label":
+            return open_array(self.maps / f"{name}.b2nd")
+        try:
+            return super().array("label")
+        except SeglossError as error:
+            raise SeglossError(f"{error}: all of {self.folder.parent}, which is made as a whole") from error
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:

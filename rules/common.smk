@@ -213,7 +213,9 @@ def published_option(study):
     """The table of published numbers that a study is held against, as options of a script; empty if there is none."""
     if not (published := CONFIG.studies[study].published):
         return ""
-    return f"--table {shlex.quote(published.table)} --published-names {shlex.quote(json.dumps(published.datasets))}"
+    return (
+        f"--table {shlex.quote(published.table)} --published-names {shlex.quote(json.dumps(published.names))}"
+    )
 
 
 def published_content(study):

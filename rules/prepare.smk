@@ -59,7 +59,8 @@ rule prepare:
 
 rule list_part:
     input:
-        lambda wildcards: case_files(wildcards.part, names=["case.json"])(wildcards),
+        index=dataset_index,
+        descriptions=lambda wildcards: case_files(wildcards.part, names=["case.json"])(wildcards),
     output:
         PATHS.part("{dataset}", "{split}", "{part}"),
     log:

@@ -14,27 +14,32 @@ def main(prepared: Path, split: str, noise: dict, masks: Path, table: Path) -> N
     from lib.errors import SeglossError
     from lib.files import atomic_path, write_text
     from lib.noise import assign, noisy_label, realised_change
-    from lib.store import StoredCase, write_excluded, write_relabelled
+    from lib.store import StoredCase, open_cases, write_excluded, write_relabelled
 
     named = read_index(prepared / "index.json").splits[split]["train"]
-    cases = [StoredCase(prepared / name) for name in named]
-    usable = [case for case in cases if not case.excluded]
-    if not usable:
-        raise SeglossError(f"{prepared}, split {split!r}: no training case to put noise into")
-    draws = assign(named, noise, len(usable[0].shape))
+    usable = {case.name: case for case in open_cases(prepared, split, "train")}
+    shown = [name for name, case in usable.items() if case.shows_something]
+    dimensions = len(next(iter(usable.values())).shape)
+    # the released code draws among all names, whatever they show
+    draws = assign(named if noise["form"] == "released" else shown, noise, dimensions)
     rows = []
     with atomic_path(masks) as folder:
-        for case in cases:
-            if case.excluded:
-                write_excluded(folder / case.name, case.name, case.excluded)
+        for name in named:
+            if name not in usable:
+                write_excluded(folder / name, name, StoredCase(prepared / name).excluded)
                 continue
-            clean, draw = case.array("label")[...], draws.get(case.name)
+            case, draw = usable[name], draws.get(name)
+            clean = case.array("label")[...]
             label = noisy_label(clean, draw, noise, case.description["spacing"]) if draw else clean
             kind = draw.kind if draw else "clean"
-            write_relabelled(folder / case.name, case, label, noise=kind)
-            told = StoredCase(folder / case.name).description
-            row = {"case": case.name, "kind": kind, **realised_change(clean, label)}
+            told = write_relabelled(folder / name, case, label, noise=kind)
+            row = {"case": name, "kind": kind, **realised_change(clean, label)}
             rows.append({**row, "sha256": told["sha256"]["label"]})
+        if all(row["dice"] == 1 for row in rows):
+            raise SeglossError(
+                f"{prepared}, split {split!r}: none of its {len(rows)} training masks changes with alpha"
+                f" {noise['alpha']:g} and beta {noise['beta']:g}; raise them or leave this noise out"
+            )
         write_text(table, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
 
 

@@ -1,5 +1,7 @@
 """The configuration: what it expands to, and what it says about mistakes."""
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,7 +110,7 @@ def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
 @pytest.mark.parametrize(
     ("noise", "name"),
     [
-        ({"alpha": 0, "beta": 0.5}, "clean"),
+        ({"alpha": 0}, "clean"),
         ({"alpha": 0.3, "beta": 0.5}, "alpha0.3-beta0.5"),
         ({"alpha": 0.3, "beta": 0.5, "form": "released"}, "alpha0.3-beta0.5-released"),
         ({"alpha": 1, "beta": 0.25, "kinds": ["erode"], "seed": 2}, "alpha1-beta0.25-erode-seed2"),
@@ -129,7 +131,13 @@ def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
         ([{"alpha": 0.5, "beta": 0.5, "form": "x"}], "noise.0.form: 'x' is not allowed"),
         ([{"alpha": 0.5, "beta": 0.5, "kinds": ["melt"]}], "noise.0.kinds.0: 'melt' is not allowed"),
         ({"alpha": 0.5, "beta": 0.5}, "noise: "),
-        ([{"alpha": 0}, {"alpha": 0, "beta": 0.5}], "noise: 'clean' stands twice"),
+        ([{"alpha": 0}, {"alpha": 0}], "noise: 'clean' stands twice"),
+        ([{"alpha": 0, "beta": 0.5}], "noise.0: alpha 0 stands for clean masks; leave the other keys out"),
+        (
+            [{"alpha": 0.5, "beta": 0.5, "kind": ["erode"]}],
+            "noise.0.kind: unknown key; did you mean 'kinds'?",
+        ),
+        (0.5, "noise: 0.5 is not allowed; expected a list"),
         ([{"alpha": 0.5, "beta": 0.5, "gamma": 1}], "noise.0.gamma: unknown key"),
     ],
 )
@@ -160,6 +168,12 @@ def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
         ("miror", "unknown augmentation 'miror'; did you mean 'mirror'?"),
         ({"name": "mirror", "range": [0, 1]}, "mirror has no 'range'"),
         ({"name": "mirror", "probability": 2}, "2 is not allowed"),
+        ({"name": ["mirror"]}, "unknown augmentation ['mirror']"),
+        ({"name": "gamma", "range": [2, 1]}, "gamma: range (2.0, 1.0) must ascend"),
+        (
+            {"name": "zoom", "range": [0, 0]},
+            "zoom: range (0.0, 0.0) must ascend and, of a factor, lie above 0",
+        ),
         (3, "unknown augmentation 3"),
     ],
 )
@@ -168,6 +182,39 @@ def test_mistakes_in_augmentation(root: Path, step: object, told: str) -> None:
     with pytest.raises(SeglossError) as error:
         config.load({}, root)
     assert told in str(error.value)
+
+
+def test_what_is_null_in_an_augmentation_is_its_default(root: Path) -> None:
+    changed(root, "demo", "sampling", "augmentation", to=[{"name": "mirror", "probability": None}])
+    (step,) = config.load({}, root).runs[0].training_settings()["sampling"]["augmentation"]
+    assert step == {"name": "mirror", "probability": 0.5}
+
+
+def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
+    def chosen(variant: str) -> set[str]:
+        return {run.variant for run in config.load({"studies": ["t_loss"], "variants": [variant]}).runs}
+
+    level = "base_alpha0.7-beta0.7-released"
+    assert chosen("base_clean") == {"base"}
+    assert chosen(level) == {level}
+    assert chosen("base") == {"base", "base_alpha0.5-beta0.7-released", level}
+    assert chosen("nu_start") == {"nu_start_alpha0.7-beta0.7-released"}
+
+
+def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
+    for part in ("studies", "published"):
+        shutil.copytree(config.ROOT / part, tmp_path / part)
+    study = tmp_path / "studies/t_loss.yaml"
+    text = study.read_text()
+    for old, new, told in (
+        ("{table: t_loss,", "{table: t_lost,", "published.table: there is no published/t_lost.csv"),
+        ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
+        ("losses: {t_loss_released: t_loss}", "datasets: {x: y}", "published.datasets: unknown data set 'x'"),
+    ):
+        assert old in text
+        study.write_text(text.replace(old, new))
+        with pytest.raises(SeglossError, match=re.escape(f"studies/t_loss.yaml: {told}")):
+            config.load({"studies": ["t_loss"]}, tmp_path)
 
 
 def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:

@@ -111,6 +111,23 @@ def test_a_noisy_case_tells_its_own_label_and_the_clean_geometry(noisy_cases: li
     assert case.shape == case.clean.shape
 
 
+def test_a_mask_that_stays_clean_keeps_the_data_sets_own_count_of_lesions(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).random((1, 32, 32), np.float32)
+    write_case(tmp_path / "a", "a", Case(image, disc(8), (1.0, 1.0), "a", n_lesions=7))
+    case = StoredCase(tmp_path / "a")
+    assert write_relabelled(tmp_path / "b", case, disc(8), noise="clean")["n_lesions"] == 7
+    assert write_relabelled(tmp_path / "c", case, disc(6), noise="erode")["n_lesions"] == 1
+
+
+def test_a_damaged_noisy_mask_is_told_with_what_has_to_go(noisy_cases: list) -> None:
+    case = noisy_cases[1]
+    (case.folder / "label.b2nd").write_bytes(b"damaged")
+    with pytest.raises(
+        SeglossError, match=r"case1/label\.b2nd: damaged .* delete it and run again: all of .*masks"
+    ):
+        case.array("label")
+
+
 def test_passes_take_every_case_once_before_any_twice(noisy_cases: list) -> None:
     taken = PatchSampler(noisy_cases, sampling(batch_size=1), [], 0, 100)
     drawn = [next(iter(taken._drawn(step, np.random.default_rng()))).name for step in range(50)]

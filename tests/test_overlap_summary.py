@@ -148,7 +148,9 @@ def test_one_seed_is_not_tested() -> None:
 
 
 def test_equal_seeds_have_no_spread_to_test_against() -> None:
-    assert pairwise_tests(study({"mae": [0.8, 0.8], "gce": [0.9, 0.9]})).empty
+    same = study({"mae": [0.8, 0.8], "gce": [0.9, 0.9]})
+    assert pairwise_tests(same).empty
+    assert differs(same) == ["not tested: nothing to tell apart"] * 2
 
 
 def test_published_numbers_stand_beside_ours_with_difference_and_verdict() -> None:
@@ -175,9 +177,25 @@ def test_published_rows_of_the_data_set_that_nobody_ran_stay() -> None:
 
 def test_a_reduced_data_set_is_held_against_the_original() -> None:
     table = by_loss(study({"mae": [0.9, 0.9]}, dataset="shenzhen_128"), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {"shenzhen_128": "shenzhen"})
+    told = beside_published(table, PUBLISHED, {"dataset": {"shenzhen_128": "shenzhen"}})
     assert told.iloc[0][["dataset", "published"]].tolist() == ["shenzhen_128", 0.949]
     assert len(told) == 63
+
+
+def test_a_loss_of_another_name_is_held_against_the_published_one() -> None:
+    table = by_loss(study({"t_loss_released": [0.9, 0.9]}), SAME_FOR_ALL_SEEDS)
+    told = beside_published(table, PUBLISHED, {"loss": {"t_loss_released": "t_loss"}})
+    assert told.iloc[0][["loss", "published"]].tolist() == ["t_loss_released", 0.949]
+    assert "t_loss" not in told[told["noise"] == "clean"]["loss"].tolist()
+
+
+def test_our_rows_come_first_and_in_our_order() -> None:
+    runs = pd.concat([study(THREE), study(THREE, noise="alpha0.3-beta0.5-released")])
+    told = beside_published(by_loss(runs, SAME_FOR_ALL_SEEDS), PUBLISHED, {})
+    assert told["loss"].tolist()[:6] == ["t_loss", "mae", "gce"] * 2
+    assert told["noise"].tolist()[:4] == ["clean"] * 3 + ["alpha0.3-beta0.5-released"]
+    assert told["seeds"].iloc[0] == 3
+    assert "3.0" not in told.to_csv().splitlines()[1].split(",")
 
 
 def test_phantoms_have_no_published_row() -> None:

@@ -126,7 +126,10 @@ def test_published_numbers_stand_beside_ours() -> None:
         ("other", "gce", MILD, "test_dice", 0.3, 0.02, "Table 2"),
     ]
     runs = pd.concat([run_table(), run_table(dataset="lung")])
-    options = {"published": pd.DataFrame(rows, columns=columns), "published_names": {"skin": "isic"}}
+    options = {
+        "published": pd.DataFrame(rows, columns=columns),
+        "published_names": {"dataset": {"skin": "isic"}},
+    }
     figure = dose_figure(runs, **options)
     ours, published, lung, nothing = figure.axes
     assert drawn(published, "GCE")[:, 1] == pytest.approx([0.8, 0.7])

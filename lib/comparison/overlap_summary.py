@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from lib.comparison.runs import KEYS, EvaluatedRun
 from lib.evaluation.overlap import pooled_dice
+from lib.store import MASK_KINDS
 
 SETTING = KEYS[:-1]
 SIGNIFICANT = 0.05
@@ -48,9 +48,9 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
 
 
 def _fit(history: pd.DataFrame, masks: str) -> float:
-    """Dice with ``masks`` at the end of the training, mean over the kinds of noise."""
-    kinds = [name for name in history if name.endswith(f"_{masks}") and not name.startswith("dice_clean_")]
-    return float(history[kinds].iloc[-1].mean()) if kinds else np.nan
+    """Dice with ``masks`` at the end of the training, mean over the kinds of noise that came up in the last epoch."""
+    kinds = [f"dice_{kind}_{masks}" for kind in MASK_KINDS[1:]]
+    return float(history.reindex(columns=kinds).iloc[-1].mean())
 
 
 def pairwise_tests(runs: pd.DataFrame) -> pd.DataFrame:
@@ -90,14 +90,14 @@ def differing(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
             return (table[KEYS] == row[KEYS]).all(axis=1)
 
         if not same(tests).any():
-            return "not tested: fewer than two seeds"
+            return f"not tested: {'fewer than two seeds' if row['seeds'] < 2 else 'nothing to tell apart'}"
         return " ".join(shown.loc[same(shown), "other"]) or "no difference shown"
 
     return summary.apply(told, axis=1)
 
 
 def beside_published(
-    summary: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, str]
+    summary: pd.DataFrame, published: pd.DataFrame, names: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
     """The summary with the published Dice, the difference to it, and whether the two spreads (1 sd each) meet.
 
@@ -105,20 +105,26 @@ def beside_published(
 
     Args:
         published: rows of `published/*.csv`; their ``variant`` names the noise.
-        names: the published name of data sets of ours.
+        names: by column (``dataset``, ``loss``), our names -> the published ones where they differ.
     """
-    ours = summary.assign(original=summary["dataset"].replace(dict(names)))
-    printed = published[(published["metric"] == "test_dice") & published["dataset"].isin(ours["original"])]
-    printed = printed.rename(
-        columns={"dataset": "original", "variant": "noise", "value": "published", "spread": "published_sd"}
+    theirs = {"dataset": "their_dataset", "noise": "noise", "loss": "their_loss"}
+    keys = list(theirs.values())
+    ours = summary.assign(
+        **{
+            theirs[column]: summary[column].replace(dict(names.get(column, {})))
+            for column in ("dataset", "loss")
+        }
     )
-    keys = ["original", "noise", "loss"]
-    printed = printed[[*keys, "published", "published_sd"]]
+    printed = published[
+        (published["metric"] == "test_dice") & published["dataset"].isin(ours["their_dataset"])
+    ]
+    printed = printed.rename(columns={"variant": "noise", "value": "published", "spread": "published_sd"})
+    printed = printed.rename(columns=theirs)[[*keys, "published", "published_sd"]]
     table = ours.merge(printed, on=keys, how="left")
     not_run = printed[~printed.set_index(keys).index.isin(ours.set_index(keys).index)]
-    not_run = not_run.assign(dataset=not_run["original"], status="not run")
+    not_run = not_run.assign(dataset=not_run["their_dataset"], loss=not_run["their_loss"], status="not run")
     table = pd.concat([table, not_run]).convert_dtypes()  # counts stay whole numbers beside empty cells
     table["difference"] = table[METRIC] - table["published"]
     within = table["difference"].abs() <= table[f"{METRIC}_sd"].fillna(0) + table["published_sd"]
     table["within_spreads"] = within.map({True: "yes", False: "no"}).where(table["difference"].notna(), "")
-    return table.drop(columns="original").reset_index(drop=True)
+    return table.drop(columns=["their_dataset", "their_loss"]).reset_index(drop=True)

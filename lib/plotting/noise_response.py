@@ -57,7 +57,7 @@ def draw_dice_by_noise(
     titles: Mapping[str, str],
     note: str,
     published: pd.DataFrame | None = None,
-    published_names: Mapping[str, str] | None = None,
+    published_names: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """A row of panels per data set and variant: the study's own runs and, where there are any, published numbers.
 
@@ -66,7 +66,7 @@ def draw_dice_by_noise(
         titles: of the data sets.
         note: what the scale of the study is evidence of.
         published: the table of published numbers that the study names.
-        published_names: their name for data sets of ours, if it is another.
+        published_names: by column (dataset, loss), our names -> the published ones where they differ.
     """
     save_figure(dice_by_noise_figure(runs, titles, note, published, published_names), path)
 
@@ -76,7 +76,7 @@ def dice_by_noise_figure(
     titles: Mapping[str, str],
     note: str,
     published: pd.DataFrame | None = None,
-    published_names: Mapping[str, str] | None = None,
+    published_names: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Figure:
     metric = next(name for name in _MEASURES if name in runs)
     base = [base_variant(*names) for names in zip(runs["variant"], runs["noise"], strict=True)]
@@ -114,21 +114,21 @@ def _means(part: pd.DataFrame, metric: str) -> pd.DataFrame:
     return means.rename(columns={"mean": "value", "std": "spread"})
 
 
-def _original(part: pd.DataFrame, names: Mapping[str, str]) -> str:
-    dataset = part["dataset"].iloc[0]
-    return names.get(dataset, dataset)
-
-
 def _published_of(
-    part: pd.DataFrame, published: pd.DataFrame | None, names: Mapping[str, str]
+    part: pd.DataFrame, published: pd.DataFrame | None, names: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
     """Published Dice of the losses and noises that the part has, told as :func:`_means` does, and their source."""
     columns = ["loss", "noise", "value", "spread", "source"]
     if published is None:
         return pd.DataFrame(columns=columns)
-    table = published.rename(columns={"variant": "noise"})
-    wanted = (table["metric"] == "test_dice") & (table["dataset"] == _original(part, names))
-    return table.loc[wanted & table["noise"].isin(part["noise"]) & table["loss"].isin(part["loss"]), columns]
+    dataset = part["dataset"].iloc[0]
+    ours = part[["loss", "noise"]].drop_duplicates()
+    ours = ours.assign(dataset=names.get("dataset", {}).get(dataset, dataset))
+    ours = ours.assign(theirs=ours["loss"].replace(dict(names.get("loss", {}))))
+    table = published[published["metric"] == "test_dice"].rename(
+        columns={"variant": "noise", "loss": "theirs"}
+    )
+    return ours.merge(table, on=["dataset", "noise", "theirs"])[columns]
 
 
 def _sources(printed: Sequence[pd.DataFrame]) -> list[str]:

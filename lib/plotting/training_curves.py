@@ -115,7 +115,7 @@ def _dice_of_masks(table: pd.DataFrame, kind: str) -> float:
     """Dice of the noisy masks with the clean ones, voxels pooled over the cases as those of the history are."""
     rows = table[table["kind"] == kind]
     sizes = rows["clean_voxels"] + rows["noisy_voxels"]
-    return float((rows["dice"] * sizes).sum() / sizes.sum())
+    return float((rows["dice"] * sizes).sum() / max(sizes.sum(), 1))
 
 
 def _draw_curve(
