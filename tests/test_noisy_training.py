@@ -9,9 +9,10 @@ import torch
 from scipy import special, stats
 from torch import nn
 
+from lib.config import load
 from lib.datasets.index import Index, IndexedCase
 from lib.errors import SeglossError
-from lib.losses import build_loss
+from lib.losses import build_loss, build_resolved
 from lib.maps import connected_components
 from lib.networks import build_network
 from lib.schema import NuPlateau as NuPlateauOptions
@@ -336,6 +337,30 @@ def stop_after(epochs: int, save: object) -> object:
             raise KeyboardInterrupt
 
     return saving
+
+
+@pytest.mark.parametrize(
+    ("variant", "loss"), [("isic_paper", "t_loss"), ("isic_released", "t_loss_released")]
+)
+def test_paper_settings_train_the_published_network(
+    noisy_cases: list, tmp_path: Path, variant: str, loss: str
+) -> None:
+    runs = load({"scale": "paper", "studies": ["t_loss"], "variants": [variant], "losses": [loss]}).runs
+    chosen = next(run for run in runs if run.noise.alpha).training_settings()
+    chosen["sampling"] |= {"patch_size": [32, 32], "batch_size": 2}
+    chosen["training"] |= {"epochs": 1, "steps_per_epoch": 2, "test_epochs": 0}
+    torch.manual_seed(0)
+    network = build_network(chosen["network"], 1)
+    first = {name: value.clone() for name, value in network.state_dict().items()}
+    patches = PatchSampler(noisy_cases, chosen["sampling"], chosen["maps"], 0, 2)
+    trainer = Trainer(network, build_resolved(chosen["loss"]), patches, chosen, CPU, tmp_path / "c.pt", "key")
+    row = trainer.train().rows[0]
+    assert np.isfinite(row["loss"])
+    start, rates = (0.0, [0.001, 0.001]) if variant == "isic_paper" else (1.0, [0.01, 0.001])
+    assert row["nu"] == pytest.approx(start, abs=0.01)
+    assert row["nu"] != start
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == rates
+    assert not torch.equal(network.state_dict()["heads.0.weight"], first["heads.0.weight"])
 
 
 def fixed_error_cases(folder: Path, squared_errors: np.ndarray, size: int) -> list[StoredCase]:
