@@ -107,7 +107,9 @@ class Trainer:
         self.workers = workers
         self.test = test
         self.optimizer = build_optimizer(self.training["optimizer"], network, loss)
-        self.nu = next((value for name, value in loss.named_parameters() if name.endswith("nu")), None)
+        self.nu = next(
+            (value for name, value in loss.named_parameters() if name.split(".")[-1] == "nu"), None
+        )
         follows_nu = self.training["nu_plateau"] and self.nu is not None
         self.plateau = NuPlateau(self.training["nu_plateau"]) if follows_nu else None
         self.history = History([])
