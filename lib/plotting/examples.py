@@ -41,16 +41,17 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     footer = [note, _explanation(told, len(shown), len(cases), shown[0])]
     figure = new_figure(max(1.45 * (len(members) + 1), 7.5), 1.65 * len(shown) + 1.3, "\n".join(footer))
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0, hspace=0)
-    figure.suptitle(f"{told['title']}, {told['variant']}", x=0.01, ha="left", weight="bold")
+    # the second line of the title is kept free for the legend
+    figure.suptitle(f"{told['title']}, {told['variant']}\n", x=0.01, ha="left", weight="bold")
     panels = figure.subplots(len(shown), len(members) + 1, squeeze=False)
     for row, case in zip(panels, shown, strict=True):
         _draw_case(row, case, list(members))
     heads = ["clean mask", *(loss_label(run["loss"]) for run in members.values())]
     for axis, head in zip(panels[0], heads, strict=True):
         axis.set_title(head, size=9)
-    figure.legend(
-        handles=comparison_legend("missed", "wrongly marked", "found"), loc="outside lower right", ncols=3
-    )
+    tints = comparison_legend("missed", "wrongly marked", "found")
+    below_title = 1 - 0.25 / figure.get_figheight()
+    figure.legend(handles=tints, loc="upper left", bbox_to_anchor=(0, below_title), ncols=3)
     return figure
 
 
