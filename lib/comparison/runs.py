@@ -64,6 +64,8 @@ def by_loss(runs: pd.DataFrame, same_for_all: Collection[str]) -> pd.DataFrame:
         row |= {name: group[name].iloc[0] for name in same_for_all}
         row["status"] = ", ".join(f"{status} {n}" for status, n in group["status"].value_counts().items())
         for name in group.columns.drop([*row.keys() & group.columns, "seed"]):
-            row[name], row[f"{name}_sd"] = group[name].mean(), group[name].std(ddof=1)
+            row[name] = group[name].mean()
+            if not name.endswith("_sd"):
+                row[f"{name}_sd"] = group[name].std(ddof=1)
         rows.append(row)
     return pd.DataFrame(rows)
