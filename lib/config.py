@@ -20,8 +20,9 @@ from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.networks import catalogue as networks
-from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig, validated
+from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
 from lib.suggest import suggestion
+from lib.validation import validated
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"

@@ -21,6 +21,7 @@ TOLD_BY_SETTINGS = {
     "lib.losses.specification",
     "lib.networks.catalogue",
     "lib.schema",
+    "lib.validation",
 }
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""
 

@@ -24,8 +24,9 @@ import yaml
 from lib.errors import SeglossError
 from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry, Options, Weights
 from lib.losses.schedule import SCHEDULES
-from lib.schema import Name, Number, Section, validated
+from lib.schema import Name, Number, Section
 from lib.suggest import suggestion
+from lib.validation import validated
 
 Specification = str | Mapping[str, Any]
 COMMON = frozenset(Chosen.model_fields)

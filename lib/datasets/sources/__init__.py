@@ -12,8 +12,9 @@ import yaml
 from pydantic import AfterValidator, Field, model_validator
 
 from lib.errors import SeglossError
-from lib.schema import PositiveInt, Section, unique, validated
+from lib.schema import PositiveInt, Section, unique
 from lib.suggest import suggestion
+from lib.validation import validated
 
 _FOLDER = Path(__file__).parent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # each start of the workflow reads all of them

@@ -1,0 +1,72 @@
+"""Values of a configuration file held against its schema, and what is said about one that does not fit."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from lib.errors import SeglossError
+from lib.suggest import suggestion
+
+
+def validated(model: type[BaseModel], values: Any, where: str) -> Any:
+    """Build ``model`` from the values of a file.
+
+    Raises:
+        SeglossError: they do not fit; ``where`` begins the message.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [_told(fault, model) for fault in _most_specific(error.errors())]
+        raise SeglossError(f"{where}: {' | '.join(dict.fromkeys(faults))}") from None
+
+
+def _most_specific(faults: list[Any]) -> list[Any]:
+    """Of an "all or a list" that is a faulty list, only what is wrong with the list."""
+    listed = [fault for fault in faults if not any(str(part).startswith("literal[") for part in fault["loc"])]
+    return listed or faults
+
+
+def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = [part for part in fault["loc"] if not _is_union_member(part)]
+    key = ".".join(map(str, location))
+    if fault["type"] == "extra_forbidden":
+        allowed = _fields(model, location[:-1])
+        return f"{key}: unknown key{suggestion(location[-1], allowed)}"
+    if fault["type"] == "missing":
+        return f"{key}: is missing"
+    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "too_short":
+        reason = f"at least {fault['ctx']['min_length']} of them"
+    if fault["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        reason = "a mapping of keys to values"
+    if fault["type"] == "list_type":
+        reason = "a list, such as [{...}, {...}]"
+    if fault["type"] == "string_pattern_mismatch":
+        reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
+    if fault["type"] == "value_error":
+        return f"{key}: {reason}" if key else reason
+    return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
+
+
+def _is_union_member(part: Any) -> bool:
+    return isinstance(part, str) and part.startswith(("literal[", "list[", "function-", "[key]"))
+
+
+def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    """The keys of the section at a place; those of lists and of what may be left out are looked for inside."""
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        if (inner := _section_in(field.annotation) if field else None) is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section_in, get_args(annotation))), None)
