@@ -25,6 +25,8 @@ from lib.files import atomic_path, read_json, write_json
 log = logging.getLogger(__name__)
 MASK_KINDS = ("clean", "dilate", "erode", "affine")
 """What may have been done to a training mask."""
+PREPARED = ("image", "label")
+"""The arrays that are a prepared case; others are maps."""
 CHUNK = 64
 IN_MEMORY_BYTES = 2**24  # smaller arrays are faster read once than patch by patch
 
@@ -64,19 +66,19 @@ def write_array(path: Path, array: np.ndarray) -> None:
             raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error
 
 
-def open_array(path: Path) -> Any:
+def open_array(path: Path, remedy: str = "delete it and run again") -> Any:
     """Open an array for reading: in memory if it is small, otherwise sliced from disk.
 
     Raises:
-        SeglossError: the file is missing or damaged.
+        SeglossError: the file is missing or damaged; ``remedy`` tells what to do about it.
     """
     if not path.is_file():
-        raise SeglossError(f"{path}: no such array; delete what lies beside it and run again")
+        raise SeglossError(f"{path}: no such array; {remedy}")
     try:
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
         return array[...] if math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES else array
     except (RuntimeError, ValueError, OSError) as error:
-        raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
+        raise SeglossError(f"{path}: damaged ({error}); {remedy}") from error
 
 
 def write_case(folder: Path, name: str, case: Case) -> None:
@@ -138,7 +140,7 @@ def _count_components(label: np.ndarray) -> int:
 
 def write_excluded(folder: Path, name: str, reason: str) -> None:
     """Write what stands for a case that cannot be used."""
-    for array in ("image", "label"):
+    for array in PREPARED:
         write_empty(folder / f"{array}.b2nd")
     write_json(folder / "case.json", {"case": name, "excluded": reason})
 
@@ -214,7 +216,11 @@ class StoredCase:
     @cache  # noqa: B019 as long-lived as the process, like the cases themselves
     def array(self, name: str) -> Any:
         """``image``, ``label`` or a map such as ``components``."""
-        return open_array(self.folder / f"{name}.b2nd")
+        prepared = self.folder.parent
+        lists = prepared.parents[1] / "splits" / prepared.name
+        # what trains asks for the lists of cases, which ask for the cases only when they are made
+        remedy = {"remedy": f"delete {self.folder} and {lists} and run again"} if name in PREPARED else {}
+        return open_array(self.folder / f"{name}.b2nd", **remedy)
 
 
 class NoisyCase(StoredCase):
@@ -234,12 +240,9 @@ class NoisyCase(StoredCase):
     def array(self, name: str) -> Any:
         if name == "image":
             return self.clean.array("image")
-        if name != "label":
-            return open_array(self.maps / f"{name}.b2nd")
-        try:
-            return super().array("label")
-        except SeglossError as error:
-            raise SeglossError(f"{error}: all of {self.folder.parent}, which is made as a whole") from error
+        if name == "label":
+            return open_array(self.folder / "label.b2nd", f"delete {self.folder.parent} and run again")
+        return open_array(self.maps / f"{name}.b2nd")
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:

@@ -273,9 +273,16 @@ def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow:
     array = workflow / "data/prepared/phantom_lesions/phantom_003/image.b2nd"
     array.write_bytes(array.read_bytes()[:500])
     shutil.rmtree(workflow / RUN / "fl/seed-0/predictions")
-    told(snakemake(workflow, f"{RUN}/fl/seed-0/predictions"), "error: ", "image.b2nd: damaged")
+    case, lists = "data/prepared/phantom_lesions/phantom_003", "data/splits/phantom_lesions"
+    remedy = f"; delete {case} and {lists} and run again"
+    told(snakemake(workflow, f"{RUN}/fl/seed-0/predictions"), "error: ", "image.b2nd: damaged", remedy)
     assert not (workflow / RUN / "fl/seed-0/predictions").exists()
     assert (workflow / RUN / "bce/seed-0/predictions").is_dir()
+    for folder in (case, lists):
+        shutil.rmtree(workflow / folder)
+    done = snakemake(workflow, f"{RUN}/fl/seed-0/predictions")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (workflow / RUN / "fl/seed-0/predictions").is_dir()
 
 
 def test_published_records_come_from_a_mirror(workflow: Path, shared: Path) -> None:
