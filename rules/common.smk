@@ -138,10 +138,6 @@ def noise_table_of(run):
     return PATHS.noise_table(run.dataset, run.split, run.noise.name) if run.noise.alpha else None
 
 
-def noise_tables(runs):
-    return sorted(set(filter(None, map(noise_table_of, runs))))
-
-
 def run_masks(wildcards):
     """Input function: the noisy masks of the run's training, of which the table tells the content; none if clean."""
     run = run_of(wildcards)
@@ -192,7 +188,7 @@ def evaluation_settings(study):
 
 
 def study_noise(study):
-    return noise_tables(CONFIG.runs_of(study))
+    return sorted(set(filter(None, map(noise_table_of, CONFIG.runs_of(study)))))
 
 
 def study_references(study):

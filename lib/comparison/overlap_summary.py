@@ -7,13 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from lib.comparison.runs import KEYS, EvaluatedRun
-from lib.evaluation.overlap import pooled_dice
+from lib.evaluation.overlap import TESTED, pooled_dice
 from lib.store import MASK_KINDS
 
 SETTING = KEYS[:-1]
 SIGNIFICANT = 0.05
-METRIC = "test_dice_pooled"
-TESTED = [METRIC, "test_dice"]
+METRIC = TESTED[0]
 SAME_FOR_ALL_SEEDS = ("test_cases", "epochs_averaged", "masks_dice", "trivial_dice")
 
 
@@ -29,7 +28,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     cases = pd.read_csv(run.folder / "overlap.csv")
     history = run.history()
     last = {METRIC: pooled_dice(cases.to_dict("records")), "test_dice": float(cases["dice"].mean())}
-    averaged = history.reindex(columns=TESTED).dropna()
+    averaged = history.reindex(columns=list(TESTED)).dropna()
     share = cases["present"].sum() / cases["voxels"].sum()
     trivial = 2 * share / (1 + share)
     row = {

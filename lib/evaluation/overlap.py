@@ -7,6 +7,8 @@ import numpy as np
 
 from lib.datasets import IGNORED
 
+TESTED = ("test_dice_pooled", "test_dice")
+"""What a training may measure of the test cases: Dice of all voxels together, and the mean over cases."""
 LOGIT_THRESHOLDS = np.arange(-40, 81) / 4
 """Candidates for a tuned threshold: -10 to 20 by quarters; weighted losses shift logits upwards."""
 

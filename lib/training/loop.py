@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from lib.datasets import IGNORED
 from lib.errors import SeglossError
+from lib.evaluation.overlap import TESTED
 from lib.losses.base import set_progress
 from lib.store import MASK_KINDS
 from lib.training import checkpoints
@@ -29,7 +30,6 @@ EXPLODED = 1e12  # T-Loss is of the size of a patch, sums of voxels are; beyond 
 
 
 Row = dict[str, float | None]
-TESTED = ("test_dice_pooled", "test_dice")
 
 
 @dataclass
