@@ -16,6 +16,12 @@ from lib.store import Case, StoredCase, write_array, write_case
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.fixture(autouse=True)
+def _same_draws_in_every_run() -> None:
+    """A test that draws weights or inputs from torch's own generator draws the same ones each time."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
