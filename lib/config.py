@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lib.datasets import DATASETS, IGNORED, Dataset
+from lib.datasets import DATASETS, IGNORED, SPLITS, Dataset
 from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.losses import specification as losses
@@ -48,6 +48,7 @@ class Run:
     split: str
     noise: Noise
     metrics: str
+    classes: tuple[str, ...]
     loss_specification: Mapping[str, Any]
     settings: Settings
 
@@ -67,7 +68,7 @@ class Run:
 
     @property
     def network_specification(self) -> dict[str, Any]:
-        return self.settings.network.specification()
+        return self.settings.network.specification(len(self.classes))
 
     @property
     def network_class(self) -> str:
@@ -75,8 +76,13 @@ class Run:
 
     @property
     def evaluated_parts(self) -> tuple[str, ...]:
-        """Parts of the split that the evaluation cannot do without."""
-        return ("validation", "test") if self.metrics == "lesions" else ("test",)
+        """Parts of the split that training, as it measures, and the evaluation cannot do without."""
+        needed = {
+            "test",
+            *self.settings.training.measured,
+            *(["validation"] if self.metrics == "lesions" else []),
+        }
+        return tuple(sorted(needed, key=SPLITS.index))
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -98,8 +104,13 @@ class Run:
             "training": self.settings.training.model_dump(mode="json"),
             "maps": self.maps,
             "masks": {"train": self.noise.model_dump(mode="json"), "test": "clean"},
-            **({"inference": self.inference_settings()} if self.settings.training.test_epochs else {}),
+            **(self._measuring() if self.settings.training.measured else {}),
         }
+
+    def _measuring(self) -> dict[str, Any]:
+        training = self.settings.training
+        told = {"parts": training.measured, "metrics": self.metrics, "classes": len(self.classes)}
+        return {"inference": self.inference_settings(), "measured": told}
 
     def inference_settings(self) -> dict[str, Any]:
         """All that decides the predictions of given weights, as JSON values."""
@@ -122,11 +133,20 @@ class Run:
             },
             "title": self.title,
         }
+        evaluation = self.settings.evaluation
         if self.metrics == "lesions":
-            evaluation = self.settings.evaluation
             told["small_diameter"] = evaluation.small_diameter.get(self.dataset)
             told["size_bins"] = evaluation.size_bins
+        if self.metrics == "surface":
+            told["surface"] = self.surface_settings()
         return told
+
+    def surface_settings(self) -> dict[str, Any]:
+        """What decides the distances between surfaces, as JSON values."""
+        return {
+            "structures": self.classes[1:],
+            "tolerance": self.settings.evaluation.surface_tolerance,
+        }
 
 
 @dataclass(frozen=True)
@@ -162,6 +182,14 @@ class Configuration:
             for run in runs
             if run.seed == runs[0].seed and run.noise.extent in (0, noisiest[run.dataset, run.base_variant])
         ]
+
+    def checked_of(self, study: str) -> list[Run]:
+        """The first run of each data set and variant: its measures are held against another implementation."""
+        return list({(run.dataset, run.base_variant): run for run in reversed(self.runs_of(study))}.values())
+
+    def resolved_losses(self, study: str) -> dict[str, Any]:
+        """Every loss of the study's runs, completed."""
+        return {run.loss: losses.resolved(run.loss_specification) for run in self.runs_of(study)}
 
     def note(self, study: str) -> str:
         """What figures say about the scale of a study."""
@@ -289,7 +317,7 @@ def _expand(
             Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
         )
         _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
-        own = [own for own in workflow.own_data if _unfit(datasets[own], settings) is None]
+        own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
         noises = {noise.name: noise for noise in [*settings.noise, *workflow.noise]}
         for dataset, noise, loss, seed in itertools.product(
             [*settings.datasets, *own], noises.values(), settings.losses, settings.seeds
@@ -305,6 +333,7 @@ def _expand(
                 split=settings.split or datasets[dataset].splits[0],
                 noise=noise,
                 metrics=study.metrics,
+                classes=datasets[dataset].classes,
                 loss_specification=_for_dataset(study.losses[loss], datasets[dataset]),
                 settings=settings,
             )
@@ -325,17 +354,23 @@ def _check_references(settings: Settings, study: Study, datasets: Mapping[str, D
     for name in settings.datasets:
         if name not in datasets:
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
-        if reason := _unfit(datasets[name], settings):
+        if reason := _unfit(datasets[name], settings, study):
             raise SeglossError(f"{where}: datasets: {name!r} {reason}")
+    follow = settings.training.follow
+    if follow and follow.measure == "dice_slices" and study.metrics != "surface":
+        raise SeglossError(f"{where}: training.follow.measure: 'dice_slices' needs metrics: surface")
 
 
-def _unfit(dataset: Dataset, settings: Settings) -> str | None:
+def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     """Why the data set cannot be used with these settings."""
     dimensions = networks.CATALOGUE[settings.network.name].dimensions
-    if dataset.dimensions != dimensions:
-        return f"is {dataset.dimensions}D, network {settings.network.name!r} is {dimensions}D"
-    if len(dataset.classes) != 2:
-        return f"has {len(dataset.classes)} classes, the networks at hand tell two apart"
+    if dataset.dimensions != dimensions + settings.slices:
+        sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
+        return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
+    if len(dataset.classes) != 2 and study.metrics != "surface":
+        return (
+            f"has {len(dataset.classes)} classes; metrics: {study.metrics} are of two, surface of any number"
+        )
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     return None

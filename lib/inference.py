@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+SLICES_AT_ONCE = 8
+
 
 def padded_length(length: int, patch: int, stride: int) -> int:
     """Smallest length >= ``length`` that windows of ``patch`` every ``stride`` voxels cover without remainder."""
@@ -24,28 +26,49 @@ def predict_volume(
     stride: Sequence[int],
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict a whole volume from overlapping windows.
+    """Predict a whole volume from overlapping windows; by slices (last axis) where the windows have an axis less.
 
     Args:
         image: (channels, *spatial); padded with 0, half of it (rounded down) before the volume.
 
     Returns:
-        Probabilities and logits, float32 (*spatial), each the plain average over the windows that see a
-        voxel. The average probability is not the sigmoid of the average logit where windows overlap.
+        Probabilities and logits, float32, each the plain average over the windows that see a voxel: (*spatial) of the
+        foreground, (classes, *spatial) for more than two classes. The average probability is not the sigmoid of the
+        average logit where windows overlap.
     """
     network.eval()
-    shape = image.shape[1:]
+    by_slice = len(patch_size) == image.ndim - 2
+    images = np.moveaxis(image, -1, 0) if by_slice else image[None]
+    shape = images.shape[2:]
     padded = [padded_length(*lengths) for lengths in zip(shape, patch_size, stride, strict=True)]
     before = [(total - length) // 2 for total, length in zip(padded, shape, strict=True)]
-    margins = [(0, 0)] + [(b, t - n - b) for b, t, n in zip(before, padded, shape, strict=True)]
-    volume = torch.from_numpy(np.pad(image, margins))
-    probability, logit, count = (torch.zeros(padded) for _ in range(3))
+    margins = [(b, t - n - b) for b, t, n in zip(before, padded, shape, strict=True)]
+    batch = torch.from_numpy(np.pad(images, [(0, 0), (0, 0), *margins]))
+    sums: tuple[torch.Tensor, ...] = ()
+    count = torch.zeros(padded)
     starts = (range(0, t - p + 1, s) for t, p, s in zip(padded, patch_size, stride, strict=True))
     for start in itertools.product(*starts):
         window = tuple(slice(s, s + p) for s, p in zip(start, patch_size, strict=True))
-        output = network(volume[(slice(None), *window)][None].to(device))[0, 0].float()
-        logit[window] += output.cpu()
-        probability[window] += torch.sigmoid(output).cpu()
         count[window] += 1
-    inside = tuple(slice(b, b + n) for b, n in zip(before, shape, strict=True))
-    return (probability / count)[inside].numpy(), (logit / count)[inside].numpy()
+        for first in range(0, len(batch), SLICES_AT_ONCE):
+            some = (slice(first, first + SLICES_AT_ONCE), slice(None), *window)
+            told = _of_classes(network(batch[some].to(device)).float())
+            sums = sums or tuple(torch.zeros(len(batch), told[0].shape[1], *padded) for _ in told)
+            for total, values in zip(sums, told, strict=True):
+                total[some] += values.cpu()
+    inside = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
+    probability, logit = ((total / count)[inside].numpy() for total in sums)
+    return _volume_of(probability, by_slice), _volume_of(logit, by_slice)
+
+
+def _of_classes(output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities and logits: of the foreground alone, (batch, 1, *spatial), where there are two classes."""
+    if output.shape[1] > 2:
+        return torch.softmax(output, 1), output
+    logit = output if output.shape[1] == 1 else output[:, 1:] - output[:, :1]
+    return torch.sigmoid(logit), logit
+
+
+def _volume_of(values: np.ndarray, by_slice: bool) -> np.ndarray:
+    volume = np.moveaxis(values, 0, -1) if by_slice else values[0]
+    return np.ascontiguousarray(volume[0] if len(volume) == 1 else volume)

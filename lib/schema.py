@@ -213,10 +213,14 @@ class WorkflowConfig(Section):
 
 
 class Network(Section):
-    """A network of the catalogue, and the widths of its levels where they differ from the catalogue's."""
+    """A network of the catalogue, and the widths of its levels where they differ from the catalogue's.
+
+    Two classes are told apart by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
+    """
 
     name: str
     channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] | None = None
+    background_channel: bool = False
 
     @model_validator(mode="after")
     def _known(self) -> "Network":
@@ -224,15 +228,19 @@ class Network(Section):
             raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
         return self
 
-    def specification(self) -> dict[str, Any]:
+    def specification(self, n_classes: int = 2) -> dict[str, Any]:
         """The network's name and all its parameters, as JSON values."""
-        return resolved_network(self.model_dump(mode="json", exclude_none=True))
+        chosen = self.model_dump(mode="json", exclude_none=True, exclude={"background_channel"})
+        one_logit = n_classes == 2 and not self.background_channel
+        return resolved_network(chosen) | {"out_channels": 1 if one_logit else n_classes}
 
 
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "mirror": {"probability": 0.5},
     "turn": {"probability": 0.2, "angles": [90, 180, 270]},
     "zoom": {"probability": 0.2, "range": [0.85, 1.25]},
+    "rotate": {"probability": 0.2, "range": [-15, 15]},
+    "elastic": {"probability": 0.2, "range": [0, 2], "smoothness": 10},
     "noise": {"probability": 0.1, "range": [0, 0.1]},
     "blur": {"probability": 0.2, "per_channel": 0.5, "range": [0.5, 1]},
     "brightness": {"probability": 0.15, "range": [0.75, 1.25]},
@@ -240,7 +248,10 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "low_resolution": {"probability": 0.25, "per_channel": 0.5, "range": [0.5, 1]},
     "gamma": {"probability": 0.3, "range": [0.7, 1.5], "invert": False},
 }
-"""The steps of `lib.training.augmentation` and their defaults, the numbers of nnU-Net's pipeline that T-Loss took."""
+"""The steps of `lib.training.augmentation` and their defaults, the numbers of nnU-Net's pipeline that T-Loss took.
+
+Those of rotate and elastic, which T-Loss has not, are chosen here.
+"""
 
 
 class Augmentation(Section):
@@ -248,10 +259,11 @@ class Augmentation(Section):
 
     name: str
     probability: Share | None = None
-    range: tuple[NonNegative, NonNegative] | None = None
+    range: tuple[Number, Number] | None = None
     per_channel: Share | None = None
     angles: Annotated[list[Literal[90, 180, 270]], Field(min_length=1)] | None = None
     invert: bool | None = None
+    smoothness: Positive | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -269,7 +281,9 @@ class Augmentation(Section):
     def _ascending(self) -> "Augmentation":
         if self.range:
             low, high = self.range
-            if low > high or (low == 0 and self.name not in ("noise", "blur")):
+            if low < 0 and self.name != "rotate":
+                raise ValueError(f"{self.name}: range {self.range} must not lie below 0; only angles may")
+            if low > high or (low == 0 and self.name not in ("rotate", "elastic", "noise", "blur")):
                 raise ValueError(f"{self.name}: range {self.range} must ascend and, of a factor, lie above 0")
         return self
 
@@ -296,6 +310,7 @@ class Optimizer(Section):
     learning_rate: Positive
     momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     nesterov: bool = False
+    beta2: Annotated[Number, Field(gt=0, lt=1)] = 0.999
     loss_learning_rate: Positive | None = None
 
 
@@ -312,10 +327,34 @@ class NuPlateau(Section):
     form: Literal["released", "corrected"] = "corrected"
 
 
+class Following(Section):
+    """What is done with a Dice of the cases of ``part`` that is measured after every epoch.
+
+    ``halve``: the learning rate, when ``patience`` epochs have brought no better one (``paper``), or whenever the
+    epoch's number, from 0, divides by that of the best one plus ``patience`` (``released``, the boundary loss's code,
+    which thus halves after the first epoch in any case). ``keep_best``: the network of the best epoch is the outcome.
+    """
+
+    part: Literal["validation", "test"] = "validation"
+    measure: Literal["dice", "dice_slices"] = "dice"
+    halve: Literal["paper", "released"] | None = None
+    patience: PositiveInt = 20
+    keep_best: bool = False
+
+    @model_validator(mode="after")
+    def _selects_on_validation(self) -> "Following":
+        if self.keep_best and self.part == "test":
+            raise ValueError(
+                "keep_best with part: test would choose the network on the cases it is reported on"
+            )
+        return self
+
+
 class Training(Section):
     """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``.
 
-    After each of the last ``test_epochs`` the test cases are predicted and their Dice recorded, never used.
+    After each of the last ``test_epochs`` the test cases are predicted and measured; these numbers are recorded, and
+    used only where ``follow`` says so.
     """
 
     epochs: PositiveInt
@@ -325,12 +364,19 @@ class Training(Section):
     decay_factor: Fraction = 0.1
     nu_plateau: NuPlateau | None = None
     test_epochs: Annotated[Int, Field(ge=0)] = 0
+    follow: Following | None = None
 
     @model_validator(mode="after")
     def _tests_within(self) -> "Training":
         if self.test_epochs > self.epochs:
             raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
         return self
+
+    @property
+    def measured(self) -> dict[str, int]:
+        """Parts of the split whose cases are measured while training -> after how many of the last epochs."""
+        told = {"test": self.test_epochs, **({self.follow.part: self.epochs} if self.follow else {})}
+        return {part: epochs for part, epochs in told.items() if epochs}
 
 
 class Inference(Section):
@@ -348,8 +394,9 @@ class Inference(Section):
 
 class Evaluation(Section):
     """``small_diameter``: per data set, lesions below it (voxels) count as small, below the median where it is
-    not given; ``size_bins``: diameter edges."""
+    not given; ``size_bins``: diameter edges; ``surface_tolerance``: mm that a surface may be off."""
 
+    surface_tolerance: Positive = 1.0
     small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
     size_bins: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0, 5, 8, 12, 20]
 
@@ -361,13 +408,17 @@ class Evaluation(Section):
 
 
 class Settings(Section):
-    """Everything of a run but its loss, noise and seed; ``split`` None is the data set's first."""
+    """Everything of a run but its loss, noise and seed; ``split`` None is the data set's first.
+
+    With ``slices`` a 2D network sees volumes slice by slice (last axis).
+    """
 
     datasets: NameList
     losses: NameList
     seeds: SeedList
     split: str | None = None
     noise: Annotated[Noises, Field(min_length=1)] = [Noise(alpha=0)]
+    slices: bool = False
     network: Network
     sampling: Sampling
     training: Training
@@ -392,7 +443,14 @@ class Settings(Section):
 
 LESION_FIGURES = ("froc.pdf", "froc_small.pdf", "froc_tuned.pdf")
 DOSE_RESPONSE = "dice_by_noise.pdf"
-FIGURES = (*LESION_FIGURES, DOSE_RESPONSE, "training_dice.pdf", "loss_parameters.pdf", "examples.pdf")
+SURFACE_FIGURES = ("over_epochs.pdf", "boxplots.pdf", "beside_published.pdf")
+FIGURES = (
+    *LESION_FIGURES,
+    *SURFACE_FIGURES,
+    DOSE_RESPONSE,
+    *("training_dice.pdf", "loss_parameters.pdf", "loss_weights.pdf", "examples.pdf", "distances.pdf"),
+)
+METRICS = ("lesions", "overlap", "surface")
 
 
 class Published(Section):
@@ -411,14 +469,14 @@ class Published(Section):
 class Study(Section):
     """One study file: its losses, and per scale common settings with the variants that change them.
 
-    ``metrics``: lesion-wise (FROC) or voxel overlap (Dice). ``note`` replaces what figures say about paper scale. A
-    study that lacks a scale takes no part in it.
+    ``metrics``: lesion-wise (FROC), voxel overlap (Dice), or distances of surfaces too. ``note`` replaces what figures
+    say about paper scale. A study that lacks a scale takes no part in it.
     """
 
     title: str
     publication: str
     note: str | None = None
-    metrics: Literal["lesions", "overlap"]
+    metrics: Literal[METRICS]
     figures: list[Literal[FIGURES]]
     published: Published | None = None
     losses: dict[Name, str | dict[str, Any]]
@@ -427,9 +485,10 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Study":
-        for figure in self.figures if self.metrics != "lesions" else ():
-            if figure in LESION_FIGURES:
-                raise ValueError(f"figures: {figure!r} needs metrics: lesions")
+        for metrics, figures in (("lesions", LESION_FIGURES), ("surface", SURFACE_FIGURES)):
+            for figure in self.figures if self.metrics != metrics else ():
+                if figure in figures:
+                    raise ValueError(f"figures: {figure!r} needs metrics: {metrics}")
         if self.demo is None and self.paper is None:
             raise ValueError("a section demo or paper is missing")
         return self

@@ -266,3 +266,36 @@ def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | Non
         (max(-s, 0), max(s + n - length, 0)) for s, n, length in zip(start, size, spatial, strict=True)
     ]
     return np.pad(part, margins, constant_values=part.min() if fill is None else fill)
+
+
+def cut_distance(array: Any, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """Cut a box from a map of signed distances, (*spatial) or (K, *spatial); outside the label counts as 0.
+
+    There a voxel takes the distance of the nearest voxel of the volume, limited by ``limited_to_background``. If the
+    volume lay in a larger one of label 0, the true value of ``lib.maps.signed_distance`` would be that or further
+    from the border, by at most the distance to the volume. A class without a map (0 everywhere) stays 0.
+    """
+    part = cut(array, start, size)
+    spatial = array.shape[-len(size) :]
+    inside = (..., *(slice(max(-s, 0), length - s) for s, length in zip(start, spatial, strict=True)))
+    known = part[inside]
+    if known.shape == part.shape:
+        return part
+    margins = [(0, 0)] * (array.ndim - len(size)) + [
+        (max(-s, 0), max(s + n - length, 0)) for s, n, length in zip(start, size, spatial, strict=True)
+    ]
+    continued = np.pad(known, margins, mode="edge").reshape(-1, *size)
+    continued = limited_to_background(continued).reshape(part.shape)
+    continued[inside] = known
+    return continued
+
+
+def limited_to_background(distances: np.ndarray) -> np.ndarray:
+    """Signed distances (1 or K, *spatial) that do not contradict the label 0.
+
+    Of several channels the first, the background's, is at most 0; the others, and the foreground's alone, at least 0.
+    """
+    limited = distances.clip(min=0)
+    if len(distances) > 1:
+        limited[0] = distances[0].clip(max=0)
+    return limited

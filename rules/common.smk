@@ -160,9 +160,9 @@ def run_maps(wildcards):
     return [noisy_set(run, f"maps/{case}/{name}") for case in cases for name in names]
 
 
-def run_tests(wildcards):
-    """Input function: the test part, if the training measures its network on it."""
-    return split_parts("test")(wildcards) if run_of(wildcards).settings.training.test_epochs else []
+def run_measured(wildcards):
+    """Input function: the parts of the split on which the training measures its network."""
+    return split_parts(*run_of(wildcards).settings.training.measured)(wildcards)
 
 
 def network_module(wildcards):
@@ -228,6 +228,10 @@ def study_examples(study, name):
     return [PATHS.run(run.id, name) for run in CONFIG.examples_of(study)]
 
 
+def study_checks(study, name):
+    return [PATHS.run(run.id, name) for run in CONFIG.checked_of(study)]
+
+
 def figure(study, name):
     """Path of a study's figure."""
     return PATHS.plot(name if name in LESION_FIGURES else f"{study}/{name}")
@@ -246,6 +250,11 @@ def study_targets():
     return [
         *chain.from_iterable(map(figures_of, studies)),
         *(PATHS.result(f"{study}/summary.csv") for study in studies),
+        *(
+            PATHS.result(f"{study}/agreement.csv")
+            for study in studies
+            if CONFIG.studies[study].metrics == "surface"
+        ),
         *(PATHS.plot(f"noise/{'/'.join(noise)}.pdf") for noise in noisy),
         *chain.from_iterable(map(report_targets, datasets_used())),
     ]

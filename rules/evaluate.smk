@@ -56,6 +56,58 @@ rule evaluate_overlap:
         " {params.prepared} --table {output:q} &> {log:q}"
 
 
+rule evaluate_surface:
+    input:
+        checksums=PATHS.run("{run}", "predictions.json"),
+        predictions=ancient(PATHS.run("{run}", "predictions")),
+        index=dataset_index,
+        cases=split_parts("test"),
+    output:
+        PATHS.run("{run}", "surface.csv"),
+    log:
+        PATHS.log("evaluate_surface/{run}"),
+    benchmark:
+        PATHS.benchmark("evaluate_surface/{run}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        prepared=prepared_option,
+        surface=lambda wildcards: json.dumps(run_of(wildcards).surface_settings()),
+        code=code_version("scripts.evaluate_surface"),
+    message:
+        "surface distances of {wildcards.run}"
+    shell:
+        f"python {SCRIPTS}/evaluate_surface.py --predictions {{input.predictions:q}}"
+        " {params.prepared} --surface {params.surface:q} --table {output:q} &> {log:q}"
+
+
+rule check_measures:
+    input:
+        lambda wildcards: ancient(study_checks(wildcards.study, "predictions")),
+        checksums=lambda wildcards: study_checks(wildcards.study, "predictions.json"),
+    output:
+        PATHS.result("{study}/agreement.csv"),
+    log:
+        PATHS.log("check_measures/{study}"),
+    benchmark:
+        PATHS.benchmark("check_measures/{study}")
+    wildcard_constraints:
+        study=studies_with("surface"),
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        code=code_version("scripts.check_measures"),
+    message:
+        "hold the measures of {wildcards.study} against MONAI's"
+    shell:
+        f"python {SCRIPTS}/check_measures.py {STUDY} --table {{output:q}} &> {{log:q}}"
+
+
 rule reference:
     input:
         index=dataset_index,
@@ -139,3 +191,35 @@ rule summarize_overlap:
         f"python {SCRIPTS}/summarize_overlap.py {STUDY}"
         " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"
+
+
+rule summarize_surface:
+    input:
+        lambda wildcards: study_files(wildcards.study, "surface.csv", "history.csv"),
+    output:
+        summary=PATHS.result("{study}/summary.csv"),
+        per_run=PATHS.result("{study}/runs.csv"),
+        tests=PATHS.result("{study}/tests.csv"),
+        beside_published=PATHS.result("{study}/beside_published.csv"),
+    log:
+        PATHS.log("summarize/{study}"),
+    benchmark:
+        PATHS.benchmark("summarize/{study}")
+    wildcard_constraints:
+        study=studies_with("surface"),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        published=lambda wildcards: published_option(wildcards.study),
+        content=lambda wildcards: published_content(wildcards.study),
+        code=code_version("scripts.summarize_surface"),
+    message:
+        "tables of {wildcards.study}"
+    shell:
+        f"python {SCRIPTS}/summarize_surface.py {STUDY}"
+        " --published {workflow.basedir:q}/published {params.published}"
+        " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q}"
+        " --beside-published {output.beside_published:q} &> {log:q}"

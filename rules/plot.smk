@@ -91,13 +91,14 @@ rule plot_examples:
         lambda wildcards: ancient(study_examples(wildcards.study, "predictions")),
         checksums=lambda wildcards: study_examples(wildcards.study, "predictions.json"),
     output:
-        PATHS.plot("{study}/examples.pdf"),
+        PATHS.plot("{study}/{figure}.pdf"),
     log:
-        PATHS.log("plots/{study}/examples"),
+        PATHS.log("plots/{study}/{figure}"),
     benchmark:
-        PATHS.benchmark("plots/{study}/examples")
+        PATHS.benchmark("plots/{study}/{figure}")
     wildcard_constraints:
         study="|".join(map(re.escape, CONFIG.studies)),
+        figure="examples|distances",
     threads: 1
     resources:
         mem_mb=4000,
@@ -109,8 +110,85 @@ rule plot_examples:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_examples.py {STUDY} --note {{params.note:q}} --output {{output:q}}"
-        " &> {log:q}"
+        f"python {SCRIPTS}/plot_examples.py {STUDY} --figure {{wildcards.figure}}"
+        " --note {params.note:q} --output {output:q} &> {log:q}"
+
+
+rule plot_surface:
+    input:
+        lambda wildcards: study_files(wildcards.study, "surface.csv", "history.csv"),
+    output:
+        PATHS.plot("{study}/{figure}.pdf"),
+    log:
+        PATHS.log("plots/{study}/{figure}"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/{figure}")
+    wildcard_constraints:
+        study=studies_with("surface"),
+        figure="over_epochs|boxplots",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: evaluation_settings(wildcards.study),
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        code=code_version("scripts.plot_surface"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_surface.py {STUDY}"
+        " --figure {wildcards.figure} --note {params.note:q} --output {output:q} &> {log:q}"
+
+
+rule plot_loss_weights:
+    output:
+        PATHS.plot("{study}/loss_weights.pdf"),
+    log:
+        PATHS.log("plots/{study}/loss_weights"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/loss_weights")
+    wildcard_constraints:
+        study="|".join(map(re.escape, CONFIG.studies)),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        losses=lambda wildcards: json.dumps(CONFIG.resolved_losses(wildcards.study)),
+        epochs=lambda wildcards: CONFIG.runs_of(wildcards.study)[0].settings.training.epochs,
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        code=code_version("scripts.plot_loss_weights"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_loss_weights.py --losses {{params.losses:q}}"
+        " --epochs {params.epochs} --note {params.note:q} --output {output:q} &> {log:q}"
+
+
+rule plot_beside_published:
+    input:
+        PATHS.result("{study}/beside_published.csv"),
+    output:
+        PATHS.plot("{study}/beside_published.pdf"),
+    log:
+        PATHS.log("plots/{study}/beside_published"),
+    benchmark:
+        PATHS.benchmark("plots/{study}/beside_published")
+    wildcard_constraints:
+        study=studies_with("surface"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        note=lambda wildcards: CONFIG.note(wildcards.study),
+        code=code_version("scripts.plot_beside_published"),
+    message:
+        "draw {output}"
+    shell:
+        f"python {SCRIPTS}/plot_beside_published.py --table {{input:q}}"
+        " --note {params.note:q} --output {output:q} &> {log:q}"
 
 
 rule published_table:

@@ -7,7 +7,7 @@ rule train:
         cases=split_parts("train"),
         masks=run_masks,
         maps=run_maps,
-        tested=run_tests,
+        measured=run_measured,
         evaluated=lambda wildcards: ancient(split_parts(*run_of(wildcards).evaluated_parts)(wildcards)),
     output:
         weights=PATHS.run("{run}", "weights.pt"),

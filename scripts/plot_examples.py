@@ -1,4 +1,4 @@
-"""Draw test cases with their clean masks and what each loss predicts."""
+"""Draw test cases with what each loss predicts, or one with its distance map and where they are wrong."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(configuration: dict, study: str, note: str, output: Path) -> None:
+def main(configuration: dict, study: str, figure: str, note: str, output: Path) -> None:
     from lib.config import load
     from lib.paths import Paths
+    from lib.plotting.distance_pictures import draw_distance_pictures
     from lib.plotting.examples import draw_examples
 
     loaded = load(configuration)
@@ -23,7 +24,8 @@ def main(configuration: dict, study: str, note: str, output: Path) -> None:
         }
         for run in loaded.examples_of(study)
     }
-    draw_examples(output, runs, note)
+    draw = {"examples": draw_examples, "distances": draw_distance_pictures}[figure]
+    draw(output, runs, note)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Predict whole volumes with a trained network: a folder of <case>.probability.b2nd and <case>.logit.b2nd."""
+"""Predict whole volumes with a trained network: a folder of <case>.probability.b2nd and <case>.logit.b2nd.
+
+Of the foreground where there are two classes, otherwise with an axis of classes in front.
+"""
 
 from pathlib import Path
 

@@ -20,14 +20,15 @@ def main(
     import pandas as pd
 
     from lib.comparison import overlap_summary
+    from lib.comparison.differences import differing, pairwise_tests
     from lib.comparison.runs import EvaluatedRun, by_loss
     from lib.files import write_text
 
     runs = EvaluatedRun.of_study(configuration, study)
     rows = pd.DataFrame(map(overlap_summary.run_row, runs))
-    tested = overlap_summary.pairwise_tests(rows)
+    tested = pairwise_tests(rows, overlap_summary.METRIC)
     losses = by_loss(rows, overlap_summary.SAME_FOR_ALL_SEEDS)
-    losses["differs_from"] = overlap_summary.differing(losses, tested)
+    losses["differs_from"] = differing(losses, tested)
     if table:
         printed = pd.read_csv(published / f"{table}.csv")
         losses = overlap_summary.beside_published(losses, printed, published_names or {})

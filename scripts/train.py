@@ -34,7 +34,7 @@ def main(
     from lib.training.devices import prepare_device
     from lib.training.loop import Trainer, fingerprint
     from lib.training.sampling import PatchSampler
-    from lib.training.testing import dice_of_test_cases
+    from lib.training.testing import measure_cases
 
     start = time.monotonic()
     stored = open_noisy_cases(prepared, split, noisy) if noisy else open_cases(prepared, split, "train")
@@ -44,9 +44,10 @@ def main(
     loss = build_resolved(settings["loss"])
     length = settings["training"]["epochs"] * settings["training"]["steps_per_epoch"]
     computing = prepare_device(device, threads)
-    test = None
-    if "inference" in settings:
-        test = partial(dice_of_test_cases, of_part["test"], settings["inference"], computing)
+    measures = {}
+    if told := settings.get("measured"):
+        how = (told["metrics"], told["classes"], settings["inference"], computing)
+        measures = {part: partial(measure_cases, of_part[part], *how) for part in told["parts"]}
     trainer = Trainer(
         network,
         loss,
@@ -56,7 +57,7 @@ def main(
         checkpoint,
         fingerprint(settings, [case.description for case in stored]),
         workers=threads - 1,
-        test=test,
+        measures=measures,
     )
     rows = trainer.train()
     checkpoints.save(weights, {"network": network.state_dict(), "loss": loss.state_dict()})

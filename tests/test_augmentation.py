@@ -1,6 +1,7 @@
 """Augmentation: what moves together, what is kept, how often and how strongly."""
 
 import inspect
+import re
 import subprocess
 import sys
 from typing import Any
@@ -15,6 +16,7 @@ from lib.training import augmentation
 from lib.training.augmentation import AUGMENTATIONS, Sample
 
 INTENSITY = ("noise", "blur", "brightness", "contrast", "low_resolution", "gamma")
+WARPS = ("zoom", "rotate", "elastic")
 SIZES = [(12, 12), (12, 8), (6, 6, 4)]
 RELEASED = [
     {"name": "turn", "angles": [180]},
@@ -245,11 +247,137 @@ def test_half_of_the_released_zooms_are_none() -> None:
     assert kept == pytest.approx(0.5, abs=0.08)
 
 
-@pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_zoom_refuses_maps_of_real_numbers(probability: float) -> None:
-    message = "scaling changes the values of map 'distance'; leave zoom out"
-    with pytest.raises(SeglossError, match=message):
-        augment(a_sample(8, 8), [{"name": "zoom", "probability": probability}], generator())
+def with_places(*size: int) -> Sample:
+    """``place`` tells where a voxel was, of those whose ``inside`` is 7."""
+    return {
+        "image": np.zeros((1, *size), np.float32),
+        "place": np.indices(size).astype(np.float32),
+        "inside": np.full((1, *size), 7, np.uint8),
+    }
+
+
+def displacements(sample: Sample) -> np.ndarray:
+    """By how many voxels each axis (first index) was displaced, of all voxels that come from inside."""
+    places = sample["place"]
+    return (places - np.indices(places.shape[1:]))[:, sample["inside"][0] == 7]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", WARPS)
+def test_a_warp_by_nothing_changes_nothing(name: str, size: tuple[int, ...]) -> None:
+    sample = {
+        **an_image(*size),
+        "components": 5 * an_image(*size)["label"],
+        "distance": an_image(*size)["image"],
+    }
+    nothing = {"zoom": [1, 1], "rotate": [0, 0], "elastic": [0, 0]}[name]
+    same = augment(sample, surely(name, range=nothing), generator())
+    for entry, values in sample.items():
+        assert same[entry].dtype == values.dtype
+        assert same[entry] == pytest.approx(values, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(60, 48), (40, 40, 12)])
+@pytest.mark.parametrize(("name", "range"), [("rotate", [25, 25]), ("elastic", [2, 2])])
+def test_what_is_warped_stays_together(name: str, range: list[int], size: tuple[int, ...]) -> None:
+    centre = 0.4 * np.array(size)
+    axes = zip(np.indices(size), centre, strict=True)
+    ball = (sum(((axis - c) / c) ** 2 for axis, c in axes) <= 0.5)[None]
+    sample = {
+        "image": ball.astype(np.float32),
+        "label": ball.astype(np.uint8),
+        "classes": 3 * ball.astype(np.uint8),
+        "distance": 0.5 - ball.astype(np.float32),
+    }
+    warped = augment(sample, surely(name, range=range), generator(1))
+    inside = warped["label"].astype(bool)
+    assert (inside != ball).mean() > 0.01
+    assert set(np.unique(warped["classes"])) == {0, 3}
+    for name in ("image", "classes"):
+        assert ((warped[name] > sample[name].max() / 2) != inside).mean() < 0.01
+    assert ((warped["distance"] <= 0) == inside).all()
+    assert [values.dtype for values in warped.values()] == [values.dtype for values in sample.values()]
+
+
+def test_rotate_turns_as_turn_does() -> None:
+    sample = {**an_image(21, 21, 3), "distance": an_image(21, 21, 3)["image"]}
+    rotated = augment(sample, surely("rotate", range=[90, 90]), generator())
+    turned = augment(sample, surely("turn", angles=[90]), generator())
+    for name, values in turned.items():
+        assert rotated[name][:, 1:-1, 1:-1] == pytest.approx(values[:, 1:-1, 1:-1], abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (20, 30, 3)])
+def test_rotate_draws_its_angle_uniformly_and_keeps_the_third_axis(size: tuple[int, ...]) -> None:
+    angles = []
+    for seed in range(300):
+        rotated = augment(with_places(*size), surely("rotate", range=[-10, 40]), generator(seed))
+        (rows, columns, *rest), middle = rotated["place"], (9, slice(14, 16), 1)[: len(size)]
+        step = np.diff([rows[middle], columns[middle]])[:, 0]
+        assert np.hypot(*step) == pytest.approx(1, abs=1e-5)
+        angles.append(np.rad2deg(np.arctan2(step[0], step[1])))
+        assert all((depths == np.arange(3)).all() for depths in rest)
+    assert (min(angles), max(angles)) == pytest.approx((-10, 40), abs=1)
+    assert np.mean(angles) == pytest.approx(15, abs=2.5)  # three standard errors
+
+
+@pytest.mark.parametrize("size", [(160, 160), (64, 64, 24)])
+def test_elastic_displaces_by_what_is_drawn_smoothly_in_the_plane(size: tuple[int, ...]) -> None:
+    drawn, slopes = [], []
+    for seed in range(40):
+        warped = augment(with_places(*size), surely("elastic", range=[1, 3], smoothness=5), generator(seed))
+        moved = displacements(warped)
+        assert np.abs(moved[2:]).max(initial=0) == 0
+        drawn.append(np.sqrt(np.mean(moved[0] ** 2)))
+        assert np.sqrt(np.mean(moved[1] ** 2)) == pytest.approx(drawn[-1], rel=0.15)  # outside not counted
+        inner = (warped["place"] - np.indices(size))[0, 16:-16, 16:-16]  # all of it comes from inside
+        slopes.append(np.diff(inner, axis=1).std() / np.sqrt(np.mean(inner**2)))
+    assert np.mean(slopes) == pytest.approx(1 / (5 * 2**0.5), rel=0.1)  # that of smoothed noise
+    assert 0.9 < min(drawn) < 1.2
+    assert 2.6 < max(drawn) < 3.1
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_zoomed_distances_are_those_of_the_zoomed_border(factor: float, n_axes: int) -> None:
+    size = (21, 17, 9)[:n_axes]
+    to_plane = np.indices(size)[0].astype(np.float32) - 12
+    sample = {"image": np.zeros((1, *size), np.float32), "distance": to_plane[None]}
+    zoomed = augment(sample, surely("zoom", range=[factor, factor]), generator())["distance"][0]
+    border = 10 + (12 - 10) / factor  # about the centre
+    expected = np.indices(size)[0] - border
+    inside = slice(2, -2) if factor > 1 else slice(None)
+    assert zoomed[(inside,) * n_axes] == pytest.approx(expected[(inside,) * n_axes], abs=1e-5)
+
+
+def test_distances_between_0_and_1_are_no_mask() -> None:
+    distance = np.linspace(0.2, 0.8, 64, dtype=np.float32).reshape(1, 8, 8)
+    sample = {"image": 0 * distance, "distance": distance}
+    for name in WARPS:
+        warped = augment(sample, surely(name), generator())["distance"]
+        assert len(np.unique(warped)) > 30
+        assert warped.min() > 0.15
+
+
+@pytest.mark.parametrize(("name", "range"), [("zoom", [1.5, 1.5]), ("rotate", [40, 40]), ("elastic", [4, 4])])
+def test_distances_go_on_outside_without_contradicting_the_label(name: str, range: list[float]) -> None:
+    label = np.zeros((1, 24, 24), np.uint8)
+    label[:, :12] = 1
+    far = np.indices((24, 24))[:1].astype(np.float32) - 11.5
+    foreground = {**with_places(24, 24), "label": label, "distance": far}
+    classes = {**with_places(24, 24), "label": label, "distance": np.concatenate([-far, far, 0 * far])}
+    for sample in (foreground, classes):
+        warped = augment(sample, surely(name, range=range), generator(2))
+        outside = warped["inside"][0] != 7
+        *background, shown, absent = (
+            warped["distance"] if sample is classes else (*warped["distance"], 0 * far)
+        )
+        assert outside.any() and not warped["label"][0][outside].any()
+        assert shown[outside].min() == 0  # beyond the foreground
+        assert shown[outside].max() > 3  # beyond the background: not 0
+        assert shown[~outside].min() < -3
+        assert all(np.array_equal(channel[outside], -shown[outside]) for channel in background)
+        assert not absent.any()
 
 
 def test_an_unknown_step_is_told_with_the_allowed_ones() -> None:
@@ -269,3 +397,23 @@ def test_every_step_has_defaults_for_all_its_parameters() -> None:
     for name, step in AUGMENTATIONS.items():
         parameters = inspect.signature(step).parameters.values()
         assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == DEFAULTS[name].keys()
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ({"name": "zoom", "range": [-1, 1]}, "zoom: range (-1.0, 1.0) must not lie below 0; only angles may"),
+        ({"name": "elastic", "range": [-1, 1]}, "elastic: range (-1.0, 1.0) must not lie below 0"),
+        ({"name": "rotate", "range": [5, -5]}, "rotate: range (5.0, -5.0) must ascend"),
+        ({"name": "elastic", "smoothness": 0}, "greater than 0"),
+        ({"name": "rotate", "smoothness": 5}, "rotate has no 'smoothness'"),
+    ],
+)
+def test_mistakes_in_the_parameters(step: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Augmentation.model_validate(step)
+
+
+@pytest.mark.parametrize("range", [[-15, 15], [-30, -10], [0, 20]])
+def test_angles_may_be_negative(range: list[float]) -> None:
+    assert Augmentation.model_validate({"name": "rotate", "range": range}).range == tuple(range)

@@ -236,7 +236,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
     [
         ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
         ({"scale": "dmo"}, "scale: 'dmo' is not allowed; expected 'demo' or 'paper'"),
-        ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: bce, dl"),
+        ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: ce, dice"),
         ({"losses": ["bce", 3]}, "losses.1: 3 is not allowed; expected a valid string"),
         ({"seeds": "0,x"}, "seeds.1: 'x' is not allowed; expected a valid integer"),
         ({"seeds": 7}, "seeds: unknown value 7; allowed: 0, 1"),
@@ -303,7 +303,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         ),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
         (("demo", "datasets"), ["isic2017"], "'isic2017' is 2D, network 'space_to_depth_unet' is 3D"),
-        (("demo", "datasets"), ["acdc"], "'acdc' has 4 classes, the networks at hand tell two apart"),
+        (("demo", "datasets"), ["acdc"], "'acdc' has 4 classes; metrics: lesions are of two"),
         (("losses", "bce"), {"name": "dise"}, "losses.bce: name: unknown loss 'dise'; did you mean 'dice'?"),
         (("losses", "bce"), {}, "losses.bce: has neither 'name' nor 'sum'"),
         (

@@ -30,7 +30,7 @@ from lib.store import (
 from lib.training.loop import Trainer
 from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
-from lib.training.testing import dice_of_test_cases
+from lib.training.testing import measure_cases
 
 CPU = torch.device("cpu")
 KINDS = ("clean", "dilate", "erode", "affine", "dilate")
@@ -66,10 +66,12 @@ def sampling(**options: object) -> dict:
 
 def settings(**training: object) -> dict:
     options = {"epochs": 4, "steps_per_epoch": 3, "optimizer": Optimizer(name="adam", learning_rate=0.01)}
+    chosen = Training(**options | training)
     return {
         "run": "study/data/base/t_loss/seed-1",
         "seed": 1,
-        "training": Training(**options | training).model_dump(mode="json"),
+        "training": chosen.model_dump(mode="json"),
+        "measured": {"parts": chosen.measured, "metrics": "overlap"},
     }
 
 
@@ -79,8 +81,8 @@ def make_trainer(
     torch.manual_seed(0)
     network = network or build_network({"name": "space_to_depth_unet_2d", "channels": [4, 4]}, 1)
     sampler = PatchSampler(cases, options.pop("sampling", sampling()), [], 1, 400)
-    test = options.pop("test", None)
-    return Trainer(network, loss, sampler, settings(**options), CPU, checkpoint, "key", test=test)
+    measures = options.pop("measures", None)
+    return Trainer(network, loss, sampler, settings(**options), CPU, checkpoint, "key", measures=measures)
 
 
 def test_training_sees_the_noisy_label_and_its_maps_and_the_clean_one_only_beside(noisy_cases: list) -> None:
@@ -129,7 +131,7 @@ def test_a_damaged_noisy_mask_is_told_with_what_has_to_go(noisy_cases: list) -> 
 
 def test_passes_take_every_case_once_before_any_twice(noisy_cases: list) -> None:
     taken = PatchSampler(noisy_cases, sampling(batch_size=1), [], 0, 100)
-    drawn = [next(iter(taken._drawn(step, np.random.default_rng()))).name for step in range(50)]
+    drawn = [next(iter(taken._drawn(step, np.random.default_rng())))[0].name for step in range(50)]
     passes = [drawn[start : start + 5] for start in range(0, 50, 5)]
     assert all(len(set(names)) == 5 for names in passes)
     assert len(set(map(tuple, passes))) > 5
@@ -138,7 +140,7 @@ def test_passes_take_every_case_once_before_any_twice(noisy_cases: list) -> None
 def test_passes_do_not_depend_on_the_batch_size(noisy_cases: list) -> None:
     def order(batch_size: int) -> list[str]:
         sampler = PatchSampler(noisy_cases, sampling(batch_size=batch_size), [], 0, 100)
-        return [case.name for step in range(12 // batch_size) for case in sampler._drawn(step, None)]
+        return [case.name for step in range(12 // batch_size) for case, _ in sampler._drawn(step, None)]
 
     assert order(1) == order(3) == order(4)
 
@@ -204,9 +206,12 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
 ) -> None:
     def test(network: nn.Module) -> dict[str, float]:
         inference = {"patch_size": [32, 32], "stride": [32, 32]}
-        return dice_of_test_cases([case.clean for case in noisy_cases], inference, CPU, network)
+        return measure_cases([case.clean for case in noisy_cases], "overlap", 2, inference, CPU, network)
 
-    tested = make_trainer(noisy_cases, tmp_path / "a.pt", build_loss("dice"), test_epochs=2, test=test)
+    measures = {"test": test}
+    tested = make_trainer(
+        noisy_cases, tmp_path / "a.pt", build_loss("dice"), test_epochs=2, measures=measures
+    )
     plain = make_trainer(noisy_cases, tmp_path / "b.pt", build_loss("dice"))
     rows, untested = tested.train().rows, plain.train().rows
     assert [row["test_dice"] is None for row in rows] == [True, True, False, False]

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lib.comparison.differences import differing, pairwise_tests
 from lib.comparison.overlap_summary import (
+    METRIC,
     SAME_FOR_ALL_SEEDS,
     beside_published,
-    differing,
-    pairwise_tests,
     run_row,
 )
 from lib.comparison.runs import EvaluatedRun, by_loss
@@ -111,7 +111,7 @@ THREE = {"t_loss": [0.90, 0.91, 0.92], "mae": [0.80, 0.81, 0.82], "gce": [0.80, 
 
 
 def test_the_tests_are_those_of_scipy_and_both_directions_are_told() -> None:
-    table = pairwise_tests(study(THREE))
+    table = pairwise_tests(study(THREE), METRIC)
     assert len(table) == 6
     expected = stats.f_oneway(*THREE.values())
     assert table["anova_p"].to_numpy() == pytest.approx(expected.pvalue)
@@ -126,7 +126,7 @@ def test_the_tests_are_those_of_scipy_and_both_directions_are_told() -> None:
 
 def test_settings_are_tested_apart(tmp_path: Path) -> None:
     runs = pd.concat([study(THREE), study(THREE, noise="alpha0.3-beta0.5-released")])
-    assert len(pairwise_tests(runs)) == 12
+    assert len(pairwise_tests(runs, METRIC)) == 12
 
 
 def test_what_differs_is_told_and_no_difference_is_said() -> None:
@@ -138,18 +138,18 @@ def test_what_differs_is_told_and_no_difference_is_said() -> None:
 
 
 def differs(runs: pd.DataFrame) -> list[str]:
-    return differing(by_loss(runs, SAME_FOR_ALL_SEEDS), pairwise_tests(runs)).tolist()
+    return differing(by_loss(runs, SAME_FOR_ALL_SEEDS), pairwise_tests(runs, METRIC)).tolist()
 
 
 def test_one_seed_is_not_tested() -> None:
     one = study({"mae": [0.8], "gce": [0.9]})
-    assert pairwise_tests(one).empty
+    assert pairwise_tests(one, METRIC).empty
     assert differs(one) == ["not tested: fewer than two seeds"] * 2
 
 
 def test_equal_seeds_have_no_spread_to_test_against() -> None:
     same = study({"mae": [0.8, 0.8], "gce": [0.9, 0.9]})
-    assert pairwise_tests(same).empty
+    assert pairwise_tests(same, METRIC).empty
     assert differs(same) == ["not tested: nothing to tell apart"] * 2
 
 

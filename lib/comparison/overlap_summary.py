@@ -1,17 +1,15 @@
-"""The outcome of a study of voxel overlap as tables: runs, losses beside published numbers, tests between losses."""
+"""The outcome of a study of voxel overlap as tables: runs, and losses beside published numbers."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
-from lib.comparison.runs import KEYS, EvaluatedRun
-from lib.evaluation.overlap import TESTED, pooled_dice
+from lib.comparison.runs import EvaluatedRun
+from lib.evaluation.overlap import MEASURED, pooled_dice
 from lib.store import MASK_KINDS
 
-SETTING = KEYS[:-1]
-SIGNIFICANT = 0.05
+TESTED = [f"test_{name}" for name in MEASURED["overlap"]]
 METRIC = TESTED[0]
 SAME_FOR_ALL_SEEDS = ("test_cases", "epochs_averaged", "masks_dice", "trivial_dice")
 
@@ -28,7 +26,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     cases = pd.read_csv(run.folder / "overlap.csv")
     history = run.history()
     last = {METRIC: pooled_dice(cases.to_dict("records")), "test_dice": float(cases["dice"].mean())}
-    averaged = history.reindex(columns=list(TESTED)).dropna()
+    averaged = history.reindex(columns=TESTED).dropna()
     share = cases["present"].sum() / cases["voxels"].sum()
     trivial = 2 * share / (1 + share)
     row = {
@@ -50,49 +48,6 @@ def _fit(history: pd.DataFrame, masks: str) -> float:
     """Dice with ``masks`` at the end of the training, mean over the kinds of noise that came up in the last epoch."""
     kinds = [f"dice_{kind}_{masks}" for kind in MASK_KINDS[1:]]
     return float(history.reindex(columns=kinds).iloc[-1].mean())
-
-
-def pairwise_tests(runs: pd.DataFrame) -> pd.DataFrame:
-    """One-way ANOVA over losses and Tukey's HSD of every pair, per data set, variant and noise, on seeds' pooled Dice.
-
-    Empty where no setting has two losses with two seeds or more.
-    """
-    columns = [*SETTING, "anova_f", "anova_p", "loss", "other", "difference", "low", "high", "p"]
-    rows = []
-    for keys, group in runs.groupby(SETTING, sort=False):
-        samples = {loss: part[METRIC].to_numpy() for loss, part in group.groupby("loss", sort=False)}
-        samples = {loss: values for loss, values in samples.items() if len(values) > 1}
-        if len(samples) < 2 or not sum(values.var() for values in samples.values()):
-            continue
-        f, p = stats.f_oneway(*samples.values())
-        tukey = stats.tukey_hsd(*samples.values())
-        interval = tukey.confidence_interval(1 - SIGNIFICANT)
-        for i, loss in enumerate(samples):
-            for j, other in enumerate(samples):
-                if i != j:
-                    numbers = (
-                        tukey.statistic[i, j],
-                        interval.low[i, j],
-                        interval.high[i, j],
-                        tukey.pvalue[i, j],
-                    )
-                    rows.append((*keys, f, p, loss, other, *numbers))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def differing(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
-    """Of each row of the summary, the losses that its loss differs from (Tukey, p < 0.05)."""
-    shown = tests[(tests["p"] < SIGNIFICANT) & (tests["anova_p"] < SIGNIFICANT)]
-
-    def told(row: pd.Series) -> str:
-        def same(table: pd.DataFrame) -> pd.Series:
-            return (table[KEYS] == row[KEYS]).all(axis=1)
-
-        if not same(tests).any():
-            return f"not tested: {'fewer than two seeds' if row['seeds'] < 2 else 'nothing to tell apart'}"
-        return " ".join(shown.loc[same(shown), "other"]) or "no difference shown"
-
-    return summary.apply(told, axis=1)
 
 
 def beside_published(

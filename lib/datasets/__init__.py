@@ -49,6 +49,7 @@ def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any
 
 
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
+_SLABS = {"train": 20, "validation": 4, "test": 12}
 _BLOBS = {"train": 32, "validation": 0, "test": 20}
 _RGB = ("red", "green", "blue")
 _LIVER = ("background", "liver", "tumour")
@@ -130,8 +131,24 @@ DATASETS = {
             title="3D phantoms with many lesions",
             adapter="lib.datasets.phantom_lesions",
             channels=("MR",),
-            parameters={"seed": 0, "lesion_free_fraction": 0.15, "cases": _PHANTOMS},
+            parameters={
+                **{"seed": 0, "cases": _PHANTOMS, "lesion_free_fraction": 0.15, "lesions_per_case": 9.0},
+                "volumes": [1.0, 3000.0],
+                "spacings": [[1.0, 1.0, 1.0], [0.9, 0.9, 1.2], [1.0, 1.0, 1.5], [1.1, 1.1, 2.0]],
+            },
             known_index=numbered("phantom_", **_PHANTOMS),
+        ),
+        Dataset(
+            name="phantom_slabs",
+            title="3D phantoms of thick slices with few lesions",
+            adapter="lib.datasets.phantom_lesions",
+            channels=("MR",),
+            parameters={
+                **{"seed": 0, "cases": _SLABS, "lesion_free_fraction": 0.1, "lesions_per_case": 3.0},
+                "volumes": [150.0, 3000.0],
+                "spacings": [[1.0, 1.0, 5.0], [0.9, 0.9, 4.0], [1.1, 1.1, 6.0]],
+            },
+            known_index=numbered("phantom_", **_SLABS),
         ),
         Dataset(
             name="phantom_blobs",

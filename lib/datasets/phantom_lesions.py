@@ -1,8 +1,8 @@
 """3D phantoms in which lesions of very different sizes compete for a loss's attention.
 
 Imitated, from the 30 multiple-sclerosis lesion masks and 3 FLAIR volumes of open_ms_data (Lesjak et al. 2018):
-lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62) before they are cut to 1 to
-3000 mm3; lesions are brighter than the brain by about 2 standard deviations of its intensity, small ones less by the
+lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62) before they are cut to a
+range; lesions are brighter than the brain by about 2 standard deviations of its intensity, small ones less by the
 partial-volume effect (blur by the point-spread function); two tissues and dark fluid spaces; structures as
 bright as lesions that only shape and surroundings tell apart (vessels, patches of cortex, plexus in the
 fluid) and faint spots; a smooth multiplicative bias field; Rician noise; anisotropic spacing; cases without
@@ -14,6 +14,7 @@ phantoms is a check of the machinery, no evidence about patients.
 """
 
 import zlib
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -24,9 +25,6 @@ from lib.datasets.raw import RawFiles
 from lib.store import Case
 
 LOG_VOLUME_MEAN, LOG_VOLUME_SD = 2.89, 1.62
-VOLUME_RANGE = (1.0, 3000.0)  # mm3
-LESIONS_PER_CASE = 9.0
-SPACINGS = ((1.0, 1.0, 1.0), (0.9, 0.9, 1.2), (1.0, 1.0, 1.5), (1.1, 1.1, 2.0))  # mm
 EXTENT = (56.0, 68.0)  # mm, of each side of the volume
 
 WHITE, GREY, FLUID = 90.0, 80.0, 30.0  # tissue intensities
@@ -46,13 +44,20 @@ def index(raw: RawFiles, parameters: dict) -> Index:
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:
-    """Generate the phantom ``case``: the same for the same id and ``parameters["seed"]``."""
+    """Generate the phantom ``case``, the same for the same id and parameters.
+
+    ``seed``; ``lesion_free_fraction`` of the cases; ``lesions_per_case``, a mean; ``volumes`` of lesions, mm3 from and
+    to; ``spacings``, of which one is drawn, mm.
+    """
     rng = np.random.default_rng([parameters["seed"], zlib.crc32(case.encode())])
-    spacing = np.array(SPACINGS[rng.integers(len(SPACINGS))])
+    spacings = parameters["spacings"]
+    spacing = np.array(spacings[rng.integers(len(spacings))])
     shape = tuple(np.round(rng.uniform(*EXTENT, size=3) / spacing).astype(int))
     brain, tissue, cortex, fluid = _anatomy(shape, spacing, rng)
-    count = 0 if rng.random() < parameters["lesion_free_fraction"] else 1 + rng.poisson(LESIONS_PER_CASE - 1)
-    lesions = _lesions(count, brain & ~cortex & ~fluid, spacing, rng)
+    mean = parameters["lesions_per_case"]
+    count = 0 if rng.random() < parameters["lesion_free_fraction"] else 1 + rng.poisson(mean - 1)
+    volumes = _lesion_volumes(count, parameters["volumes"], rng)
+    lesions = _lesions(volumes, brain & ~cortex & ~fluid, spacing, rng)
     contrasts = np.concatenate([[0.0], rng.uniform(*LESION_CONTRAST, size=count)])
     scene = tissue + contrasts[lesions]
     healthy = lesions == 0
@@ -97,23 +102,25 @@ def _anatomy(
     return brain, np.where(brain, tissue, 0.0), cortex, fluid & brain
 
 
-def _lesion_volumes(count: int, rng: np.random.Generator) -> np.ndarray:
+def _lesion_volumes(count: int, limits: Sequence[float], rng: np.random.Generator) -> np.ndarray:
     """Log-normal volumes in mm3, redrawn outside the range, largest first."""
     volumes = rng.lognormal(LOG_VOLUME_MEAN, LOG_VOLUME_SD, size=count)
-    while (outside := (volumes < VOLUME_RANGE[0]) | (volumes > VOLUME_RANGE[1])).any():
+    while (outside := (volumes < limits[0]) | (volumes > limits[1])).any():
         volumes[outside] = rng.lognormal(LOG_VOLUME_MEAN, LOG_VOLUME_SD, size=outside.sum())
     return np.sort(volumes)[::-1]
 
 
-def _lesions(count: int, brain: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Place ``count`` lesions in the brain, none touching another; label them 1..count.
+def _lesions(
+    volumes: np.ndarray, brain: np.ndarray, spacing: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Place lesions of ``volumes`` (mm3) in the brain, none touching another; label them 1..count.
 
     A lesion is the wanted number of voxels with the smallest distance in a randomly turned, stretched and
     dented ellipsoid's own measure; one that finds no free place after 30 tries is left out.
     """
     lesions = np.zeros(brain.shape, np.int32)
     free = brain.copy()
-    for number, volume in enumerate(_lesion_volumes(count, rng), start=1):
+    for number, volume in enumerate(volumes, start=1):
         for _ in range(30):
             voxels = _lesion_voxels(volume, np.argwhere(free), brain.shape, spacing, rng)
             if free[voxels].all():

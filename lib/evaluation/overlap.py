@@ -7,8 +7,12 @@ import numpy as np
 
 from lib.datasets import IGNORED
 
-TESTED = ("test_dice_pooled", "test_dice")
-"""What a training may measure of the test cases: Dice of all voxels together, and the mean over cases."""
+MEASURED = {
+    **dict.fromkeys(("lesions", "overlap"), ("dice_pooled", "dice")),
+    "surface": ("dice", "dice_slices", "hd95"),
+}
+"""By the metrics of the study, what a training may measure of cases: Dice of all voxels together, its mean over cases,
+its mean over cases and slices; the distance between surfaces in mm. Of several structures the mean."""
 LOGIT_THRESHOLDS = np.arange(-40, 81) / 4
 """Candidates for a tuned threshold: -10 to 20 by quarters; weighted losses shift logits upwards."""
 
@@ -17,6 +21,12 @@ def dice(prediction: np.ndarray, target: np.ndarray) -> float:
     """Dice of two masks; 1 if both are empty."""
     size = np.count_nonzero(prediction) + np.count_nonzero(target)
     return 2 * np.count_nonzero(prediction & target) / size if size else 1.0
+
+
+def predicted_classes(logit: np.ndarray, dimensions: int) -> np.ndarray:
+    """Class of each voxel, uint8 (*spatial): of one logit (*spatial) whether it is above 0, else the largest's."""
+    one = logit.ndim == dimensions
+    return (logit > 0).astype(np.uint8) if one else logit.argmax(0).astype(np.uint8)
 
 
 def overlap_row(case: str, logit: np.ndarray, label: np.ndarray) -> dict[str, Any]:

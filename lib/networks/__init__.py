@@ -1,4 +1,4 @@
-"""The network zoo: every network maps (batch, channels, *spatial) to one logit channel of the same size."""
+"""The network zoo: every network maps (batch, channels, *spatial) to logits of the same size."""
 
 import importlib
 from collections.abc import Mapping

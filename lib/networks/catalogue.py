@@ -58,4 +58,24 @@ CATALOGUE: dict[str, NetworkEntry] = {
         dimensions=2,
         parameters={"channels": (32, 64, 128, 256, 480, 480)},
     ),
+    "boundary_unet_2d": NetworkEntry(
+        implementation="lib.networks.boundary_unet:BoundaryUNet",
+        source="Kervadec et al., MIDL 2019: the code release's UNet, 18,703,127 parameters from 2 channels to 2",
+        halvings_at_once=0,
+        dimensions=2,
+        parameters={"channels": (64, 128, 256, 512), "dimensions": 2},
+    ),
+    "boundary_unet": NetworkEntry(
+        implementation="lib.networks.boundary_unet:BoundaryUNet",
+        source="Kervadec et al., MIDL 2019: the code release's UNet3D, 56,083,799 parameters from 1 channel to 2",
+        halvings_at_once=0,
+        parameters={"channels": (64, 128, 256, 512), "dimensions": 3},
+    ),
+    "enet_2d": NetworkEntry(
+        implementation="lib.networks.enet:ENet",
+        source="Kervadec et al., MedIA 2021: the code release's ENet, 463,475 parameters from 1 channel to 4",
+        halvings_at_once=1,
+        dimensions=2,
+        parameters={"channels": (16, 64, 128)},
+    ),
 }

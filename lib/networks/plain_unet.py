@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from lib.networks.layers import softmax_channels, without_softmax
+
 SLOPE = 0.01
 
 
@@ -29,21 +31,23 @@ def _initialise(module: nn.Module) -> None:
 
 
 class PlainUNet(nn.Module):
-    """U-Net with strided and transposed convolutions and concatenated skips; one logit channel.
+    """U-Net with strided and transposed convolutions and concatenated skips.
 
     Args:
         in_channels: channels of the input.
         channels: widths of the levels. (32, 64, 128, 256, 480, 480) gives the released 18,670,368 parameters
             for three input channels, 18,669,792 for one.
+        out_channels: channels of the output; for one, the difference of the release's two logits is returned.
 
-    The release has two logits and a softmax. Returned is their difference, foreground minus background, whose
-    sigmoid is the softmax's foreground channel. Its output layers of the coarser levels, made for deep
-    supervision and not used, are kept: parameters and their initialisation are the released ones. Input
-    lengths must divide by 2 ** (len(channels) - 1).
+    The release's output layers of the coarser levels, made for deep supervision and not used, are kept:
+    parameters and their initialisation are the released ones. Input lengths must divide by
+    2 ** (len(channels) - 1).
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int = 1) -> None:
         super().__init__()
+        self.out_channels = out_channels
+        n_logits = softmax_channels(out_channels)
         first, *_ = channels
         self.down = nn.ModuleList(
             [_stage(in_channels, first), *(_stage(a, b, stride=2) for a, b in pairwise(channels))]
@@ -52,7 +56,7 @@ class PlainUNet(nn.Module):
             nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in pairwise(channels)
         )
         self.up = nn.ModuleList(_stage(2 * width, width) for width in channels[:-1])
-        self.heads = nn.ModuleList(nn.Conv2d(width, 2, 1, bias=False) for width in channels[:-1])
+        self.heads = nn.ModuleList(nn.Conv2d(width, n_logits, 1, bias=False) for width in channels[:-1])
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,5 +67,4 @@ class PlainUNet(nn.Module):
         skips.pop()
         for enlarge, up in zip(reversed(self.enlarge), reversed(self.up), strict=True):
             x = up(torch.cat([enlarge(x), skips.pop()], dim=1))
-        background, foreground = self.heads[0](x).split(1, dim=1)
-        return foreground - background
+        return without_softmax(self.heads[0](x), self.out_channels)

@@ -27,18 +27,19 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualUNet(nn.Module):
-    """Residual U-Net with summed skips, max pooling and trilinear up-sampling; one logit channel.
+    """Residual U-Net with summed skips, max pooling and trilinear up-sampling.
 
     Args:
         in_channels: channels of the input.
         channels: widths of the levels, the last one the bridge's. (16, 64, 128, 256) gives the published
             11,074,306 parameters for one input channel.
+        out_channels: channels of the output; one, as released, is a logit of foreground against background.
 
-    The last layer is a batch normalisation of the single logit channel, as released. Input lengths must
-    divide by 2 ** (len(channels) - 1).
+    The last layer is a batch normalisation of the logits, as released. Input lengths must divide by
+    2 ** (len(channels) - 1).
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int = 1) -> None:
         super().__init__()
         first, *_ = channels
         self.stem = nn.Sequential(
@@ -61,7 +62,9 @@ class ResidualUNet(nn.Module):
             ResidualBlock(last, bridge), ResidualBlock(bridge, bridge), ResidualBlock(bridge, last)
         )
         self.head = nn.Sequential(
-            ResidualBlock(first, first, kernel=1), pre_activation(first, 1, 1, bias=False), nn.BatchNorm3d(1)
+            ResidualBlock(first, first, kernel=1),
+            pre_activation(first, out_channels, 1, bias=False),
+            nn.BatchNorm3d(out_channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,31 +1,17 @@
 """A small U-Net, 2D or 3D, that learns in seconds on one CPU thread."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain, pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lib.networks.layers import LAYERS, Layers
+
 PRIOR_LOGIT = (
     -3.0
 )  # foreground is rare: Lin et al., ICCV 2017, section 3.3; without it cross-entropy starts slowly
-
-
-class Layers(NamedTuple):
-    """What differs between 2D and 3D."""
-
-    convolution: type[nn.Module]
-    normalisation: type[nn.Module]
-    max_pool: Callable[[Tensor, int], Tensor]
-    memory_format: torch.memory_format  # a step on a CPU takes a quarter of its time in 3D, 0.8 in 2D
-
-
-LAYERS = {
-    2: Layers(nn.Conv2d, nn.BatchNorm2d, F.max_pool2d, torch.channels_last),
-    3: Layers(nn.Conv3d, nn.BatchNorm3d, F.max_pool3d, torch.channels_last_3d),
-}
 
 
 def _block(n_in: int, n_out: int, layers: Layers) -> nn.Sequential:
@@ -39,6 +25,13 @@ def _block(n_in: int, n_out: int, layers: Layers) -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
+def _prior(out_channels: int) -> Tensor:
+    """Where the output's channels start: foreground at PRIOR_LOGIT against background."""
+    if out_channels == 1:
+        return torch.tensor([PRIOR_LOGIT])
+    return torch.tensor([-PRIOR_LOGIT] + (out_channels - 1) * [0.0])
+
+
 class SpaceToDepthUNet(nn.Module):
     """A U-Net on blocks of 2 voxels a side: the input's blocks become channels, the output's channels blocks.
 
@@ -46,20 +39,24 @@ class SpaceToDepthUNet(nn.Module):
         in_channels: channels of the input.
         channels: widths of the levels; the output layer stands behind the first, which must not be narrow
             (networks with an output layer behind one or two channels collapse on some seeds).
+        out_channels: channels of the output; one is a logit of foreground against background.
         dimensions: 2 or 3.
 
     Input lengths must divide by 2 ** len(channels).
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], dimensions: int = 3) -> None:
+    def __init__(
+        self, in_channels: int, channels: Sequence[int], out_channels: int = 1, dimensions: int = 3
+    ) -> None:
         super().__init__()
         self.layers = LAYERS[dimensions]
         n_in_block = 2**dimensions
         widths = pairwise([n_in_block * in_channels, *channels])
         self.down = nn.ModuleList(_block(a, b, self.layers) for a, b in widths)
         self.up = nn.ModuleList(_block(a + b, a, self.layers) for a, b in pairwise(channels))
-        self.head = self.layers.convolution(channels[0], n_in_block, 1)
-        nn.init.constant_(self.head.bias, PRIOR_LOGIT)
+        self.head = self.layers.convolution(channels[0], n_in_block * out_channels, 1)
+        with torch.no_grad():
+            self.head.bias.copy_(_prior(out_channels).repeat_interleave(n_in_block))
         self.to(memory_format=self.layers.memory_format)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -66,6 +66,16 @@ _LOSS_LABELS = {
     "ngce_rce": "NGCE + RCE",
     "ce": "CE",
     "dice": "Dice Loss",
+    "focal": "Focal Loss",
+    "boundary": "Boundary Loss",
+    "boundary_2d": "Boundary Loss, 2D maps",
+    "boundary_classes": "Boundary Loss, all classes",
+    "gdl_boundary_constant": "GDL + boundary, constant",
+    "gdl_boundary_increase": "GDL + boundary, increase",
+    "gdl_boundary_rebalance": "GDL + boundary, rebalance",
+    "gdl_boundary_rebalance_2d": "GDL + boundary, rebalance, 2D maps",
+    "gdl_boundary_rebalance_published": "GDL + boundary, rebalance, published",
+    "gdl_hausdorff": "GDL + Hausdorff",
 }
 _LINES = {
     "t_loss": ("#000000", "-", "o"),
@@ -83,6 +93,17 @@ _LINES = {
     "ngce_rce": ("#8A5A44", "--", ">"),
     "ce": ("#7A4EAB", ":", "*"),
     "dice": ("#FFBF00", "-", "h"),
+    "focal": ("#949494", "-.", ">"),
+    "boundary": ("#8A5A44", ":", "<"),
+    "boundary_2d": ("#CA9161", "--", "p"),
+    "boundary_classes": ("#882255", "-.", "H"),
+    "gdl": ("#000000", "--", "o"),
+    "gdl_boundary_constant": ("#56B4E9", "-", "s"),
+    "gdl_boundary_increase": ("#0173B2", "--", "^"),
+    "gdl_boundary_rebalance": ("#D55E00", "-", "D"),
+    "gdl_boundary_rebalance_2d": ("#DE8F05", "--", "v"),
+    "gdl_boundary_rebalance_published": ("#CC78BC", "-.", "P"),
+    "gdl_hausdorff": ("#029E73", "-", "X"),
 }
 """Colour, dashes and marker: told apart by two of them even where colours are not."""
 _STANDS_OUT = "t_loss"
@@ -107,7 +128,8 @@ def loss_label(loss: str) -> str:
 
 def loss_line_style(loss: str, losses: Sequence[str]) -> dict[str, Any]:
     """How to plot a loss among many; one without a look of its own takes one by its place among ``losses``."""
-    if loss.removeprefix("iw") in LOSS_COLOURS:
+    among_weighted = any(map(is_inverse_weighted, losses))
+    if loss.removeprefix("iw") in LOSS_COLOURS and (among_weighted or loss not in _LINES):
         colour, dashes, marker = loss_colour(loss), "-" if is_inverse_weighted(loss) else "--", "o"
     elif loss in _LINES:
         colour, dashes, marker = _LINES[loss]

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from tqdm import tqdm
 
 from lib.datasets import IGNORED
 from lib.errors import SeglossError
-from lib.evaluation.overlap import TESTED
+from lib.evaluation.overlap import MEASURED
 from lib.losses.base import set_progress
 from lib.store import MASK_KINDS
 from lib.training import checkpoints
+from lib.training.following import best_epoch, halvings
 from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
 
@@ -57,7 +58,7 @@ def build_optimizer(options: dict[str, Any], network: nn.Module, loss: nn.Module
     if trainable := list(loss.parameters()):
         groups.append({"params": trainable, "lr": options["loss_learning_rate"] or options["learning_rate"]})
     if options["name"] == "adam":
-        return torch.optim.Adam(groups, lr=options["learning_rate"])
+        return torch.optim.Adam(groups, lr=options["learning_rate"], betas=(0.9, options["beta2"]))
     return torch.optim.SGD(
         groups, lr=options["learning_rate"], momentum=options["momentum"], nesterov=options["nesterov"]
     )
@@ -80,8 +81,8 @@ class Trainer:
     and step: the state between epochs is weights, optimizer, schedule and history alone.
 
     The history tells, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
-    the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what ``test``
-    measures of the network after each of the last ``test_epochs``.
+    the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what
+    ``measures`` tells of the network by part of the split, in the epochs for which the settings ask for it.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Trainer:
         checkpoint: Path,
         state_key: str,
         workers: int = 0,
-        test: Callable[[nn.Module], dict[str, float]] | None = None,
+        measures: Mapping[str, Callable[[nn.Module], dict[str, float]]] | None = None,
     ) -> None:
         self.network = network.to(device)
         self.loss = loss.to(device)
@@ -105,7 +106,9 @@ class Trainer:
         self.checkpoint = checkpoint
         self.state_key = state_key
         self.workers = workers
-        self.test = test
+        self.measures = measures or {}
+        self.follow = self.training["follow"] or {}
+        self.best: dict[str, Any] | None = None
         self.optimizer = build_optimizer(self.training["optimizer"], network, loss)
         self.nu = next(
             (value for name, value in loss.named_parameters() if name.split(".")[-1] == "nu"), None
@@ -131,11 +134,14 @@ class Trainer:
                 progress.set_description(f"epoch {epoch + 1}/{epochs}")
                 row = self._epoch(epoch, batches, progress)
                 self.history.rows.append(row)
+                self._keep_best()
                 self._save(epoch + 1)
                 told = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
                 progress.set_postfix(told)
                 if hidden:
                     log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
+        if self.best:
+            self.network.load_state_dict(self.best)
         return self.history
 
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> Row:
@@ -169,11 +175,13 @@ class Trainer:
             "loss": math.fsum(map(float, losses)) / steps,
             **overlap.dice(),
             **numbers_of(self.loss),
-            **self._tested(epoch),
+            **self._measured(epoch),
         }
 
     def _set_learning_rate(self, epoch: int) -> None:
         rate = learning_rate(self.training, epoch)
+        if self.follow.get("halve"):
+            rate *= 0.5 ** halvings(self._followed(), self.follow["halve"], self.follow["patience"])
         if self.plateau:
             lowest = min(rate, self.plateau.options["minimum"])
             rate = max(rate * self.training["decay_factor"] ** self.plateau.decays, lowest)
@@ -183,13 +191,26 @@ class Trainer:
             for group in of_loss:
                 group["lr"] = rate
 
-    def _tested(self, epoch: int) -> Row:
-        if not self.test:
-            return {}
-        if epoch < self.training["epochs"] - self.training["test_epochs"]:
-            return dict.fromkeys(TESTED)
-        measured = self.test(self.network)
-        return {name: measured[name] for name in TESTED}
+    def _measured(self, epoch: int) -> Row:
+        row: Row = {}
+        for part, measure in self.measures.items():
+            told = self.settings["measured"]
+            due = epoch >= self.training["epochs"] - told["parts"][part]
+            values = measure(self.network) if due else {}
+            row |= {f"{part}_{name}": values.get(name) for name in MEASURED[told["metrics"]]}
+        return row
+
+    def _followed(self) -> list[float]:
+        """What the settings follow, of all epochs so far."""
+        return [row[f"{self.follow['part']}_{self.follow['measure']}"] for row in self.history.rows]
+
+    def _keep_best(self) -> None:
+        if self.follow.get("keep_best"):
+            best = best_epoch(self._followed())
+            for number, row in enumerate(self.history.rows):
+                row["selected"] = int(number == best)
+            if best == len(self.history.rows) - 1:
+                self.best = {name: values.clone() for name, values in self.network.state_dict().items()}
 
     def _step(self, batch: dict[str, Tensor], overlap: "Overlap") -> Tensor:
         tensors = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
@@ -223,6 +244,7 @@ class Trainer:
         if self.plateau:
             self.plateau.load_state(state["plateau"])
         self.history = History(state["history"])
+        self.best = state["best"]
         log.info("resumed after epoch %d from %s", state["epoch"], self.checkpoint)
         return state["epoch"]
 
@@ -237,6 +259,7 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "plateau": self.plateau.state() if self.plateau else None,
                 "history": self.history.rows,
+                "best": self.best,
             },
         )
 
@@ -267,10 +290,12 @@ class Overlap:
 
 
 def _counts(logits: Tensor, target: Tensor) -> Tensor:
-    """Of each sample, annotated voxels in prediction and target, in the prediction, in the target: (batch, 3)."""
+    """Of each sample, annotated voxels of a structure rightly predicted, predicted, in the target: (batch, 3)."""
+    classes = (logits > 0).to(target.dtype) if logits.shape[1] == 1 else logits.argmax(1, keepdim=True)
     annotated = target != IGNORED
-    predicted, present = ((mask & annotated).flatten(1) for mask in (logits > 0, target > 0))
-    return torch.stack([(predicted & present).sum(1), predicted.sum(1), present.sum(1)], dim=1).double()
+    predicted, present = (((mask > 0) & annotated).flatten(1) for mask in (classes, target))
+    both = present & (classes == target).flatten(1)
+    return torch.stack([both.sum(1), predicted.sum(1), present.sum(1)], dim=1).double()
 
 
 def _dice(counts: Tensor, empty: float | None = None) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lib.errors import SeglossError
-from lib.store import MASK_KINDS, NoisyCase, StoredCase, cut
+from lib.store import MASK_KINDS, NoisyCase, StoredCase, cut, cut_distance
 from lib.training.augmentation import augment
 
 Batch = dict[str, np.ndarray]
@@ -23,12 +23,15 @@ class PatchSampler:
     Maps of several classes are (B, K, *patch). Noisy cases add their ``clean`` labels (B, 1, *patch) and the ``kind``
     of noise (B,), its place in ``MASK_KINDS``.
 
+    Where the patch has an axis less than the cases it is cut from a slice (last axis); a pass then goes through all
+    slices of all cases.
+
     A case is drawn with probability proportional to its number of lesions, so that a case without any is never
     drawn (Shirokikh et al., MICCAI 2020), or in its turn in passes through all cases, each shuffled anew. With
     probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn uniformly; otherwise
     its place is uniform where the patch fits in the volume, and the volume's centre where it does not, or always where
     ``place`` says so. Outside the volume the image is padded with the minimum of the part that was cut, label and maps
-    with 0. All of a sample is augmented alike.
+    of labels with 0, distances by ``lib.store.cut_distance``. All of a sample is augmented alike.
     """
 
     def __init__(
@@ -48,7 +51,11 @@ class PatchSampler:
                     f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from"
                 )
             self.probabilities = lesions / lesions.sum()
-        self.patch_size = tuple(sampling["patch_size"])
+        self.by_slice = len(sampling["patch_size"]) < len(cases[0].shape)
+        self.patch_size = (*sampling["patch_size"], *([1] if self.by_slice else []))
+        self.turns = [
+            (case, z) for case in cases for z in (range(case.shape[-1]) if self.by_slice else [None])
+        ]
         self.batch_size = sampling["batch_size"]
         self.foreground_fraction = sampling["foreground_fraction"]
         self.centred = sampling["place"] == "centre"
@@ -68,34 +75,40 @@ class PatchSampler:
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
-        samples = [self._sample(case, rng) for case in self._drawn(step, rng)]
+        samples = [self._sample(case, z, rng) for case, z in self._drawn(step, rng)]
         return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
-    def _drawn(self, step: int, rng: np.random.Generator) -> Iterator[StoredCase]:
+    def _drawn(self, step: int, rng: np.random.Generator) -> Iterator[tuple[StoredCase, int | None]]:
+        """Cases, in passes by slices with the slice whose turn it is."""
         for number in range(step * self.batch_size, (step + 1) * self.batch_size):
             if self.in_passes:
-                yield self.cases[self._order(number // len(self.cases))[number % len(self.cases)]]
+                yield self.turns[self._order(number // len(self.turns))[number % len(self.turns)]]
             else:
-                yield self.cases[rng.choice(len(self.cases), p=self.probabilities)]
+                yield self.cases[rng.choice(len(self.cases), p=self.probabilities)], None
 
     def _order(self, number: int) -> np.ndarray:
-        """The order of the cases in a pass."""
-        return np.random.default_rng([self.seed, number, _OF_A_PASS]).permutation(len(self.cases))
+        """The order of cases or slices in a pass."""
+        return np.random.default_rng([self.seed, number, _OF_A_PASS]).permutation(len(self.turns))
 
-    def _sample(self, case: StoredCase, rng: np.random.Generator) -> Batch:
+    def _sample(self, case: StoredCase, z: int | None, rng: np.random.Generator) -> Batch:
         start = self._start(case, rng)
+        if z is not None:
+            start[-1] = z
         patch = {"image": cut(case.array("image"), start, self.patch_size, fill=None)}
         for name in ("label", *self.maps):
             patch[name] = self._cut(case.array(name), start)
         if self.noisy:
             patch["clean"] = self._cut(case.clean.array("label"), start)
+        if self.by_slice:
+            patch = {name: values[..., 0] for name, values in patch.items()}
         patch = augment(patch, self.augmentation, rng)
         if self.noisy:
             patch["kind"] = np.int64(MASK_KINDS.index(case.noise))
         return patch
 
     def _cut(self, array: Any, start: np.ndarray) -> np.ndarray:
-        values = cut(array, start, self.patch_size)
+        cutting = cut_distance if array.dtype.kind == "f" else cut
+        values = cutting(array, start, self.patch_size)
         values = values[None] if values.ndim == len(self.patch_size) else values
         return values.astype(np.int32) if values.dtype.kind == "u" and values.itemsize > 1 else values
 
@@ -107,7 +120,10 @@ class PatchSampler:
             return np.array(centre) - size // 2
         if not self.centred and (size <= shape).all():
             return rng.integers(0, shape - size + 1)
-        return shape // 2 - size // 2
+        middle = shape // 2 - size // 2
+        if self.by_slice:
+            middle[-1] = rng.integers(shape[-1])
+        return middle
 
     def _lesions(self, case: StoredCase) -> list[np.ndarray]:
         """Flat voxel indices of each component of the case."""

@@ -1,0 +1,262 @@
+"""What the distance maps of a test case are like, and how far from the border the errors of each loss lie."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from lib.datasets import IGNORED
+from lib.evaluation.overlap import predicted_classes
+from lib.maps import connected_components, foreground, signed_distance, signed_distance_2d
+from lib.plotting.over_epochs import page_saying
+from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
+from lib.plotting.style import loss_label, new_figure, save_pages
+from lib.store import StoredCase, open_array, open_cases
+
+MOST_LOSSES = 5
+PREFERRED = ("gdl", "boundary", "gdl_boundary_rebalance", "gdl_hausdorff", "ce")
+SMALLEST_CUT = 48  # voxels
+_MARGIN = 0.3  # around a component, of its size
+_PANEL = 1.75  # inches
+_NOTHING = "{}: no test case has anything to show."
+_MAPS = {
+    "signed distance,\nwhole volume": signed_distance,
+    "signed distance,\nslice by slice": signed_distance_2d,
+}
+_MAP_OF_PICTURE = {"signed distance": signed_distance}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A structure of a test case: its true mask and signed distances in mm to its border, those in 3D first."""
+
+    case: StoredCase
+    mask: np.ndarray
+    annotated: np.ndarray
+    maps: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, case: StoredCase, several_classes: bool) -> "Shown":
+        label = case.array("label")[...]
+        mask = label == 1 if several_classes else foreground(label)
+        made = _MAPS if label.ndim == 3 else _MAP_OF_PICTURE
+        spacing = case.description["spacing"]
+        maps = {name: distance(mask.astype(np.uint8), spacing) for name, distance in made.items()}
+        return cls(case, mask, label != IGNORED, maps)
+
+
+def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
+    """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses.
+
+    Args:
+        runs: folder of predictions -> what is told of its run: prepared, split, title, dataset, variant, loss, seed.
+        note: what the scale of the study is evidence of.
+    """
+    save_pages(distance_figures(runs, note), path)
+
+
+def distance_figures(runs: Mapping[Path, Mapping[str, Any]], note: str) -> list[Figure]:
+    parts: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = {}
+    for folder, told in runs.items():
+        parts.setdefault((told["dataset"], told["variant"]), {})[folder] = told
+    return [_page(members, note) for members in parts.values()]
+
+
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    components = connected_components(mask)
+    return components == 1 + np.bincount(components.ravel())[1:].argmax()
+
+
+def slices_through(component: np.ndarray, mask: np.ndarray) -> dict[str, int | None]:
+    """Slices (last axis) to show of a mask: the component's fullest, one at its edge, the nearest empty one.
+
+    Those that there are not are left out; a picture is a single slice.
+    """
+    if mask.ndim == 2:
+        return {"": None}
+    areas = component.sum(axis=(0, 1))
+    ends = np.flatnonzero(areas)[[0, -1]]
+    empty = np.flatnonzero(~mask.any(axis=(0, 1)))
+    shown = {"fullest slice": int(areas.argmax()), "slice at its edge": int(ends[areas[ends].argmin()])}
+    if shown["fullest slice"] == shown["slice at its edge"]:
+        del shown["slice at its edge"]
+    if len(empty):
+        shown["nothing there"] = int(empty[np.maximum(ends[0] - empty, empty - ends[1]).argmin()])
+    return shown
+
+
+def cut_around(component: np.ndarray) -> tuple[slice, slice]:
+    """A square around all slices of a component with a margin, at least ``SMALLEST_CUT`` wide where the image is."""
+    outline = component.any(axis=-1) if component.ndim == 3 else component
+    places = np.argwhere(outline)
+    low, high = places.min(axis=0), places.max(axis=0) + 1
+    wanted = max(SMALLEST_CUT, int((high - low).max() * (1 + 2 * _MARGIN)))
+    side = np.minimum(wanted, outline.shape)
+    start = np.clip((low + high - side) // 2, 0, outline.shape - side)
+    return slice(start[0], start[0] + side[0]), slice(start[1], start[1] + side[1])
+
+
+def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
+    told = next(iter(members.values()))
+    title = f"{told['title']}, {told['variant']}"
+    folders = _chosen(members)
+    cases = open_cases(Path(told["prepared"]), told["split"], "test")
+    several_classes = _prediction(next(iter(folders.values())), cases[0]).ndim > len(cases[0].shape)
+    structure = "of the first structure" if several_classes else "foreground"
+    case = max(cases, key=lambda case: _size(case, several_classes))
+    if not _size(case, several_classes):
+        return page_saying(_NOTHING.format(title), note)
+    shown = Shown.of(case, several_classes)
+    what = (
+        f"Case {short(case.name)}, of n = {len(cases)} test cases the one with most {structure}, cut to its largest"
+        f" component; networks of seed {told['seed']}. Thin outline: the true mask."
+    )
+    footer = "\n".join([note, what, *_explanation(volume=len(case.shape) == 3)])
+    return _drawn(title, footer, shown, _planes(shown), folders)
+
+
+def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
+    """The losses to show, the preferred ones first, with the predictions of each one's first run."""
+    folders: dict[str, Path] = {}
+    for folder, told in members.items():
+        folders.setdefault(told["loss"], folder)
+    order = [loss for loss in PREFERRED if loss in folders]
+    order += [loss for loss in folders if loss not in PREFERRED]
+    return {loss: folders[loss] for loss in order[:MOST_LOSSES]}
+
+
+def _prediction(folder: Path, case: StoredCase) -> Any:
+    return open_array(folder / f"{case.name}.logit.b2nd")
+
+
+def _size(case: StoredCase, several_classes: bool) -> int:
+    """Voxels of the first structure, or of any."""
+    voxels = case.description["class_voxels"]
+    if several_classes:
+        return voxels.get("1", 0)
+    return sum(n for name, n in voxels.items() if name not in ("0", str(IGNORED)))
+
+
+def _planes(shown: Shown) -> dict[str, Plane]:
+    """What is shown, by what it is called: the same part of each slice."""
+    component = largest_component(shown.mask)
+    box = cut_around(component)
+    step = -(-max(component[box].shape[:2]) // LONGEST_SIDE)
+    whole = Plane.of(shown.case, component)
+    slices = slices_through(component, shown.mask)
+    return {
+        name if z is None else f"{name}\n(z = {z})": replace(whole, z=z, box=box, step=step)
+        for name, z in slices.items()
+    }
+
+
+def _drawn(
+    title: str, footer: str, shown: Shown, planes: Mapping[str, Plane], folders: Mapping[str, Path]
+) -> Figure:
+    heads = ["true mask", *shown.maps, *(fill(loss_label(loss), 20) for loss in folders)]
+    figure = _empty_page(title, footer, len(heads), shown, planes.values())
+    grid = figure.add_gridspec(len(planes) + 1, len(heads), height_ratios=[1] * len(planes) + [0.06])
+    predictions = [
+        predicted_classes(_prediction(folder, shown.case)[...], shown.mask.ndim) == 1
+        for folder in folders.values()
+    ]
+    scale = _scale(shown, planes.values())
+    for number, (name, plane) in enumerate(planes.items()):
+        row = [figure.add_subplot(grid[number, column]) for column in range(len(heads))]
+        _draw_row(row, shown, plane, predictions, scale)
+        _write_beside(row[0], name)
+        for axis, head in zip(row, heads, strict=True):
+            axis.set_title(head if number == 0 else "", size=9)
+    _draw_scale(figure.add_subplot(grid[-1, 1 : 1 + len(shown.maps)]), row[1].images[0])
+    return figure
+
+
+def _empty_page(title: str, footer: str, columns: int, shown: Shown, planes: Iterable[Plane]) -> Figure:
+    heights = [
+        plane.aspect * height / width for plane in planes for height, width in [plane.cut(shown.mask).shape]
+    ]
+    height = sum(_PANEL * height + 0.2 for height in heights) + 0.16 * footer.count("\n") + 2.1
+    figure = new_figure(max(_PANEL * columns + 0.4, 10), height, footer)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0, hspace=0)
+    # the second line of the title is kept free for the legend
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", weight="bold")
+    tints = comparison_legend("missed", "wrongly marked", "found")
+    figure.legend(handles=tints, loc="upper left", bbox_to_anchor=(0, 1 - 0.25 / height), ncols=3)
+    return figure
+
+
+def _scale(shown: Shown, planes: Iterable[Plane]) -> TwoSlopeNorm:
+    """From the lowest to the highest distance shown, 0 in the middle."""
+    values = np.concatenate([plane.cut(made).ravel() for plane in planes for made in shown.maps.values()])
+    return TwoSlopeNorm(0, min(values.min(), -1e-3), max(values.max(), 1e-3))
+
+
+def _draw_scale(axis: Axes, drawn: AxesImage) -> None:
+    low, high = drawn.norm.vmin, drawn.norm.vmax
+    ticks = {*MaxNLocator(3).tick_values(low, 0), *MaxNLocator(3).tick_values(0, high)}
+    bar = axis.figure.colorbar(drawn, cax=axis, orientation="horizontal")
+    bar.set_ticks(sorted(tick for tick in ticks if low <= tick <= high))
+    bar.set_label("mm", size=9)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _draw_row(
+    row: Sequence[Axes], shown: Shown, plane: Plane, predictions: Sequence[np.ndarray], scale: TwoSlopeNorm
+) -> None:
+    image, maps, errors = row[0], row[1 : 1 + len(shown.maps)], row[1 + len(shown.maps) :]
+    for axis in (image, *errors):
+        plane.draw_image(axis, shown.case)
+        plane.draw_outline(axis, shown.mask, CLEAN_ONLY)
+    for axis, distance in zip(maps, shown.maps.values(), strict=True):
+        _draw_map(axis, plane, plane.cut(distance), scale)
+    for axis, predicted in zip(errors, predictions, strict=True):
+        plane.draw_comparison(axis, shown.mask, predicted & shown.annotated)
+        axis.text(
+            0.5,
+            -0.03,
+            _farthest(shown, plane, predicted),
+            transform=axis.transAxes,
+            ha="center",
+            va="top",
+            size=9,
+        )
+
+
+def _draw_map(axis: Axes, plane: Plane, distance: np.ndarray, scale: TwoSlopeNorm) -> None:
+    axis.imshow(distance, cmap="RdBu_r", norm=scale, aspect=plane.aspect, interpolation="none")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, linewidth=0.5)
+    if distance.any():
+        axis.contour(distance, levels=[0], colors="black", linewidths=0.9)
+    else:
+        axis.text(0.5, 0.5, "0 everywhere", transform=axis.transAxes, ha="center", va="center", size=9)
+
+
+def _farthest(shown: Shown, plane: Plane, predicted: np.ndarray) -> str:
+    """Of the slice's wrong voxels, also outside the cut."""
+    here = ... if plane.z is None else (..., plane.z)
+    wrong = (predicted[here] ^ shown.mask[here]) & shown.annotated[here]
+    distance = next(iter(shown.maps.values()))[here]
+    return f"{np.abs(distance[wrong]).max():.1f} mm" if wrong.any() else "no error"
+
+
+def _write_beside(axis: Axes, text: str) -> None:
+    axis.text(-0.05, 0.5, text, transform=axis.transAxes, rotation=90, ha="right", va="center", size=9)
+
+
+def _explanation(volume: bool) -> list[str]:
+    made = "; of the whole volume with its spacing, or of each slice by itself" if volume else ""
+    dimensions, where = (" in 3D", "slice") if volume else ("", "case")
+    return [
+        f"Maps: signed distance to the border of the mask in mm{made}; black line: 0; both sides of 0 have a scale of"
+        " their own.",
+        f"Numbers: distance{dimensions} of the {where}'s farthest wrong voxel to the true border, outside the cut too.",
+    ]

@@ -1,0 +1,146 @@
+"""Dice and distance of the borders of the test cases while networks were trained, over epochs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+from lib.comparison.runs import EvaluatedRun
+from lib.plotting.style import BAND_ALPHA, loss_label, loss_line_style, new_figure, save_pages
+
+Histories = Mapping[str, Sequence[pd.DataFrame]]
+_MEASURES = {"dice": "Dice", "hd95": "HD95 (mm)"}
+_WIDE = 10  # times the smallest distance: from there on the axis is logarithmic
+_LINES = (
+    "Lines: mean over seeds; bands: ±1 sd over seeds (none for one seed); markers: the epochs whose networks were"
+    " kept, one a seed."
+)
+_WATCHED = {
+    "test": "Means over the test cases and their structures.",
+    "validation": "Means over the validation cases and their structures; test cases were not looked at while training.",
+}
+_NOT_MEASURED = "{}: neither test nor validation cases were looked at while training."
+_NO_RUN = "There is no run to draw."
+
+
+def draw_over_epochs(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
+    """A page per data set and variant: Dice and HD95 over epochs, a line for each loss.
+
+    Args:
+        note: what the scale of the study is evidence of.
+    """
+    save_pages(over_epochs_figures(runs, note), path)
+
+
+def over_epochs_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
+    return [_page(members, note) for members in by_part(runs)] or [page_saying(_NO_RUN, note)]
+
+
+def by_part(runs: Sequence[EvaluatedRun]) -> list[list[EvaluatedRun]]:
+    """The runs of each data set and variant."""
+    parts: dict[str, list[EvaluatedRun]] = {}
+    for run in runs:
+        parts.setdefault(run.part, []).append(run)
+    return list(parts.values())
+
+
+def page_saying(why: str, note: str) -> Figure:
+    """What stands in place of a figure that has nothing to show."""
+    figure = new_figure(9, 1.6, note)
+    figure.text(0.01, 0.6, fill(why, 85), va="center")
+    return figure
+
+
+def mark_millimetres(axis: Axes, direction: str) -> None:
+    """An axis (``x`` or ``y``) of distances in mm, linear up to 1 and logarithmic beyond."""
+    axis.set(**{f"{direction}scale": "symlog"})
+    scaled = {"x": axis.xaxis, "y": axis.yaxis}[direction]
+    scaled.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(4) for n in (1, 2, 5))]))
+    scaled.set_minor_locator(NullLocator())
+    scaled.set_major_formatter("{x:g}")
+
+
+def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
+    title = f"{members[0].title}, {members[0].keys['variant']}"
+    histories: dict[str, list[pd.DataFrame]] = {}
+    for run in members:
+        histories.setdefault(run.keys["loss"], []).append(run.history())
+    watched = next((part for part in _WATCHED if _measures(histories, part)), None)
+    if watched is None:
+        return page_saying(_NOT_MEASURED.format(title), note)
+    measures = _measures(histories, watched)
+    footer = [note, _WATCHED[watched], _LINES, _counts(members, histories, watched)]
+    figure = new_figure(5.2 * len(measures) + 3.4, 5.2, "\n".join(footer))
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    panels = figure.subplots(1, len(measures), squeeze=False)[0]
+    for axis, measure in zip(panels, measures, strict=True):
+        _draw_panel(axis, histories, f"{watched}_{measure}")
+        axis.set_ylabel(f"{_MEASURES[measure]} of the {watched} cases")
+        if measure == "hd95":
+            _limit_distances(axis)
+    handles = {}
+    for axis in panels:
+        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    order = [loss_label(loss) for loss in histories if loss_label(loss) in handles]
+    figure.legend([handles[label] for label in order], order, loc="outside right upper", handlelength=4)
+    return figure
+
+
+def _measures(histories: Histories, watched: str) -> list[str]:
+    everything = [history for of_loss in histories.values() for history in of_loss]
+    return [name for name in _MEASURES if _with(everything, f"{watched}_{name}")]
+
+
+def _with(histories: Sequence[pd.DataFrame], column: str) -> list[pd.DataFrame]:
+    """The histories that measured it."""
+    return [history for history in histories if column in history and history[column].notna().any()]
+
+
+def _draw_panel(axis: Axes, histories: Histories, column: str) -> None:
+    for loss, of_loss in histories.items():
+        measured = _with(of_loss, column)
+        if measured:
+            _draw_line(axis, measured, column, loss_line_style(loss, list(histories)))
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _draw_line(
+    axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]
+) -> None:
+    """Mean over seeds and its band, marked where networks were kept."""
+    values = pd.concat([history.set_index("epoch")[column] for history in histories], axis=1)
+    values = values.astype(float).dropna(how="all")
+    mean = values.mean(axis=1)
+    kept = mean.index.isin([_kept(history) for history in histories]).nonzero()[0]
+    axis.plot(mean.index, mean, markevery=kept.tolist(), markersize=7, **style)
+    if len(histories) > 1:
+        sd = values.std(axis=1, ddof=1)
+        band = {"color": style["color"], "alpha": BAND_ALPHA / 2, "linewidth": 0}
+        axis.fill_between(mean.index, mean - sd, mean + sd, **band)
+
+
+def _kept(history: pd.DataFrame) -> int:
+    """The epoch whose network was kept: the last one if none was selected."""
+    selected = history["epoch"][history["selected"] == 1] if "selected" in history else history["epoch"]
+    return selected.iloc[-1]
+
+
+def _limit_distances(axis: Axes) -> None:
+    """Logarithmic if the means lie far apart; never below 0."""
+    means = [value for line in axis.lines for value in line.get_ydata()]
+    if max(means) > _WIDE * min(means):
+        mark_millimetres(axis, "y")
+    axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))
+
+
+def _counts(members: Sequence[EvaluatedRun], histories: Histories, watched: str) -> str:
+    seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
+    told = f"{members[0].title}: seeds {seeds}."
+    columns = [f"{watched}_{name}" for name in _MEASURES]
+    without = [loss for loss, of_loss in histories.items() if not any(_with(of_loss, c) for c in columns)]
+    return f"{told} Not measured: {'; '.join(map(loss_label, without))}." if without else told

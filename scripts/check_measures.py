@@ -1,0 +1,37 @@
+"""Hold a study's measures against MONAI's on its own predictions, and report where they differ."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(configuration: dict, study: str, table: Path) -> None:
+    import pandas as pd
+
+    from lib.config import load
+    from lib.evaluation.agreement import case_agreement, report
+    from lib.evaluation.overlap import predicted_classes
+    from lib.files import write_text
+    from lib.paths import Paths
+    from lib.store import open_array, open_cases
+
+    loaded = load(configuration)
+    paths = Paths(loaded.workflow.folders)
+    rows = []
+    for checked in loaded.checked_of(study):
+        predictions = Path(paths.run(checked.id, "predictions"))
+        for case in open_cases(Path(paths.prepared(checked.dataset)), checked.split, "test"):
+            label = case.array("label")[...]
+            logit = open_array(predictions / f"{case.name}.logit.b2nd")[...]
+            predicted, spacing = predicted_classes(logit, label.ndim), case.description["spacing"]
+            told = case_agreement(case.name, predicted, label, spacing, **checked.surface_settings())
+            rows += [{"run": checked.id, **row} for row in told]
+    agreement = pd.DataFrame(rows)
+    report(agreement)
+    write_text(table, agreement.round(6).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,27 @@
+"""Evaluate a run's predictions: overlap and distances between surfaces, one row per test case and structure."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(predictions: Path, prepared: Path, split: str, surface: dict, table: Path) -> None:
+    import pandas as pd
+
+    from lib.evaluation.overlap import predicted_classes
+    from lib.evaluation.surface import surface_rows
+    from lib.files import write_text
+    from lib.store import open_array, open_cases
+
+    rows = []
+    for case in open_cases(prepared, split, "test"):
+        label = case.array("label")[...]
+        predicted = predicted_classes(open_array(predictions / f"{case.name}.logit.b2nd")[...], label.ndim)
+        rows += surface_rows(case.name, predicted, label, case.description["spacing"], **surface)
+    write_text(table, pd.DataFrame(rows).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    run(main)
