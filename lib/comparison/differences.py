@@ -10,9 +10,9 @@ SIGNIFICANT = 0.05
 
 
 def pairwise_tests(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One-way ANOVA over losses and Tukey's HSD of every pair on the seeds' ``metric``, per data set, variant and noise.
+    """One-way ANOVA over losses and Tukey's HSD of every pair, on the seeds' ``metric``.
 
-    Empty where no setting has two losses with two seeds or more.
+    Per data set, variant and noise; empty where no setting has two losses with two seeds or more.
     """
     columns = [*SETTING, "anova_f", "anova_p", "loss", "other", "difference", "low", "high", "p"]
     rows = []

@@ -1,6 +1,6 @@
 """What the tables of every study share: the evaluated run, and the gathering of runs by loss."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +50,14 @@ class EvaluatedRun:
     def masks_dice(self) -> float:
         """Mean Dice of the training masks, all of them, with the clean ones: the dose of the noise; 1 without any."""
         return float(pd.read_csv(self.noise_table)["dice"].mean()) if self.noise_table else 1.0
+
+
+def by_part(runs: Sequence[EvaluatedRun]) -> list[list[EvaluatedRun]]:
+    """The runs of each data set and variant."""
+    parts: dict[str, list[EvaluatedRun]] = {}
+    for run in runs:
+        parts.setdefault(run.part, []).append(run)
+    return list(parts.values())
 
 
 def by_loss(runs: pd.DataFrame, same_for_all: Collection[str]) -> pd.DataFrame:

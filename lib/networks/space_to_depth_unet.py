@@ -55,7 +55,10 @@ class SpaceToDepthUNet(nn.Module):
         self.down = nn.ModuleList(_block(a, b, self.layers) for a, b in widths)
         self.up = nn.ModuleList(_block(a + b, a, self.layers) for a, b in pairwise(channels))
         self.head = self.layers.convolution(channels[0], n_in_block * out_channels, 1)
+        # The voxels of a block begin alike: begun by chance, some saturate and a region loss leaves them a chessboard.
         with torch.no_grad():
+            first_of_block = self.head.weight[::n_in_block].clone()
+            self.head.weight.copy_(first_of_block.repeat_interleave(n_in_block, 0))
             self.head.bias.copy_(_prior(out_channels).repeat_interleave(n_in_block))
         self.to(memory_format=self.layers.memory_format)
 

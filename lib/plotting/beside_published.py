@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lib.plotting.over_epochs import page_saying
-from lib.plotting.style import PALETTE, QUIET, loss_label, new_figure, save_pages
+from lib.plotting.style import PALETTE, QUIET, loss_label, new_figure, page_saying, save_pages
 
 _OURS = PALETTE[0]
 _NUMBERS = ["published", "published_sd", "ours", "ours_sd"]

@@ -9,9 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lib.comparison.runs import EvaluatedRun
-from lib.plotting.over_epochs import by_part, mark_millimetres, page_saying
-from lib.plotting.style import loss_label, loss_line_style, new_figure, save_pages
+from lib.comparison.runs import EvaluatedRun, by_part
+from lib.plotting.style import (
+    loss_label,
+    loss_line_style,
+    mark_millimetres,
+    new_figure,
+    page_saying,
+    save_pages,
+)
 
 _MEASURES = {"dice": "Dice", "hd95": "HD95 (mm), logarithmic above 1"}
 _BOXES = (

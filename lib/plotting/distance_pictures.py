@@ -16,9 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from lib.datasets import IGNORED
 from lib.evaluation.overlap import predicted_classes
 from lib.maps import connected_components, foreground, signed_distance, signed_distance_2d
-from lib.plotting.over_epochs import page_saying
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
-from lib.plotting.style import loss_label, new_figure, save_pages
+from lib.plotting.style import loss_label, new_figure, page_saying, save_pages
 from lib.store import StoredCase, open_array, open_cases
 
 MOST_LOSSES = 5

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.datasets import IGNORED
-from lib.evaluation.overlap import overlap_row
+from lib.evaluation.overlap import dice, predicted_classes
 from lib.maps import foreground
 from lib.plotting.plane import CLEAN_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import loss_label, new_figure, save_pages
@@ -46,7 +48,7 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     panels = figure.subplots(len(shown), len(members) + 1, squeeze=False)
     for row, case in zip(panels, shown, strict=True):
         _draw_case(row, case, list(members))
-    heads = ["clean mask", *(loss_label(run["loss"]) for run in members.values())]
+    heads = ["clean mask", *(fill(loss_label(run["loss"]), 20) for run in members.values())]
     for axis, head in zip(panels[0], heads, strict=True):
         axis.set_title(head, size=9)
     tints = comparison_legend("missed", "wrongly marked", "found")
@@ -63,10 +65,17 @@ def _draw_case(row: Sequence[Axes], case: StoredCase, folders: Sequence[Path]) -
         plane.draw_image(axis, case)
         plane.draw_outline(axis, clean, CLEAN_ONLY)
     for axis, folder in zip(row[1:], folders, strict=True):
-        logit = open_array(folder / f"{case.name}.logit.b2nd")[...]
-        plane.draw_comparison(axis, clean, (logit > 0) & (label != IGNORED))
-        _write_below(axis, f"{overlap_row(case.name, logit, label)['dice']:.3f}")
+        predicted = predicted_classes(open_array(folder / f"{case.name}.logit.b2nd")[...], label.ndim)
+        predicted[label == IGNORED] = 0
+        plane.draw_comparison(axis, clean, predicted > 0)
+        _write_below(axis, f"{_mean_dice(predicted, label):.3f}")
     _write_below(row[0], short(case.name))
+
+
+def _mean_dice(predicted: np.ndarray, label: np.ndarray) -> float:
+    """Of the structures that are there or predicted, 1 if none is."""
+    structures = (set(np.unique(label)) | set(np.unique(predicted))) - {0, IGNORED}
+    return float(np.mean([dice(predicted == k, label == k) for k in structures])) if structures else 1.0
 
 
 def _write_below(axis: Axes, text: str) -> None:
@@ -77,7 +86,9 @@ def _explanation(told: Mapping[str, Any], shown: int, n: int, case: StoredCase) 
     volume = len(case.shape) == 3
     where = "; slices with the largest annotated area (last axis)" if volume else ""
     of_what = "the whole volume" if volume else "the case"
+    several = len(case.description["class_voxels"].keys() - {"0", str(IGNORED)}) > 1
+    structures = ", mean of its structures" if several else ""
     return (
         f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {told['seed']}.\n"
-        f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}; thin outline: the clean mask."
+        f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}{structures}; thin outline: the clean mask."
     )

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lib.losses.schedule import weight_at
-from lib.plotting.over_epochs import page_saying
-from lib.plotting.style import DASHES, PALETTE, QUIET, loss_label, new_figure, save_pages
+from lib.plotting.style import DASHES, PALETTE, QUIET, loss_label, new_figure, page_saying, save_pages
 
 _COLUMNS = 3
 _SUM = "sum of the weights"

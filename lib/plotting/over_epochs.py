@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
-from lib.comparison.runs import EvaluatedRun
-from lib.plotting.style import BAND_ALPHA, loss_label, loss_line_style, new_figure, save_pages
+from lib.comparison.runs import EvaluatedRun, by_part
+from lib.plotting.style import (
+    BAND_ALPHA,
+    loss_label,
+    loss_line_style,
+    mark_millimetres,
+    new_figure,
+    page_saying,
+    save_pages,
+)
 
 Histories = Mapping[str, Sequence[pd.DataFrame]]
 _MEASURES = {"dice": "Dice", "hd95": "HD95 (mm)"}
@@ -40,30 +47,6 @@ def over_epochs_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]
     return [_page(members, note) for members in by_part(runs)] or [page_saying(_NO_RUN, note)]
 
 
-def by_part(runs: Sequence[EvaluatedRun]) -> list[list[EvaluatedRun]]:
-    """The runs of each data set and variant."""
-    parts: dict[str, list[EvaluatedRun]] = {}
-    for run in runs:
-        parts.setdefault(run.part, []).append(run)
-    return list(parts.values())
-
-
-def page_saying(why: str, note: str) -> Figure:
-    """What stands in place of a figure that has nothing to show."""
-    figure = new_figure(9, 1.6, note)
-    figure.text(0.01, 0.6, fill(why, 85), va="center")
-    return figure
-
-
-def mark_millimetres(axis: Axes, direction: str) -> None:
-    """An axis (``x`` or ``y``) of distances in mm, linear up to 1 and logarithmic beyond."""
-    axis.set(**{f"{direction}scale": "symlog"})
-    scaled = {"x": axis.xaxis, "y": axis.yaxis}[direction]
-    scaled.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(4) for n in (1, 2, 5))]))
-    scaled.set_minor_locator(NullLocator())
-    scaled.set_major_formatter("{x:g}")
-
-
 def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
     title = f"{members[0].title}, {members[0].keys['variant']}"
     histories: dict[str, list[pd.DataFrame]] = {}
@@ -81,7 +64,8 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
         _draw_panel(axis, histories, f"{watched}_{measure}")
         axis.set_ylabel(f"{_MEASURES[measure]} of the {watched} cases")
         if measure == "hd95":
-            _limit_distances(axis)
+            _spread_distances(axis)
+        axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))
     handles = {}
     for axis in panels:
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
@@ -130,12 +114,11 @@ def _kept(history: pd.DataFrame) -> int:
     return selected.iloc[-1]
 
 
-def _limit_distances(axis: Axes) -> None:
-    """Logarithmic if the means lie far apart; never below 0."""
+def _spread_distances(axis: Axes) -> None:
+    """Logarithmic if the means lie far apart."""
     means = [value for line in axis.lines for value in line.get_ydata()]
     if max(means) > _WIDE * min(means):
         mark_millimetres(axis, "y")
-    axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))
 
 
 def _counts(members: Sequence[EvaluatedRun], histories: Histories, watched: str) -> str:

@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from lib.files import atomic_path
 
@@ -157,6 +160,22 @@ def new_figure(width: float, height: float, footer: str = "") -> Figure:
         figure.get_layout_engine().set(rect=(0, reserved, 1, 1 - reserved))
         figure.text(0.01, 0.06 / height, footer, size=8, color=QUIET, va="bottom", linespacing=1.35)
     return figure
+
+
+def page_saying(why: str, note: str) -> Figure:
+    """What stands in place of a figure that has nothing to show."""
+    figure = new_figure(9, 1.6, note)
+    figure.text(0.01, 0.6, fill(why, 85), va="center")
+    return figure
+
+
+def mark_millimetres(axis: Axes, direction: str) -> None:
+    """An axis (``x`` or ``y``) of distances in mm, linear up to 1 and logarithmic beyond."""
+    axis.set(**{f"{direction}scale": "symlog"})
+    scaled = {"x": axis.xaxis, "y": axis.yaxis}[direction]
+    scaled.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(4) for n in (1, 2, 5))]))
+    scaled.set_minor_locator(NullLocator())
+    scaled.set_major_formatter("{x:g}")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -21,6 +21,7 @@ from lib.plotting.style import (
     loss_label,
     loss_line_style,
     new_figure,
+    page_saying,
     save_pages,
 )
 
@@ -51,19 +52,13 @@ def draw_loss_parameters(path: Path, runs: Sequence[EvaluatedRun], note: str) ->
 
 def training_dice_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
     noisy = _grouped([run for run in runs if run.noise_table], lambda run: run.part)
-    return [_training_dice(members, note) for members in noisy.values()] or [_nothing(_NO_NOISE, note)]
+    return [_training_dice(members, note) for members in noisy.values()] or [page_saying(_NO_NOISE, note)]
 
 
 def loss_parameter_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
     having = [run for run in runs if _nu(run.history()) is not None]
     parts = _grouped(having, lambda run: (run.keys["dataset"], _base(run)))
-    return [_nu_page(members, note) for members in parts.values()] or [_nothing(_NO_NU, note)]
-
-
-def _nothing(why: str, note: str) -> Figure:
-    figure = new_figure(9, 1.6, note)
-    figure.text(0.01, 0.6, why, va="center")
-    return figure
+    return [_nu_page(members, note) for members in parts.values()] or [page_saying(_NO_NU, note)]
 
 
 def _grouped(runs: Iterable[EvaluatedRun], key: Callable) -> dict[object, list[EvaluatedRun]]:
@@ -88,7 +83,7 @@ def _training_dice(members: Sequence[EvaluatedRun], note: str) -> Figure:
     table = pd.read_csv(members[0].noise_table)
     kinds = [kind for kind in KINDS if kind in set(table["kind"])]
     if not kinds:
-        return _nothing(_ALL_CLEAN, note)
+        return page_saying(_ALL_CLEAN, note)
     figure = new_figure(3.6 * max(len(kinds), 2) + 2.2, 6.8, "\n".join([note, _MEMORY, _counts(members)]))
     figure.suptitle(f"{members[0].title}, {members[0].keys['variant']}", x=0.01, ha="left", weight="bold")
     panels = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
