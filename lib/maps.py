@@ -61,7 +61,8 @@ def published_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes
     So does the boundary loss's 2D data loader, whose result takes the integer type of the mask. A slice without
     a border is 0 everywhere.
     """
-    return np.trunc(_by_slice(published_distance, label, spacing, n_classes))
+    maps = _by_slice(published_distance, label, spacing, n_classes)
+    return np.trunc(maps, out=maps)
 
 
 def signed_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:

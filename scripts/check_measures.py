@@ -11,7 +11,7 @@ def main(configuration: dict, study: str, table: Path) -> None:
     import pandas as pd
 
     from lib.config import load
-    from lib.evaluation.agreement import case_agreement, report
+    from lib.evaluation.agreement import COLUMNS, case_agreement, report
     from lib.evaluation.overlap import predicted_classes
     from lib.files import write_text
     from lib.paths import Paths
@@ -28,7 +28,7 @@ def main(configuration: dict, study: str, table: Path) -> None:
             predicted, spacing = predicted_classes(logit, label.ndim), case.description["spacing"]
             told = case_agreement(case.name, predicted, label, spacing, **checked.surface_settings())
             rows += [{"run": checked.id, **row} for row in told]
-    agreement = pd.DataFrame(rows)
+    agreement = pd.DataFrame(rows, columns=["run", *COLUMNS])
     report(agreement)
     write_text(table, agreement.round(6).to_csv(index=False))
 

@@ -13,6 +13,7 @@ from lib.datasets.raw import RawFiles
 from lib.maps import connected_components
 from lib.store import Case, StoredCase, write_array, write_case
 
+torch.set_num_threads(1)  # more than one is many times slower for small networks on a busy machine
 SHARED = Path(__file__).parents[2] / "shared"
 
 

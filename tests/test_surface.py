@@ -29,7 +29,7 @@ from lib.evaluation.surface import (
 
 SPACINGS = (0.5, 5.0, 1.0, 0.7, 3.3, 1.2, 0.9765625)
 KEYS = [
-    *("case", "structure", "present", "predicted", "dice", "dice_slices"),
+    *("case", "structure", "present", "predicted", "dice", "dice_slices", "slices_without"),
     *("hd", "hd95", "hd95_directed", "assd", "nsd", "row_hausdorff"),
     *("lesions", "lesions_found", "components", "components_wrong"),
 ]

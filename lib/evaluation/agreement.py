@@ -20,6 +20,8 @@ COUNTERPART = {
     "nsd": "nsd",
 }
 """Measure -> the one of :func:`library_measures` that is held against it."""
+COLUMNS = ("case", "structure", "measure", "segloss", "monai", "difference", "above_tolerance")
+"""Of the rows of :func:`disagreement`."""
 
 
 def library_measures(

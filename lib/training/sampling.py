@@ -24,7 +24,7 @@ class PatchSampler:
     of noise (B,), its place in ``MASK_KINDS``.
 
     Where the patch has an axis less than the cases it is cut from a slice (last axis); a pass then goes through all
-    slices of all cases.
+    slices of all cases, and a patch that is centred on a lesion is so within the slice's plane only.
 
     A case is drawn with probability proportional to its number of lesions, so that a case without any is never
     drawn (Shirokikh et al., MICCAI 2020), or in its turn in passes through all cases, each shuffled anew. With
