@@ -7,17 +7,21 @@ import json
 from pathlib import Path
 
 import blosc2
+import edt
 import numpy as np
 import pytest
 import torch
+from conftest import store_case
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from lib.errors import SeglossError
 from lib.losses import build_loss
 from lib.maps import published_distance, published_distance_2d, signed_distance, signed_distance_2d
+from lib.schema import Sampling
 from lib.store import cut, cut_distance, write_array
 from lib.training.augmentation import AUGMENTATIONS, Sample
+from lib.training.sampling import PatchSampler
 
 FORMS = [published_distance, signed_distance]
 BORDERS = {published_distance: 1, signed_distance: 0}
@@ -408,3 +412,32 @@ def test_class_subsets_of_the_boundary_loss_are_the_mean_of_their_channels(class
     products = torch.softmax(logits, 1)[0].numpy() * distances
     assert found.item() == pytest.approx(np.mean([products[c].mean() for c in classes]), rel=1e-6)
     assert found.item() != pytest.approx(products.mean(), rel=0.01)
+
+
+def test_nothing_about_distances_is_computed_while_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = blobs((16, 20, 8))
+    case = store_case(tmp_path, "case", label[None] + 0.1 * np.arange(8), label)
+    write_array(case.folder / "published_distance.b2nd", published_distance(label, (1.0, 1.0, 3.0)))
+    sampling = Sampling(patch_size=(16, 16, 8), batch_size=2, augmentation=["mirror", "rotate"])
+    sampler = PatchSampler(
+        [case], sampling.model_dump(exclude_none=True), ["published_distance"], seed=0, steps=3
+    )
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a distance transform in a training step")
+
+    for module, name in ((edt, "edt"), (ndimage, "distance_transform_edt")):
+        monkeypatch.setattr(module, name, forbidden)
+
+    def step(number: int, loss: str) -> None:
+        batch = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in sampler[number].items()}
+        logits = torch.zeros(2, 2, 16, 16, 8, requires_grad=True)
+        build_loss(loss)(logits, batch.pop("label"), batch).backward()
+        assert logits.grad.any()
+
+    for number in range(3):
+        step(number, "gdl_boundary_rebalance")
+    with pytest.raises(AssertionError, match="a distance transform in a training step"):
+        step(0, "gdl_hausdorff")
