@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -360,7 +361,13 @@ def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     own = {"mine": {"folder": str(folder)}}
     configuration = config.load({"own_data": own})
     runs = [run for run in configuration.runs if run.dataset == "mine"]
-    assert len(runs) == 20 and {run.title for run in runs} == {"mine"}
+    counts = Counter((run.study, run.base_variant) for run in runs)
+    assert counts == {
+        ("inverse_weighting", "base"): 20,
+        ("boundary", "slices"): 20,
+        ("boundary", "volumes"): 6,
+    }
+    assert {run.title for run in runs} == {"mine"}
     assert not configuration.notes
     only = config.load({"own_data": own, "datasets": "mine"})
     assert {run.dataset for run in only.runs} == {"mine"}
@@ -377,7 +384,8 @@ def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, t
 
 def test_own_data_that_fit_no_study_are_told(folder: Path) -> None:
     describe(folder, labels={"background": 0, "a": 1, "b": 2})
-    (note,) = config.load({"own_data": {"mine": {"folder": str(folder)}}}).notes
+    values = {"own_data": {"mine": {"folder": str(folder)}}, "studies": "inverse_weighting,t_loss"}
+    (note,) = config.load(values).notes
     assert note == (
         "own_data.mine: 3D with 3 classes fits none of the studies chosen; it is prepared on request only:"
         " plots/data/mine.pdf"

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lib.schema import Fraction, Int, NonNegative, Number, Positive, Section, Share, unique
+from lib.fields import Fraction, Int, NonNegative, Number, Positive, Share, unique
+from lib.schema import Section
 
 SHIROKIKH = "Shirokikh et al., MICCAI 2020, arXiv 2007.10033"
 LIU = "Liu et al., arXiv 2104.08717; MedIA 2024"

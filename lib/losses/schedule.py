@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lib.errors import SeglossError
-from lib.schema import Fraction, Number, Section
+from lib.fields import Fraction, Number
+from lib.schema import Section
 
 
 class Linear(Section):

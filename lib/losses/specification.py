@@ -22,9 +22,10 @@ from typing import Any
 import yaml
 
 from lib.errors import SeglossError
+from lib.fields import Name, Number
 from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry, Options, Weights
 from lib.losses.schedule import SCHEDULES
-from lib.schema import Name, Number, Section
+from lib.schema import Section
 from lib.suggest import suggestion
 from lib.validation import validated
 

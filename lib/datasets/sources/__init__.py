@@ -12,7 +12,8 @@ import yaml
 from pydantic import AfterValidator, Field, model_validator
 
 from lib.errors import SeglossError
-from lib.schema import PositiveInt, Section, unique
+from lib.fields import PositiveInt, unique
+from lib.schema import Section
 from lib.suggest import suggestion
 from lib.validation import validated
 

@@ -1,0 +1,89 @@
+"""The kinds of fields that sections of configuration files are made of."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""What becomes part of a path: a loss's label, a variant."""
+
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a number")
+    return value
+
+
+def unique(values: list[Any]) -> list[Any]:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"{value!r} stands twice")
+    return values
+
+
+def _split_at_commas(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) and value != "all" else value
+
+
+def whole_number(value: Any) -> Any:
+    """Nested values of the command line arrive as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, int) else value
+
+
+def folder_or_address(mirror: str | None) -> str | None:
+    if mirror and "://" not in mirror and not Path(mirror).is_dir():
+        raise ValueError(f"{mirror!r} is neither a folder that exists nor an http(s) address")
+    return mirror
+
+
+def existing(path: str) -> str:
+    if not Path(path).exists():
+        raise ValueError(f"{path!r} does not exist")
+    return path
+
+
+def _existing_folder(path: str) -> str:
+    if not Path(path).is_dir():
+        raise ValueError(f"{path!r} is not a folder that exists")
+    if set("{}") & set(path):
+        raise ValueError(f"{path!r} holds braces, which stand for wildcards; make a link without")
+    return path
+
+
+def _with_case(pattern: str) -> str:
+    if pattern.count("{case}") != 1:
+        raise ValueError(f"{pattern!r} must hold {{case}} once, as in {{case}}_FLAIR.nii.gz")
+    return pattern
+
+
+def regular_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    return pattern
+
+
+Int = Annotated[int, BeforeValidator(_no_truth_value)]
+PositiveInt = Annotated[Int, Field(ge=1)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Fraction = Annotated[Number, Field(gt=0, le=1)]
+Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
+Seed = Annotated[Int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
+SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
+Names = Annotated[Literal["all"] | NameList, BeforeValidator(_split_at_commas)]
+Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
+Folder = Annotated[str, Field(min_length=1)]
+ExistingFolder = Annotated[str, AfterValidator(_existing_folder)]
+FilePattern = Annotated[str, AfterValidator(_with_case)]
