@@ -414,15 +414,32 @@ def test_class_subsets_of_the_boundary_loss_are_the_mean_of_their_channels(class
     assert found.item() != pytest.approx(products.mean(), rel=0.01)
 
 
+def test_with_two_classes_the_background_changes_nothing_but_a_constant() -> None:
+    label = blobs((9, 12, 10))
+    target = torch.from_numpy(label)[None, None]
+    maps = {"signed_distance": torch.from_numpy(signed_distance(label, (1.7, 0.45, 1.2)))[None, None]}
+    gradients = []
+    for options in ({}, {"include_background": False}):
+        logits = torch.linspace(-3, 3, 2 * label.size, dtype=torch.float64).view(1, 2, *label.shape)
+        logits.requires_grad_()
+        build_loss("boundary", distance="signed_distance", **options)(logits, target, maps).backward()
+        gradients.append(logits.grad)
+    assert gradients[0].any()
+    torch.testing.assert_close(*gradients)
+    published = {"published_distance": maps["signed_distance"]}
+    with pytest.raises(SeglossError, match="or where it is a signed_distance"):
+        build_loss("boundary")(logits, target, published)
+
+
 def test_nothing_about_distances_is_computed_while_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = blobs((16, 20, 8))
     case = store_case(tmp_path, "case", label[None] + 0.1 * np.arange(8), label)
-    write_array(case.folder / "published_distance.b2nd", published_distance(label, (1.0, 1.0, 3.0)))
+    write_array(case.folder / "signed_distance.b2nd", signed_distance(label, (1.0, 1.0, 3.0)))
     sampling = Sampling(patch_size=(16, 16, 8), batch_size=2, augmentation=["mirror", "rotate"])
     sampler = PatchSampler(
-        [case], sampling.model_dump(exclude_none=True), ["published_distance"], seed=0, steps=3
+        [case], sampling.model_dump(exclude_none=True), ["signed_distance"], seed=0, steps=3
     )
 
     def forbidden(*_: object, **__: object) -> None:

@@ -320,10 +320,10 @@ class Batch:
         )
         return labels
 
-    def distance_map(self, name: str, channels: Sequence[int]) -> Tensor:
+    def distance_map(self, name: str, channels: Sequence[int], antisymmetric: bool) -> Tensor:
         """Return the channels of a real-valued map that belong to ``channels``.
 
-        A map of one channel belongs to the foreground.
+        A map of one channel belongs to the foreground; the background's is its negative if it is ``antisymmetric``.
 
         Raises:
             SeglossError: it is missing, of a shape that does not fit, or not finite.
@@ -337,11 +337,15 @@ class Batch:
         check_finite(values, f"map {name!r}")
         if values.shape[1] == self.n_channels:
             return channels_of(values, channels)
-        if values.shape[1] == 1 and self.n_channels == 2 and list(channels) == [1]:
-            return values
+        if values.shape[1] == 1 and self.n_channels == 2:
+            if list(channels) == [1]:
+                return values
+            if antisymmetric:
+                return channels_of(torch.cat([-values, values], 1), channels)
         raise SeglossError(
             f"map {name!r} {tuple(values.shape)} has {values.shape[1]} channel(s): {self.n_channels} were expected, one"
-            " a class; a map of the foreground alone serves two classes with include_background: false"
+            " a class; a map of the foreground alone serves two classes with include_background: false, or where it is"
+            " a signed_distance"
         )
 
     def _map(self, name: str) -> Tensor:

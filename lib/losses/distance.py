@@ -14,6 +14,9 @@ from lib.losses.base import TINY, SegmentationLoss
 from lib.losses.batch import Batch, channels_of, on_device, one_hot_of
 from lib.losses.region import ratio
 
+ANTISYMMETRIC = ("signed_distance", "signed_distance_2d")
+"""Maps of which a class and its complement have each other's negative."""
+
 
 class DistanceLoss(SegmentationLoss):
     """Reads the signed map ``distance``, negative inside: (batch, classes, *spatial), or the foreground's alone."""
@@ -25,7 +28,8 @@ class DistanceLoss(SegmentationLoss):
     def map(self, batch: Batch) -> Tensor:
         """The map of the chosen classes, (batch, classes, *spatial), 0 where the voxel is ignored."""
         classes = self.classes(batch)
-        values, valid = batch.distance_map(self.distance, classes), batch.valid_of(classes)
+        antisymmetric = self.distance in ANTISYMMETRIC
+        values, valid = batch.distance_map(self.distance, classes, antisymmetric), batch.valid_of(classes)
         return values if valid is None else values * valid
 
 
