@@ -3,6 +3,7 @@
 Never imports torch: parsing the DAG reads this module.
 """
 
+import csv
 import itertools
 import json
 import os
@@ -28,6 +29,12 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"
 
 
+PUBLISHED_METRICS = {
+    "lesions": ("object_dice", "avg_recall", "luna_metric"),
+    "overlap": ("test_dice",),
+    "surface": ("dice_slices", "row_hausdorff"),
+}
+"""By the metrics of a study, what it can read of a table of `published/`."""
 SCALE_NOTES = {
     "demo": "Demo scale: a small network, trained for a minute at most; on phantoms no evidence about patients.",
     "paper": "Paper scale: the publication's data and settings.",
@@ -184,8 +191,9 @@ class Configuration:
         ]
 
     def checked_of(self, study: str) -> list[Run]:
-        """The first run of each data set and variant: its measures are held against another implementation."""
-        return list({(run.dataset, run.base_variant): run for run in reversed(self.runs_of(study))}.values())
+        """The runs of the first seed: their measures are held against another implementation."""
+        runs = self.runs_of(study)
+        return [run for run in runs if run.seed == runs[0].seed]
 
     def resolved_losses(self, study: str) -> dict[str, Any]:
         """Every loss of the study's runs, completed."""
@@ -250,7 +258,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         )
     if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
         raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
-    kept = tuple(_narrowed(runs, workflow))
+    kept = tuple(_narrowed(runs, workflow, datasets))
     if not kept:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
@@ -281,11 +289,12 @@ def _notes(workflow: WorkflowConfig, datasets: Mapping[str, Dataset], runs: list
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
         if name not in used:
-            dataset = datasets[name]
-            yield (
-                f"own_data.{name}: {dataset.dimensions}D with {len(dataset.classes)} classes fits none of the studies"
-                f" chosen; it is prepared on request only: plots/data/{name}.pdf"
-            )
+            yield f"{_fits_none(name, datasets[name])}; it is prepared on request only: plots/data/{name}.pdf"
+
+
+def _fits_none(name: str, dataset: Dataset) -> str:
+    kind = f"{dataset.dimensions}D with {len(dataset.classes)} classes"
+    return f"own_data.{name}: {kind} fits none of the studies chosen"
 
 
 def _load_study(path: Path, root: Path) -> Study:
@@ -296,13 +305,30 @@ def _load_study(path: Path, root: Path) -> Study:
             losses.resolved(specification)
         except SeglossError as error:
             raise SeglossError(f"{where}: losses.{label}: {error}") from None
-    if study.published and not (root / f"published/{study.published.table}.csv").is_file():
-        raise SeglossError(f"{where}: published.table: there is no published/{study.published.table}.csv")
-    for label in study.published.losses if study.published else ():
+    if study.published:
+        _check_published(study, root, where)
+    return study
+
+
+def _check_published(study: Study, root: Path, where: str) -> None:
+    """Check that the table is there, has what the study's metrics read and knows the names it is asked for."""
+    table = root / f"published/{study.published.table}.csv"
+    if not table.is_file():
+        raise SeglossError(f"{where}: published.table: there is no published/{table.name}")
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    read = PUBLISHED_METRICS[study.metrics]
+    if not any(row["metric"] in read for row in rows):
+        told = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
+        raise SeglossError(f"{where}: published.table: {told}")
+    theirs = {row["loss"] for row in rows}
+    for label, published in study.published.losses.items():
         if label not in study.losses:
             unknown = f"unknown loss {label!r}{suggestion(label, study.losses)}"
             raise SeglossError(f"{where}: published.losses: {unknown}")
-    return study
+        if published not in theirs:
+            unknown = f"published/{table.name} has no loss {published!r}{suggestion(published, theirs)}"
+            raise SeglossError(f"{where}: published.losses.{label}: {unknown}")
 
 
 def _expand(
@@ -330,7 +356,7 @@ def _expand(
                 seed=seed,
                 scale=workflow.scale,
                 title=datasets[dataset].title,
-                split=settings.split or datasets[dataset].splits[0],
+                split=_split(settings, datasets[dataset]),
                 noise=noise,
                 metrics=study.metrics,
                 classes=datasets[dataset].classes,
@@ -361,6 +387,10 @@ def _check_references(settings: Settings, study: Study, datasets: Mapping[str, D
         raise SeglossError(f"{where}: training.follow.measure: 'dice_slices' needs metrics: surface")
 
 
+def _split(settings: Settings, dataset: Dataset) -> str:
+    return settings.split or dataset.splits[0]
+
+
 def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     """Why the data set cannot be used with these settings."""
     dimensions = networks.CATALOGUE[settings.network.name].dimensions
@@ -371,15 +401,26 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return (
             f"has {len(dataset.classes)} classes; metrics: {study.metrics} are of two, surface of any number"
         )
+    follow = settings.training.follow
+    if (
+        follow
+        and dataset.known_index
+        and not dataset.known_index.splits[_split(settings, dataset)][follow.part]
+    ):
+        return f"has no {follow.part} cases, which training.follow measures"
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     return None
 
 
-def _narrowed(runs: list[Run], workflow: WorkflowConfig) -> Iterable[Run]:
+def _narrowed(runs: list[Run], workflow: WorkflowConfig, known: Mapping[str, Dataset]) -> Iterable[Run]:
     def kept(key: str, values: Iterable[Any]) -> list[Any]:
         return _selected(key, getattr(workflow, key), dict.fromkeys(values))
 
+    used = {run.dataset for run in runs}
+    for name in workflow.own_data if workflow.datasets != "all" else ():
+        if name in workflow.datasets and name not in used:
+            raise SeglossError(f"{CONFIG_NAME}: datasets: {_fits_none(name, known[name])}")
     datasets = kept("datasets", (run.dataset for run in runs))
     variants = set(kept("variants", (name for run in runs for name in run.variant_names)))
     names = kept("losses", (run.loss for run in runs))

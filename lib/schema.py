@@ -166,6 +166,9 @@ class Network(Section):
     def _known(self) -> "Network":
         if self.name not in NETWORKS:
             raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
+        levels = NETWORKS[self.name].levels
+        if self.channels and levels and len(self.channels) != levels:
+            raise ValueError(f"channels {self.channels}: network {self.name!r} takes {levels} widths")
         return self
 
     def specification(self, n_classes: int = 2) -> dict[str, Any]:

@@ -81,6 +81,11 @@ def open_array(path: Path, remedy: str = "delete it and run again") -> Any:
         raise SeglossError(f"{path}: damaged ({error}); {remedy}") from error
 
 
+def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
+    """Open the ``logit`` or ``probability`` that a run predicted for a case, from its folder of predictions."""
+    return open_array(folder / f"{case}.{kind}.b2nd", f"delete the folder {folder} and run again")
+
+
 def write_case(folder: Path, name: str, case: Case) -> None:
     """Write a case's arrays and, last, its description.
 

@@ -177,13 +177,20 @@ def training_settings(wildcards):
     return json.dumps({**run.training_settings(), "code": code})
 
 
+def runs_of(study):
+    """The runs of a study; refused, by name, where there is none to make a table or figure of."""
+    if not (runs := CONFIG.runs_of(study)):
+        raise WorkflowError(f"study {study!r} has no run at {CONFIG.workflow.scale} scale as it is narrowed")
+    return runs
+
+
 def study_files(study, *names):
-    return [PATHS.run(run.id, name) for run in CONFIG.runs_of(study) for name in names]
+    return [PATHS.run(run.id, name) for run in runs_of(study) for name in names]
 
 
 def evaluation_settings(study):
     """Digest of what decides the tables and figures of a study besides the files of its runs."""
-    told = [(run.evaluation_settings(), noise_table_of(run)) for run in CONFIG.runs_of(study)]
+    told = [(run.evaluation_settings(), noise_table_of(run)) for run in runs_of(study)]
     return hashlib.sha256(json.dumps([PATHS.result(study), told]).encode()).hexdigest()
 
 
@@ -221,7 +228,7 @@ def published_content(study):
 
 
 def titles(study):
-    return json.dumps({run.dataset: run.title for run in CONFIG.runs_of(study)})
+    return json.dumps({run.dataset: run.title for run in runs_of(study)})
 
 
 def study_examples(study, name):
@@ -248,6 +255,8 @@ def study_targets():
     studies = [study for study in CONFIG.studies if CONFIG.runs_of(study)]
     noisy = sorted({(run.dataset, run.split, run.noise.name) for run in CONFIG.runs if run.noise.alpha})
     return [
+        # named, so that one that failed is missed even where its figures of before still stand
+        *(PATHS.run(run.id, name) for run in CONFIG.runs for name in ("weights.pt", "predictions.json")),
         *chain.from_iterable(map(figures_of, studies)),
         *(PATHS.result(f"{study}/summary.csv") for study in studies),
         *(

@@ -3,7 +3,7 @@
 
 rule plot_froc:
     input:
-        runs=study_files("inverse_weighting", "records.json"),
+        runs=lambda wildcards: study_files("inverse_weighting", "records.json"),
         per_run=PATHS.result("inverse_weighting/runs.csv"),
     output:
         PATHS.plot("froc{suffix}.pdf"),
@@ -18,7 +18,7 @@ rule plot_froc:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=evaluation_settings("inverse_weighting"),
+        settings=lambda wildcards: evaluation_settings("inverse_weighting"),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
         note=lambda wildcards: CONFIG.note("inverse_weighting"),
         code=code_version("scripts.plot_froc"),
@@ -156,14 +156,16 @@ rule plot_loss_weights:
         runtime=30,
     params:
         losses=lambda wildcards: json.dumps(CONFIG.resolved_losses(wildcards.study)),
-        epochs=lambda wildcards: CONFIG.runs_of(wildcards.study)[0].settings.training.epochs,
+        epochs=lambda wildcards: json.dumps(
+            sorted({run.settings.training.epochs for run in runs_of(wildcards.study)})
+        ),
         note=lambda wildcards: CONFIG.note(wildcards.study),
         code=code_version("scripts.plot_loss_weights"),
     message:
         "draw {output}"
     shell:
         f"python {SCRIPTS}/plot_loss_weights.py --losses {{params.losses:q}}"
-        " --epochs {params.epochs} --note {params.note:q} --output {output:q} &> {log:q}"
+        " --epochs {params.epochs:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
 
 rule plot_beside_published:

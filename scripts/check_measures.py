@@ -15,7 +15,7 @@ def main(configuration: dict, study: str, table: Path) -> None:
     from lib.evaluation.overlap import predicted_classes
     from lib.files import write_text
     from lib.paths import Paths
-    from lib.store import open_array, open_cases
+    from lib.store import open_cases, open_prediction
 
     loaded = load(configuration)
     paths = Paths(loaded.workflow.folders)
@@ -24,8 +24,8 @@ def main(configuration: dict, study: str, table: Path) -> None:
         predictions = Path(paths.run(checked.id, "predictions"))
         for case in open_cases(Path(paths.prepared(checked.dataset)), checked.split, "test"):
             label = case.array("label")[...]
-            logit = open_array(predictions / f"{case.name}.logit.b2nd")[...]
-            predicted, spacing = predicted_classes(logit, label.ndim), case.description["spacing"]
+            predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
+            spacing = case.description["spacing"]
             told = case_agreement(case.name, predicted, label, spacing, **checked.surface_settings())
             rows += [{"run": checked.id, **row} for row in told]
     agreement = pd.DataFrame(rows, columns=["run", *COLUMNS])

@@ -23,11 +23,11 @@ def main(
     from lib.evaluation.run import PredictedCase, evaluate_run
     from lib.files import write_text
     from lib.maps import foreground
-    from lib.store import StoredCase, open_array, open_cases
+    from lib.store import StoredCase, open_cases, open_prediction
 
     def read(case: StoredCase) -> PredictedCase:
         probability, logit = (
-            open_array(predictions / f"{case.name}.{kind}.b2nd")[...] for kind in ("probability", "logit")
+            open_prediction(predictions, case.name, kind)[...] for kind in ("probability", "logit")
         )
         label = case.array("label")[...]
         annotated = label != IGNORED  # elsewhere a prediction is neither right nor wrong

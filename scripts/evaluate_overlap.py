@@ -12,12 +12,10 @@ def main(predictions: Path, prepared: Path, split: str, table: Path) -> None:
 
     from lib.evaluation.overlap import overlap_row
     from lib.files import write_text
-    from lib.store import open_array, open_cases
+    from lib.store import open_cases, open_prediction
 
     rows = [
-        overlap_row(
-            case.name, open_array(predictions / f"{case.name}.logit.b2nd")[...], case.array("label")[...]
-        )
+        overlap_row(case.name, open_prediction(predictions, case.name)[...], case.array("label")[...])
         for case in open_cases(prepared, split, "test")
     ]
     write_text(table, pd.DataFrame(rows).to_csv(index=False))

@@ -13,12 +13,12 @@ def main(predictions: Path, prepared: Path, split: str, surface: dict, table: Pa
     from lib.evaluation.overlap import predicted_classes
     from lib.evaluation.surface import surface_rows
     from lib.files import write_text
-    from lib.store import open_array, open_cases
+    from lib.store import open_cases, open_prediction
 
     rows = []
     for case in open_cases(prepared, split, "test"):
         label = case.array("label")[...]
-        predicted = predicted_classes(open_array(predictions / f"{case.name}.logit.b2nd")[...], label.ndim)
+        predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
         rows += surface_rows(case.name, predicted, label, case.description["spacing"], **surface)
     write_text(table, pd.DataFrame(rows).to_csv(index=False))
 

@@ -20,6 +20,7 @@ def main(configuration: dict, study: str, figure: str, note: str, output: Path) 
             "prepared": paths.prepared(run.dataset),
             "split": run.split,
             "title": run.title,
+            "classes": run.classes,
             **run.evaluation_settings()["keys"],
         }
         for run in loaded.examples_of(study)

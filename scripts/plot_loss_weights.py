@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(losses: dict, epochs: int, note: str, output: Path) -> None:
+def main(losses: dict, epochs: list, note: str, output: Path) -> None:
     from lib.plotting.loss_weights import draw_loss_weights
 
     draw_loss_weights(output, losses, epochs, note)

@@ -55,9 +55,9 @@ ROWS = [
 ]
 HISTORY = {
     "epoch": [1, 2, 3, 4],
-    "test_dice": [None, 0.5, 0.7, 0.6],
-    "test_dice_slices": [None, 0.8, 0.75, 0.8],
-    "test_hd95": [None, 20.0, 10.0, 15.0],
+    "test_dice": [0.2, 0.5, 0.7, 0.6],
+    "test_dice_slices": [0.1, 0.8, 0.75, 0.8],
+    "test_hd95": [40.0, 20.0, 10.0, 15.0],
 }
 
 
@@ -100,9 +100,25 @@ def test_without_measured_epochs_there_is_no_best_one(tmp_path: Path, history: d
 
 
 def test_a_run_that_marks_nothing_has_collapsed(tmp_path: Path) -> None:
-    nothing = [{**row, "predicted": 0, "lesions_found": 0} for row in ROWS]
+    nothing = [
+        {**row, "predicted": 0, "lesions_found": 0, "dice": float(row["present"] == 0)} for row in ROWS
+    ]
     row = run_row(evaluated(tmp_path, nothing))
     assert (row["status"], row["empty_predictions"], row["lesion_recall"]) == ("collapsed", 3, 0)
+
+
+def test_a_structure_that_no_test_case_has_counts_for_nothing(tmp_path: Path) -> None:
+    nowhere = measured("1", "nowhere", (0, 0, 0, 0, 0, 0), dice=1.0)
+    assert run_row(evaluated(tmp_path, [*ROWS, nowhere])) == run_row(evaluated(tmp_path))
+
+
+def test_a_network_that_was_kept_stands_beside_the_published_one_itself(tmp_path: Path) -> None:
+    kept = run_row(evaluated(tmp_path, history={**HISTORY, "selected": [0, 0, 1, 0]}))
+    assert np.isnan(kept["best_epoch"])
+    table = beside_published(by_loss(pd.DataFrame([kept]), SAME_FOR_ALL_SEEDS), PUBLISHED, NAMES, {})
+    (row,) = chosen(table, dataset="wmh2017", loss="gdl", metric="Dice per slice").to_dict("records")
+    assert row["ours"] == pytest.approx(0.775)
+    assert row["remark"] == "predicting nothing: 0.600"
 
 
 def test_without_lesions_there_is_no_recall(tmp_path: Path) -> None:
@@ -120,7 +136,7 @@ def test_the_dice_of_nothing_is_what_an_empty_prediction_reaches(tmp_path: Path)
 def runs_of(folder: Path, dices: dict[int, float], **changes: object) -> list[dict]:
     rows = []
     for seed, dice in dices.items():
-        history = {**HISTORY, "test_dice_slices": [None, 0.1, dice, 0.2]}
+        history = {**HISTORY, "test_dice_slices": [0.05, 0.1, dice, 0.2]}
         rows.append(run_row(evaluated(folder, history=history, seed=seed, **changes)))
     return rows
 
@@ -204,7 +220,9 @@ def test_difference_and_verdict(beside: pd.DataFrame) -> None:
     assert gdl["ours_sd"] == pytest.approx(0.001 * 2**0.5)
     assert gdl["difference"] == pytest.approx(0.003)
     assert gdl["within_spreads"] == "yes"
-    assert gdl["remark"] == "nothing predicted: 0.600; last network: 0.775"
+    assert gdl["remark"] == (
+        "epoch chosen on the test cases, as published; last: 0.775; predicting nothing: 0.600"
+    )
     (rows,) = chosen(beside, dataset="wmh2017", loss="gdl", metric="HD as printed: rows as points").to_dict(
         "records"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.comparison.runs import EvaluatedRun
+from lib.comparison.runs import EvaluatedRun, read_table
 from lib.evaluation.overlap import MEASURED, pooled_dice
 from lib.store import MASK_KINDS
 
@@ -23,7 +23,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     with noise, with their noisy and with their clean masks. ``trivial_dice`` is the pooled Dice of marking everything;
     a run that is not above it, or marks nothing, has ``collapsed``.
     """
-    cases = pd.read_csv(run.folder / "overlap.csv")
+    cases = read_table(run.folder / "overlap.csv", ("case", "dice"))
     history = run.history()
     last = {METRIC: pooled_dice(cases.to_dict("records")), "test_dice": float(cases["dice"].mean())}
     averaged = history.reindex(columns=TESTED).dropna()

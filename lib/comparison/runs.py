@@ -8,6 +8,7 @@ from typing import Any, Self
 import pandas as pd
 
 from lib.config import Run, load
+from lib.errors import SeglossError
 from lib.paths import Paths
 
 KEYS = ["scale", "dataset", "variant", "noise", "loss"]
@@ -45,11 +46,27 @@ class EvaluatedRun:
         return f"{self.keys['dataset']}/{self.keys['variant']}"
 
     def history(self) -> pd.DataFrame:
-        return pd.read_csv(self.folder / "history.csv")
+        return read_table(self.folder / "history.csv", ["epoch"])
 
     def masks_dice(self) -> float:
         """Mean Dice of the training masks, all of them, with the clean ones: the dose of the noise; 1 without any."""
         return float(pd.read_csv(self.noise_table)["dice"].mean()) if self.noise_table else 1.0
+
+
+def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """A table that a job of the workflow wrote.
+
+    Raises:
+        SeglossError: it is damaged: no row, a column is missing, or its last line was cut off.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
+    if table.empty or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
+        told = f"expected rows with columns {', '.join(columns)}"
+        raise SeglossError(f"{path}: damaged: {told}; delete it and run again")
+    return table
 
 
 def by_part(runs: Sequence[EvaluatedRun]) -> list[list[EvaluatedRun]]:

@@ -6,48 +6,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.comparison.runs import EvaluatedRun
+from lib.comparison.runs import EvaluatedRun, read_table
 from lib.training.following import best_epoch
 
 METRIC = "dice"
 MEANS = ("dice", "dice_slices", "nsd", "hd", "hd95", "hd95_directed", "assd", "row_hausdorff")
-SAME_FOR_ALL_SEEDS = ("test_cases", "structures", "dice_slices_of_nothing", "masks_dice")
+SAME_FOR_ALL_SEEDS = ("test_cases", "structures", "dice_of_nothing", "dice_slices_of_nothing", "masks_dice")
 PUBLISHED_AS = {
     # metric of published/*.csv -> what it is called, our column, what a reader must know of it
-    "dice_slices": (
-        "Dice per slice",
-        "dice_slices_best_epoch",
-        "nothing predicted: {dice_slices_of_nothing:.3f}; last network: {dice_slices:.3f}",
-    ),
-    "row_hausdorff": (
-        "HD as printed: rows as points",
-        "row_hausdorff",
-        "true HD95: {hd95:.1f} mm",
-    ),
+    "dice_slices": ("Dice per slice", "dice_slices", "predicting nothing: {dice_slices_of_nothing:.3f}"),
+    "row_hausdorff": ("HD as printed: rows as points", "row_hausdorff", "true HD95: {hd95:.1f} mm"),
 }
+AT_BEST_EPOCH = ("dice", "dice_slices", "hd95")
 
 
 def run_row(run: EvaluatedRun) -> dict[str, Any]:
     """All numbers of one run: means over test cases and structures, distances in mm.
 
-    ``empty_predictions``: structures that are there and of which no voxel was predicted; their distances are the
-    diagonal of the image. ``lesion_recall``: share of lesions that a predicted voxel touches; ``wrong_components``:
-    predicted components that touch none, per case. ``dice_slices_of_nothing``: the Dice per slice of an empty
-    prediction. ``best_epoch`` and ``..._best_epoch``: the epoch with the largest Dice per slice of the test cases and
-    its values, which is what the boundary loss's publication reports; recorded, never used. A run that marks nothing
-    has ``collapsed``.
+    Structures that no test case has are left out. ``empty_predictions``: structures that are there and of which no
+    voxel was predicted; their distances are the diagonal of the image. ``lesion_recall``: share of lesions that a
+    predicted voxel touches; ``wrong_components``: predicted components that touch none, per case. ``dice_of_nothing``
+    and ``dice_slices_of_nothing``: what an empty prediction gets; a run that is not above the former has
+    ``collapsed``. ``best_epoch`` and ``..._best_epoch``: the epoch with the largest Dice per slice of the test cases
+    and its values, which is what the boundary loss's publication reports; only of runs that measured every epoch and
+    kept their last network.
     """
-    cases = pd.read_csv(run.folder / "surface.csv")
+    cases = read_table(run.folder / "surface.csv", ("case", "structure", "components_wrong"))
+    cases = cases[cases.groupby("structure")["present"].transform("sum") > 0]
     lesions = cases["lesions"].sum()
+    means = {name: float(cases[name].mean()) for name in MEANS}
+    of_nothing = float((cases["present"] == 0).mean())
     return {
         **run.keys,
-        "status": "learnt" if cases["predicted"].any() else "collapsed",
+        "status": "learnt" if means["dice"] > of_nothing else "collapsed",
         "test_cases": cases["case"].nunique(),
         "structures": cases["structure"].nunique(),
-        **{name: float(cases[name].mean()) for name in MEANS},
+        **means,
         "lesion_recall": cases["lesions_found"].sum() / lesions if lesions else np.nan,
-        "wrong_components": cases["components_wrong"].sum() / cases["case"].nunique(),
+        "wrong_components": cases["components_wrong"].sum() / max(cases["case"].nunique(), 1),
         "empty_predictions": int(((cases["predicted"] == 0) & (cases["present"] > 0)).sum()),
+        "dice_of_nothing": of_nothing,
         "dice_slices_of_nothing": float(cases["slices_without"].mean()),
         "masks_dice": run.masks_dice(),
         **_at_best_epoch(run.history()),
@@ -55,14 +53,14 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
 
 
 def _at_best_epoch(history: pd.DataFrame) -> dict[str, float]:
-    names = ("dice", "dice_slices", "hd95")
-    measured = history.reindex(columns=["epoch", *(f"test_{name}" for name in names)]).dropna()
-    if measured.empty:
-        return {"best_epoch": np.nan, **{f"{name}_best_epoch": np.nan for name in names}}
+    columns = {name: f"test_{name}" for name in AT_BEST_EPOCH}
+    measured = history.reindex(columns=["epoch", *columns.values()]).dropna()
+    if len(measured) < len(history) or "selected" in history:
+        return {"best_epoch": np.nan, **{f"{name}_best_epoch": np.nan for name in columns}}
     best = measured.iloc[best_epoch(measured["test_dice_slices"].tolist())]
     return {
         "best_epoch": float(best["epoch"]),
-        **{f"{name}_best_epoch": float(best[f"test_{name}"]) for name in names},
+        **{f"{name}_best_epoch": float(best[column]) for name, column in columns.items()},
     }
 
 
@@ -88,7 +86,7 @@ def beside_published(
         **{f"published_{key}": summary[key].replace(dict(names.get(key, {}))) for key in ("dataset", "loss")}
     )
     rows = []
-    for printed in published.itertuples():
+    for printed in published[published["metric"].isin(PUBLISHED_AS)].itertuples() if len(published) else ():
         title, column, remark = PUBLISHED_AS[printed.metric]
         same = ours[(ours["published_dataset"] == printed.dataset) & (ours["published_loss"] == printed.loss)]
         fixed = {
@@ -113,11 +111,15 @@ def beside_published(
 
 
 def _reached(row: pd.Series, column: str, remark: str) -> dict[str, Any]:
-    kept = {key: row[key] for key in ("loss", "variant", "seeds")}
+    """Of the epoch that the publication would report where the run has one, else of its network."""
+    told, remark = column, remark.format(**row)
+    if pd.notna(row.get(f"{column}_best_epoch")):
+        told = f"{column}_best_epoch"
+        remark = f"epoch chosen on the test cases, as published; last: {row[column]:.3f}; {remark}"
     return {
-        **kept,
-        "ours": row[column],
-        "ours_sd": row[f"{column}_sd"],
+        **{key: row[key] for key in ("loss", "variant", "seeds")},
+        "ours": row[told],
+        "ours_sd": row[f"{told}_sd"],
         "status": "run",
-        "remark": remark.format(**row),
+        "remark": remark,
     }

@@ -9,12 +9,14 @@ class NetworkEntry:
     """One network: where its module lies, its parameters with defaults, and what it asks of patches.
 
     ``halvings_at_once`` is how often the first level already halves the input; every further level halves once.
+    ``levels``: how many widths it takes, None for two and more.
     """
 
     implementation: str
     source: str
     halvings_at_once: int
     dimensions: int = 3
+    levels: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def divisor(self, levels: int) -> int:
@@ -76,6 +78,7 @@ CATALOGUE: dict[str, NetworkEntry] = {
         source="Kervadec et al., MedIA 2021: the code release's ENet, 463,475 parameters from 1 channel to 4",
         halvings_at_once=1,
         dimensions=2,
+        levels=3,
         parameters={"channels": (16, 64, 128)},
     ),
 }

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lib.errors import SeglossError
 from lib.networks.boundary_unet import enlargement, initialise
 from lib.networks.layers import LAYERS, softmax_channels, without_softmax
 
@@ -137,6 +138,11 @@ class ENet(nn.Module):
         self.out_channels = out_channels
         n_logits = softmax_channels(out_channels)
         half, quarter, eighth = channels
+        if in_channels >= half or any(width % 4 for width in channels) or sorted(channels) != list(channels):
+            raise SeglossError(
+                f"enet_2d with {in_channels} input channels and channels {tuple(channels)}: ascending widths that"
+                " divide by 4, the first above the input's, were expected"
+            )
         self.initial = nn.Conv2d(in_channels, half - in_channels, 3, stride=2, padding=1)
         self.to_quarter = _Halving(half, quarter)
         self.at_quarter = nn.Sequential(*(_bottleneck(quarter, dropout=0.01) for _ in range(4)))

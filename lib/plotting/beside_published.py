@@ -1,6 +1,7 @@
 """Published numbers with ours beside them, row by row."""
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,11 @@ _EXPLANATION = (
     " minus published."
 )
 _ROWS = "Rows: what was published; below it what was run: its loss where it has another name, its variant."
+_CHOSEN_ON_TEST = "epoch chosen on the test cases"
+_NO_TEST_RESULT = (
+    f"Ours where the remark begins with “{_CHOSEN_ON_TEST}” is no test result, but what the publication reports."
+)
+_LONGEST_LINE = 46  # characters of a remark
 _NONE_RUN = "None of the published experiments was run here: the published numbers stand alone."
 _NOTHING = "Nothing published fits the data sets that were run."
 
@@ -43,8 +49,10 @@ def beside_published_figures(table: pd.DataFrame, note: str) -> list[Figure]:
 def _page(title: str, table: pd.DataFrame, note: str) -> Figure:
     of_metric = dict(list(table.groupby("metric", sort=False)))
     run = (table["status"] == "run").any()
-    heights = [0.48 * len(rows) + 0.8 for rows in of_metric.values()]
-    figure = new_figure(11, sum(heights) + 1, "\n".join([note, _EXPLANATION, _ROWS if run else _NONE_RUN]))
+    heights = [_row_height(rows) * len(rows) + 0.8 for rows in of_metric.values()]
+    footer = [note, _EXPLANATION, _ROWS if run else _NONE_RUN]
+    footer += [_NO_TEST_RESULT] if table["remark"].str.startswith(_CHOSEN_ON_TEST).any() else []
+    figure = new_figure(11, sum(heights) + 1, "\n".join(footer))
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     panels = figure.subplots(len(of_metric), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (metric, rows) in zip(panels, of_metric.items(), strict=True):
@@ -55,6 +63,12 @@ def _page(title: str, table: pd.DataFrame, note: str) -> Figure:
     ours = Line2D([], [], color=_OURS, marker="o", label="ours", **look)
     figure.legend(handles=[published, ours] if run else [published], loc="outside upper right", ncols=2)
     return figure
+
+
+def _row_height(rows: pd.DataFrame) -> float:
+    """In inches, as the longest text at the right end needs it."""
+    lines = [_right_end(row).count("\n") + 1 for row in rows.to_dict("records")]
+    return max(0.48, 0.16 * max(lines) + 0.1)
 
 
 def _draw_panel(axis: Axes, rows: pd.DataFrame) -> None:
@@ -102,4 +116,4 @@ def _right_end(row: dict[str, Any]) -> str:
     seeds = f"{row['seeds']:g} seed{'s' if row['seeds'] != 1 else ''}"
     difference = row["ours"] - row["published"]
     told = f"{difference:+.3f}" if pd.notna(difference) else "nothing to compare"
-    return f"{told} ({seeds})\n{row['remark']}".rstrip()
+    return f"{told} ({seeds})\n{fill(row['remark'], _LONGEST_LINE)}".rstrip()

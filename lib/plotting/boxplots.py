@@ -25,11 +25,18 @@ _BOXES = (
     " themselves.\nCrosses: nothing was predicted where there is something, counted below the name. HD95 is the"
     " diagonal of the image where one mask is empty, 0 where both are."
 )
+_LEFT_EMPTY = (
+    "{} without it, rightly left empty ({} of {} times): then left out here; the means of the tables count them with"
+    " Dice 1."
+)
+_NOT_THERE = "{}: no test case has {}."
 _NOTHING = "No run has test cases to draw."
 
 
 def draw_boxplots(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
     """A page per data set, variant and structure: Dice and HD95 of the test cases, a box for each loss.
+
+    Of several structures one that is neither there nor predicted is no result; a lesion that is not is a right answer.
 
     Args:
         note: what the scale of the study is evidence of.
@@ -48,12 +55,29 @@ def _pages(members: Sequence[EvaluatedRun], note: str) -> list[Figure]:
     title = f"{members[0].title}, {members[0].keys['variant']}"
     of_structure = dict(list(table.groupby("structure", sort=False)))
     seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
-    pages = []
+    several = len(of_structure) > 1
+    pages, missing = [], []
     for structure, rows in of_structure.items():
-        heading = f"{title}: {structure}" if len(of_structure) > 1 else title
+        if several and not rows["present"].any():
+            missing.append(structure)
+            continue
         n = f"{members[0].title}: {rows['case'].nunique()} test cases, n counts them in each seed; seeds {seeds}."
-        pages.append(_page(heading, rows, [note, _BOXES, n]))
-    return pages
+        footer = [note, _BOXES, n, *(_left_empty(rows) if several else [])]
+        shown = rows[~_rightly_empty(rows)] if several else rows
+        pages.append(_page(f"{title}: {structure}" if several else title, shown, footer))
+    return pages + [page_saying(_NOT_THERE.format(title, ", ".join(missing)), note)] * bool(missing)
+
+
+def _rightly_empty(rows: pd.DataFrame) -> pd.Series:
+    return (rows["present"] == 0) & (rows["predicted"] == 0)
+
+
+def _left_empty(rows: pd.DataFrame) -> list[str]:
+    """How many cases lack the structure, and how often that was seen; nothing if none lacks it."""
+    without = rows[rows["present"] == 0]
+    n = without["case"].nunique()
+    cases = f"{n} case{'s' if n > 1 else ''}"
+    return [_LEFT_EMPTY.format(cases, _rightly_empty(without).sum(), len(without))] if n else []
 
 
 def _page(title: str, table: pd.DataFrame, footer: Sequence[str]) -> Figure:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lib.datasets import IGNORED
 from lib.evaluation.overlap import predicted_classes
-from lib.maps import connected_components, foreground, signed_distance, signed_distance_2d
+from lib.maps import connected_components, signed_distance, signed_distance_2d
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
 from lib.plotting.style import loss_label, new_figure, page_saying, save_pages
 from lib.store import StoredCase, open_array, open_cases
@@ -35,28 +35,30 @@ _MAP_OF_PICTURE = {"signed distance": signed_distance}
 
 @dataclass(frozen=True)
 class Shown:
-    """A structure of a test case: its true mask and signed distances in mm to its border, those in 3D first."""
+    """A class of a test case: its true mask and signed distances in mm to its border, those in 3D first."""
 
     case: StoredCase
+    number: int
     mask: np.ndarray
     annotated: np.ndarray
     maps: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, case: StoredCase, several_classes: bool) -> "Shown":
+    def of(cls, case: StoredCase, number: int) -> "Shown":
         label = case.array("label")[...]
-        mask = label == 1 if several_classes else foreground(label)
+        mask = label == number
         made = _MAPS if label.ndim == 3 else _MAP_OF_PICTURE
         spacing = case.description["spacing"]
         maps = {name: distance(mask.astype(np.uint8), spacing) for name, distance in made.items()}
-        return cls(case, mask, label != IGNORED, maps)
+        return cls(case, number, mask, label != IGNORED, maps)
 
 
 def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
     """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, split, title, dataset, variant, loss, seed.
+        runs: folder of predictions -> what is told of its run: prepared, split, title, classes, dataset, variant,
+            loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(distance_figures(runs, note), path)
@@ -108,18 +110,27 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     title = f"{told['title']}, {told['variant']}"
     folders = _chosen(members)
     cases = open_cases(Path(told["prepared"]), told["split"], "test")
-    several_classes = _prediction(next(iter(folders.values())), cases[0]).ndim > len(cases[0].shape)
-    structure = "of the first structure" if several_classes else "foreground"
-    case = max(cases, key=lambda case: _size(case, several_classes))
-    if not _size(case, several_classes):
+    number = _first_structure(cases, len(told["classes"]))
+    if number is None:
         return page_saying(_NOTHING.format(title), note)
-    shown = Shown.of(case, several_classes)
+    shown = Shown.of(max(cases, key=lambda case: _size(case, number)), number)
     what = (
-        f"Case {short(case.name)}, of n = {len(cases)} test cases the one with most {structure}, cut to its largest"
-        f" component; networks of seed {told['seed']}. Thin outline: the true mask."
+        f"Case {short(shown.case.name)}, of n = {len(cases)} test cases the one with most"
+        f" {_called(number, told['classes'])}, cut to its largest component; networks of seed {told['seed']}."
+        " Thin outline: the true mask."
     )
-    footer = "\n".join([note, what, *_explanation(volume=len(case.shape) == 3)])
+    footer = "\n".join([note, what, *_explanation(volume=shown.mask.ndim == 3)])
     return _drawn(title, footer, shown, _planes(shown), folders)
+
+
+def _first_structure(cases: Sequence[StoredCase], n_classes: int) -> int | None:
+    """The first class but the background that a case has."""
+    there = (number for number in range(1, n_classes) if any(_size(case, number) for case in cases))
+    return next(there, None)
+
+
+def _called(number: int, classes: Sequence[str]) -> str:
+    return f"{classes[number]} (class {number})" if len(classes) > 2 else "foreground"
 
 
 def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
@@ -136,12 +147,9 @@ def _prediction(folder: Path, case: StoredCase) -> Any:
     return open_array(folder / f"{case.name}.logit.b2nd")
 
 
-def _size(case: StoredCase, several_classes: bool) -> int:
-    """Voxels of the first structure, or of any."""
-    voxels = case.description["class_voxels"]
-    if several_classes:
-        return voxels.get("1", 0)
-    return sum(n for name, n in voxels.items() if name not in ("0", str(IGNORED)))
+def _size(case: StoredCase, number: int) -> int:
+    """Voxels of a class."""
+    return case.description["class_voxels"].get(str(number), 0)
 
 
 def _planes(shown: Shown) -> dict[str, Plane]:
@@ -164,7 +172,7 @@ def _drawn(
     figure = _empty_page(title, footer, len(heads), shown, planes.values())
     grid = figure.add_gridspec(len(planes) + 1, len(heads), height_ratios=[1] * len(planes) + [0.06])
     predictions = [
-        predicted_classes(_prediction(folder, shown.case)[...], shown.mask.ndim) == 1
+        predicted_classes(_prediction(folder, shown.case)[...], shown.mask.ndim) == shown.number
         for folder in folders.values()
     ]
     scale = _scale(shown, planes.values())

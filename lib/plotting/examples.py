@@ -17,13 +17,16 @@ from lib.plotting.style import loss_label, new_figure, save_pages
 from lib.store import StoredCase, open_array, open_cases
 
 SHOWN = 4
+_SEVERAL = "Each voxel is predicted as its most probable class; a structure marked as another is wrongly marked."
+_MEAN = "mean over the structures that are there or predicted (1 if none is)"
 
 
 def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
     """A page per data set and variant: rows of test cases, a column with the clean mask and one for each loss.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, split, title, variant, loss, seed.
+        runs: folder of predictions -> what is told of its run: prepared, split, title, classes, dataset, variant,
+            loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(example_figures(runs, note), path)
@@ -67,7 +70,7 @@ def _draw_case(row: Sequence[Axes], case: StoredCase, folders: Sequence[Path]) -
     for axis, folder in zip(row[1:], folders, strict=True):
         predicted = predicted_classes(open_array(folder / f"{case.name}.logit.b2nd")[...], label.ndim)
         predicted[label == IGNORED] = 0
-        plane.draw_comparison(axis, clean, predicted > 0)
+        plane.draw_comparison(axis, clean, predicted > 0, clean & (predicted == label))
         _write_below(axis, f"{_mean_dice(predicted, label):.3f}")
     _write_below(row[0], short(case.name))
 
@@ -86,9 +89,10 @@ def _explanation(told: Mapping[str, Any], shown: int, n: int, case: StoredCase) 
     volume = len(case.shape) == 3
     where = "; slices with the largest annotated area (last axis)" if volume else ""
     of_what = "the whole volume" if volume else "the case"
-    several = len(case.description["class_voxels"].keys() - {"0", str(IGNORED)}) > 1
-    structures = ", mean of its structures" if several else ""
+    rule = f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}"
+    if len(told["classes"]) > 2:
+        rule = f"{_SEVERAL}\nNumbers: Dice of {of_what}, {_MEAN}"
     return (
         f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {told['seed']}.\n"
-        f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}{structures}; thin outline: the clean mask."
+        f"{rule}; thin outline: the clean mask."
     )

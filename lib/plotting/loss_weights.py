@@ -18,26 +18,34 @@ _EXPLANATION = (
     "Weights of the terms of each sum of losses in the epochs of the training; the number is their sum in the last"
     " epoch."
 )
+_SHORTER = "Of {} epochs; shorter trainings go through the same schedules in theirs."
 _NO_SUM = "No loss of these runs is a sum: there are no weights to draw."
 
 
-def draw_loss_weights(path: Path, losses: Mapping[str, Mapping[str, Any]], epochs: int, note: str) -> None:
+def draw_loss_weights(
+    path: Path, losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str
+) -> None:
     """A panel for each loss that is a sum: the weights of its terms over epochs, and their sum.
 
     Args:
         losses: names -> specifications as :func:`lib.losses.specification.resolved` returns them.
+        epochs: how many there are in the trainings; the longest is drawn.
         note: what the scale of the study is evidence of.
     """
     save_pages([loss_weights_figure(losses, epochs, note)], path)
 
 
-def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: int, note: str) -> Figure:
-    sums = {loss: _weights(told["sum"], epochs) for loss, told in losses.items() if "sum" in told}
+def loss_weights_figure(
+    losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str
+) -> Figure:
+    longest = max(epochs)
+    sums = {loss: _weights(told["sum"], longest) for loss, told in losses.items() if "sum" in told}
     if not sums:
         return page_saying(_NO_SUM, note)
     columns = min(_COLUMNS, len(sums))
     rows = -(-len(sums) // columns)
-    figure = new_figure(max(3.9 * columns + 2.8, 9), 2.5 * rows + 0.9, "\n".join([note, _EXPLANATION]))
+    footer = [note, _EXPLANATION, *([_SHORTER.format(longest)] if min(epochs) < longest else [])]
+    figure = new_figure(max(3.9 * columns + 2.8, 9), 2.5 * rows + 0.9, "\n".join(footer))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     terms = list(dict.fromkeys(term for weights in sums.values() for term in weights))
     looks = {

@@ -14,6 +14,7 @@ from lib.plotting.style import QUIET, loss_line_style, new_figure, save_figure
 _MEASURES = {
     "test_dice_pooled": "test Dice, all voxels pooled",
     "dice_tuned": "test Dice, mean over cases, tuned cut",
+    "dice": "test Dice, mean over cases and structures",
 }
 _MASKS = "the masks themselves"
 _DODGE = 0.035  # of the width: losses at one dose stand side by side

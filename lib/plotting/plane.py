@@ -67,11 +67,14 @@ class Plane:
         if shown.any() and not shown.all():
             axis.contour(shown, levels=[0.5], colors=[colour], linewidths=0.9)
 
-    def draw_comparison(self, axis: Axes, clean: np.ndarray, other: np.ndarray) -> None:
-        """Tints where one of two masks is, or both."""
+    def draw_comparison(
+        self, axis: Axes, clean: np.ndarray, other: np.ndarray, right: np.ndarray | None = None
+    ) -> None:
+        """Tints where one of two masks is, or both; where both are and it is not ``right``, as the other alone."""
         first, second = self.cut(clean), self.cut(other)
+        both = first & second if right is None else self.cut(right)
         tint = np.zeros((*first.shape, 4))
-        parts = ((first & ~second, CLEAN_ONLY), (second & ~first, OTHER_ONLY), (first & second, BOTH))
+        parts = ((first & ~second, CLEAN_ONLY), (second & ~both, OTHER_ONLY), (both, BOTH))
         for part, colour in parts:
             tint[part] = (*to_rgb(colour), TINT)
         axis.imshow(tint, **self._placed)

@@ -29,9 +29,10 @@ class PatchSampler:
     A case is drawn with probability proportional to its number of lesions, so that a case without any is never
     drawn (Shirokikh et al., MICCAI 2020), or in its turn in passes through all cases, each shuffled anew. With
     probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn uniformly; otherwise
-    its place is uniform where the patch fits in the volume, and the volume's centre where it does not, or always where
-    ``place`` says so. Outside the volume the image is padded with the minimum of the part that was cut, label and maps
-    of labels with 0, distances by ``lib.store.cut_distance``. All of a sample is augmented alike.
+    its place is uniform along the axes where the patch fits in the volume, and the volume's centre along those where it
+    does not, or always where ``place`` says so. Outside the volume the image is padded with the minimum of the part
+    that was cut, label and maps of labels with 0, distances by ``lib.store.cut_distance``. All of a sample is augmented
+    alike.
     """
 
     def __init__(
@@ -118,12 +119,11 @@ class PatchSampler:
             voxels = lesions[rng.integers(len(lesions))]
             centre = np.unravel_index(voxels[rng.integers(len(voxels))], case.shape)
             return np.array(centre) - size // 2
-        if not self.centred and (size <= shape).all():
-            return rng.integers(0, shape - size + 1)
-        middle = shape // 2 - size // 2
-        if self.by_slice:
-            middle[-1] = rng.integers(shape[-1])
-        return middle
+        start = shape // 2 - size // 2
+        moves = (size <= shape) & (not self.centred)
+        moves[-1] |= self.by_slice
+        start[moves] = rng.integers(0, (shape - size + 1)[moves])
+        return start
 
     def _lesions(self, case: StoredCase) -> list[np.ndarray]:
         """Flat voxel indices of each component of the case."""
