@@ -139,6 +139,32 @@ def test_validation_cases_where_no_test_cases_were_measured(run: Callable) -> No
     assert "test cases were not looked at" in words(figure) and "Not measured: CE." in words(figure)
 
 
+def test_the_part_with_most_measured_epochs_is_drawn_and_hides_no_network(run: Callable) -> None:
+    last = [None, None, None, 0.4]
+    kept = {"selected": [0, 1, 0, 0]}
+    validation = {"validation_dice": [0.1, 0.3, 0.2, 0.2], "validation_hd95": [9, 8, 7, 7]}
+    both = [run(loss, test_dice=last, test_hd95=last, **validation, **kept) for loss in ("gdl", "ce")]
+    (figure,) = over_epochs_figures(both, NOTE)
+    assert figure.axes[0].get_ylabel() == "Dice of the validation cases"
+    assert [line.get_markevery() for line in figure.axes[0].lines] == [[1], [1]]
+    assert "test cases, measured in no more epochs, are not drawn" in words(figure)
+    assert "not measured on these" not in words(figure) and "Hollow" not in words(figure)
+
+
+def test_a_single_epoch_is_a_point_hollow_where_it_is_not_the_kept_one(run: Callable) -> None:
+    last = [None, None, None, 0.4]
+    runs = [run("gdl", test_dice=last, selected=[0, 1, 0, 0]), run("ce", test_dice=last)]
+    (figure,) = over_epochs_figures(runs, NOTE)
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    looks = {line.get_label(): (line.get_markevery(), line.get_markerfacecolor()) for line in axis.lines}
+    assert looks["GDL"] == ([0], "white") and looks["CE"][0] == [0] and looks["CE"][1] != "white"
+    shown = [tick for tick in axis.get_xticks() if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]]
+    assert shown == [4] and axis.get_xlim() == (3.5, 4.5)
+    assert "1 of 2 kept networks are of epochs that were not measured" in words(figure)
+    assert "Hollow" in words(figure)
+
+
 def test_a_page_for_each_variant_even_where_nothing_was_measured(run: Callable) -> None:
     first, second = over_epochs_figures([run(), run(variant="volumes", test_dice=[0.1] * 4)], NOTE)
     assert "Slabs, slices: neither test nor validation" in words(first) and not first.axes
@@ -203,13 +229,33 @@ def test_lesion_free_cases_are_no_empty_predictions(run: Callable) -> None:
     assert figure.axes[1].get_xlim()[0] < 0
 
 
+def test_cases_without_one_of_several_structures_are_left_out_where_it_is_left_empty(run: Callable) -> None:
+    empty = {"present": 0, "dice": 1.0, "hd95": 0.0, "predicted": 0}
+    cases = case_table([0.5, 0.6, 0.7], ["ventricle", "wall", "none"])
+    cases.loc[cases["structure"] == "none", list(empty)] = list(empty.values())
+    cases.loc[[4, 7], list(empty)] = list(empty.values())  # the wall of the last two cases
+    marked = cases.copy()
+    marked.loc[7, ["dice", "hd95", "predicted"]] = [0.0, 120.0, 30]
+    marked.loc[8, ["dice", "hd95", "predicted"]] = [0.0, 120.0, 30]
+    runs = [run("gdl", cases=cases), run("ce", cases=marked)]
+    ventricle, wall, none = boxplot_figures(runs, NOTE)
+    names = [[label.get_text() for label in page.axes[0].get_yticklabels()] for page in (ventricle, wall)]
+    assert names == [["GDL (n = 3)", "CE (n = 3)"], ["GDL (n = 1)", "CE (n = 2)"]]
+    points = [line.get_xdata().tolist() for line in wall.axes[0].lines if line.get_marker() == "."]
+    assert points == [[0.5], [0.5, 0.0]]
+    assert "2 cases without it, rightly left empty 3 of 4 times" in words(wall)
+    assert "without it" not in words(ventricle)
+    assert "Slabs, slices: no test case has none; marked in 1 of 6 predictions." in words(none)
+    assert not none.axes
+
+
 # Weights
 
 
 def test_the_corrected_rebalancing_adds_up_to_one_and_the_published_to_more() -> None:
     names = ["ce", "gdl_boundary_rebalance", "gdl_boundary_rebalance_published", "gdl_hausdorff"]
     losses = {name: resolved("cross_entropy" if name == "ce" else name) for name in names}
-    figure = loss_weights_figure(losses, 100, NOTE)
+    figure = loss_weights_figure(losses, [100], NOTE)
     corrected, published, constant = figure.axes
     assert [axis.get_title(loc="left") for axis in figure.axes] == [loss_label(name) for name in names[1:]]
     assert line(corrected, "sum of the weights")[:, 1] == pytest.approx(np.ones(100))
@@ -223,9 +269,18 @@ def test_the_corrected_rebalancing_adds_up_to_one_and_the_published_to_more() ->
     assert named == ["generalized dice", "boundary", "hausdorff dt", "sum of the weights"]
 
 
+def test_the_longest_of_different_trainings_is_drawn() -> None:
+    losses = {"gdl_boundary_rebalance": resolved("gdl_boundary_rebalance")}
+    same, different = (loss_weights_figure(losses, epochs, NOTE) for epochs in ([20], [10, 20]))
+    for figure in (same, different):
+        assert len(line(figure.axes[0], "boundary")) == 20
+    assert "Of 20 epochs; shorter trainings go through the same schedules in theirs." in words(different)
+    assert "shorter" not in words(same)
+
+
 def test_terms_of_one_name_and_sums_of_sums() -> None:
     terms = ["dice", {"name": "dice", "squared_pred": True, "weight": 0.5}, "dice_ce"]
-    (axis,) = loss_weights_figure({"mine": resolved({"sum": terms})}, 1, NOTE).axes
+    (axis,) = loss_weights_figure({"mine": resolved({"sum": terms})}, [1], NOTE).axes
     assert axis.get_legend_handles_labels()[1] == [
         "dice",
         "dice (2)",
@@ -236,7 +291,7 @@ def test_terms_of_one_name_and_sums_of_sums() -> None:
 
 
 def test_without_a_sum_a_page_says_so() -> None:
-    figure = loss_weights_figure({"ce": resolved("cross_entropy")}, 10, NOTE)
+    figure = loss_weights_figure({"ce": resolved("cross_entropy")}, [10], NOTE)
     assert "no weights to draw" in words(figure) and not figure.axes
 
 
@@ -285,6 +340,17 @@ def test_ours_stand_beside_published_numbers() -> None:
     assert [axis.get_xlabel() for axis in wmh.axes] == ["Dice per slice", "HD as printed"]
     assert (wmh.get_suptitle(), isles.get_suptitle()) == ("WMH", "ISLES")
     assert NOTE in words(wmh) and words(wmh).endswith("published ours")
+
+
+def test_remarks_are_shown_whole_and_ours_of_a_chosen_epoch_is_told_apart() -> None:
+    remark = "epoch chosen on the test cases, as published; last: 0.651; predicting nothing: 0.500"
+    table = published_table().assign(remark=[remark, None, None, None])
+    wmh, isles = beside_published_figures(table, NOTE)
+    wmh.draw_without_rendering()
+    (shown, *_) = wmh.axes[0].texts
+    assert " ".join(shown.get_text().split("\n")[1:]) == remark
+    assert all(text.get_window_extent().x1 < wmh.bbox.x1 for axis in wmh.axes for text in axis.texts)
+    assert "ours is no test result" in words(wmh) and "no test result" not in words(isles)
 
 
 def test_published_numbers_stand_alone_where_nothing_was_run() -> None:
@@ -340,6 +406,8 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
     ) -> dict[Path, dict]:
         prepared = tmp_path / "prepared"
         names = [f"case{number}" for number in range(len(labels))]
+        channels = next(iter(logits.values())).ndim > labels[0].ndim
+        classes = ["background", "cavity", "wall", "muscle"][: 4 if channels else 2]
         for name, label in zip(names, labels, strict=True):
             image = np.random.default_rng(0).normal(size=(1, *label.shape))
             write_case(prepared / name, name, Case(image, label, tuple(spacing), patient=name))
@@ -351,7 +419,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             folder = tmp_path / loss / "predictions"
             for name in names:
                 write_array(folder / f"{name}.logit.b2nd", logit.astype(np.float16))
-            folders[folder] = {**told, "variant": "slices", "loss": loss, "seed": 0}
+            folders[folder] = {**told, "classes": classes, "variant": "slices", "loss": loss, "seed": 0}
         return folders
 
     return runs
@@ -418,7 +486,17 @@ def test_the_first_of_several_structures(predicted: Callable) -> None:
     grid = panels(figure, 3)
     assert [texts(axis)[-1] for axis in grid[:, 3]] == ["no error"] * 3
     assert tinted(grid[0, 3], BOTH) == 101
-    assert "most of the first structure" in words(figure)
+    assert "most cavity (class 1)" in words(figure)
+
+
+def test_the_first_structure_that_a_test_case_has(predicted: Callable) -> None:
+    labels = [3 * block(), 2 * block(), 2 * block()]
+    labels[2][50:55, 60:65, 3] = 2  # most of the wall
+    right = np.stack([labels[2] == number for number in range(4)])
+    (figure,) = distance_figures(predicted(labels, {"gdl": np.where(right, 2, -2)}, SPACING), NOTE)
+    assert "Case case2, of n = 3 test cases the one with most wall (class 2)" in words(figure)
+    grid = panels(figure, 3)
+    assert tinted(grid[0, 3], BOTH) == 101 and texts(grid[0, 3]) == ["no error"]
 
 
 def test_pictures_have_one_map_and_one_row(predicted: Callable) -> None:
@@ -440,7 +518,7 @@ def test_the_figures_are_written_and_their_bytes_repeat(run: Callable, tmp_path:
     draws = {
         "over_epochs": lambda path: draw_over_epochs(path, runs, NOTE),
         "boxplots": lambda path: draw_boxplots(path, runs, NOTE),
-        "loss_weights": lambda path: draw_loss_weights(path, {"a": resolved("dice_ce")}, 5, NOTE),
+        "loss_weights": lambda path: draw_loss_weights(path, {"a": resolved("dice_ce")}, [5], NOTE),
         "beside_published": lambda path: draw_beside_published(path, published_table(), NOTE),
     }
     for name, draw in draws.items():

@@ -186,6 +186,13 @@ def test_studies_of_lesions_show_their_dice_and_variants_stand_apart() -> None:
     assert {"BCE", "BCE + iw", "mine"} < set(first.get_legend_handles_labels()[1])
 
 
+def test_studies_of_surfaces_show_their_dice() -> None:
+    runs = run_table().drop(columns="test_dice_pooled").assign(dice=0.6, dice_slices=0.5, hd95=3.0)
+    (axis,) = dose_figure(runs).axes
+    assert axis.get_ylabel() == "test Dice, mean over cases and structures"
+    assert drawn(axis, "GCE")[:, 1] == pytest.approx([0.6] * 3)
+
+
 @pytest.mark.parametrize(
     ("noise", "label"),
     [
@@ -234,7 +241,9 @@ def trained(tmp_path: Path) -> Callable[..., EvaluatedRun]:
         variant = "base" if noise == "clean" else f"base_{noise}"
         folder = tmp_path / variant / loss / f"seed-{seed}"
         folder.mkdir(parents=True)
-        pd.DataFrame({"step": [10, 20, 30], **columns}).to_csv(folder / "history.csv", index=False)
+        pd.DataFrame({"epoch": [1, 2, 3], "step": [10, 20, 30], **columns}).to_csv(
+            folder / "history.csv", index=False
+        )
         keys = {"dataset": "skin", "variant": variant, "noise": noise, "loss": loss, "seed": seed}
         return EvaluatedRun(keys, "Skin", table, folder)
 
@@ -426,11 +435,15 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
         parts = {"train": (), "validation": (), "test": tuple(names)}
         Index({name: IndexedCase(name) for name in names}, {"holdout": parts}).write(prepared / "index.json")
         told = {"prepared": str(prepared), "split": "holdout", "title": "Skin", "dataset": "skin", "seed": 0}
+        told["classes"] = ["background", "lesion", "vessel"][: max(2, prediction.max() + 1)]
         folders = {}
         for variant, loss in (("base", "t_loss"), ("base", "gce"), ("base_noisy", "gce")):
             folder = tmp_path / variant / loss / "predictions"
             for name in names:
-                write_array(folder / f"{name}.logit.b2nd", np.where(prediction, 3, -3).astype(np.float16))
+                logit = np.where(prediction, 3, -3)
+                if prediction.max() > 1:
+                    logit = np.stack([prediction == number for number in range(3)])
+                write_array(folder / f"{name}.logit.b2nd", logit.astype(np.float16))
             folders[folder] = {**told, "variant": variant, "loss": loss}
         return folders
 
@@ -471,6 +484,24 @@ def test_examples_of_volumes_and_empty_masks(predicted: Callable) -> None:
     ]
     assert tinted(page.axes[1], CLEAN_ONLY) == 25
     assert "Dice of the whole volume" in words(page)
+
+
+def test_a_structure_marked_as_another_is_not_found(predicted: Callable) -> None:
+    label = square(8)
+    label[10:18, 24:28] = 2
+    label[10, 20:28] = IGNORED
+    prediction = np.where(label == 1, 2, label) * (label < IGNORED)
+    prediction[17] = 0
+    only_first = square(8)
+    page = example_figures(predicted([label, only_first], prediction), NOTE)[0]
+    panel = page.axes[1]
+    assert [tinted(panel, colour) for colour in (BOTH, OTHER_ONLY, CLEAN_ONLY)] == [24, 24, 8]
+    assert panel.texts[0].get_text() == f"{2 * 24 / (48 + 28) / 2:.3f}"
+    assert "structure marked as another is wrongly marked" in words(page)
+    assert (
+        "mean over the structures that are there or predicted, the others left out (1 if all are)"
+        in words(page)
+    )
 
 
 def test_the_figure_of_a_study_is_written(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ _EXPLANATION = (
 _ROWS = "Rows: what was published; below it what was run: its loss where it has another name, its variant."
 _CHOSEN_ON_TEST = "epoch chosen on the test cases"
 _NO_TEST_RESULT = (
-    f"Ours where the remark begins with “{_CHOSEN_ON_TEST}” is no test result, but what the publication reports."
+    f"Where the remark begins with “{_CHOSEN_ON_TEST}”, ours is no test result but what the publication reports: its"
+    " code chose the epoch in the same way."
 )
 _LONGEST_LINE = 46  # characters of a remark
 _NONE_RUN = "None of the published experiments was run here: the published numbers stand alone."

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lib.comparison.runs import EvaluatedRun, by_part
+from lib.comparison.runs import EvaluatedRun, by_part, read_table
 from lib.plotting.style import (
     loss_label,
     loss_line_style,
@@ -20,16 +20,16 @@ from lib.plotting.style import (
 )
 
 _MEASURES = {"dice": "Dice", "hd95": "HD95 (mm), logarithmic above 1"}
+_READ = ("case", "structure", "present", "predicted", *_MEASURES)
 _BOXES = (
     "Boxes: quartiles and median; whiskers: 5 to 95 %; diamonds: mean; points: the test cases, those of each seed by"
     " themselves.\nCrosses: nothing was predicted where there is something, counted below the name. HD95 is the"
     " diagonal of the image where one mask is empty, 0 where both are."
 )
 _LEFT_EMPTY = (
-    "{} without it, rightly left empty ({} of {} times): then left out here; the means of the tables count them with"
-    " Dice 1."
+    "{} without it, rightly left empty {} of {} times: left out here, Dice 1 in the means of the tables."
 )
-_NOT_THERE = "{}: no test case has {}."
+_NOT_THERE = "{}: no test case has {}; marked in {} of {} predictions."
 _NOTHING = "No run has test cases to draw."
 
 
@@ -50,22 +50,26 @@ def boxplot_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
 
 
 def _pages(members: Sequence[EvaluatedRun], note: str) -> list[Figure]:
-    tables = [pd.read_csv(run.folder / "surface.csv").assign(loss=run.keys["loss"]) for run in members]
+    tables = [read_table(run.folder / "surface.csv", _READ).assign(loss=run.keys["loss"]) for run in members]
     table = pd.concat(tables, ignore_index=True)
     title = f"{members[0].title}, {members[0].keys['variant']}"
     of_structure = dict(list(table.groupby("structure", sort=False)))
     seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
-    several = len(of_structure) > 1
-    pages, missing = [], []
-    for structure, rows in of_structure.items():
-        if several and not rows["present"].any():
-            missing.append(structure)
-            continue
-        n = f"{members[0].title}: {rows['case'].nunique()} test cases, n counts them in each seed; seeds {seeds}."
-        footer = [note, _BOXES, n, *(_left_empty(rows) if several else [])]
-        shown = rows[~_rightly_empty(rows)] if several else rows
-        pages.append(_page(f"{title}: {structure}" if several else title, shown, footer))
-    return pages + [page_saying(_NOT_THERE.format(title, ", ".join(missing)), note)] * bool(missing)
+    n = f"{members[0].title}: {table['case'].nunique()} test cases, n counts them in each seed; seeds {seeds}."
+    footer = [note, _BOXES, n]
+    if len(of_structure) == 1:
+        return [_page(title, table, footer)]
+    there = {name: rows for name, rows in of_structure.items() if rows["present"].any()}
+    pages = [
+        _page(f"{title}: {name}", rows[~_rightly_empty(rows)], [*footer, *_left_empty(rows)])
+        for name, rows in there.items()
+    ]
+    missing = [
+        _NOT_THERE.format(title, name, (rows["predicted"] > 0).sum(), len(rows))
+        for name, rows in of_structure.items()
+        if name not in there
+    ]
+    return [*pages, *(page_saying(why, note) for why in missing)]
 
 
 def _rightly_empty(rows: pd.DataFrame) -> pd.Series:

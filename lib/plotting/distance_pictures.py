@@ -18,7 +18,7 @@ from lib.evaluation.overlap import predicted_classes
 from lib.maps import connected_components, signed_distance, signed_distance_2d
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
 from lib.plotting.style import loss_label, new_figure, page_saying, save_pages
-from lib.store import StoredCase, open_array, open_cases
+from lib.store import StoredCase, open_cases, open_prediction
 
 MOST_LOSSES = 5
 PREFERRED = ("gdl", "boundary", "gdl_boundary_rebalance", "gdl_hausdorff", "ce")
@@ -144,7 +144,7 @@ def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
 
 
 def _prediction(folder: Path, case: StoredCase) -> Any:
-    return open_array(folder / f"{case.name}.logit.b2nd")
+    return open_prediction(folder, case.name)
 
 
 def _size(case: StoredCase, number: int) -> int:

@@ -14,11 +14,13 @@ from lib.evaluation.overlap import dice, predicted_classes
 from lib.maps import foreground
 from lib.plotting.plane import CLEAN_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import loss_label, new_figure, save_pages
-from lib.store import StoredCase, open_array, open_cases
+from lib.store import StoredCase, open_cases, open_prediction
 
 SHOWN = 4
-_SEVERAL = "Each voxel is predicted as its most probable class; a structure marked as another is wrongly marked."
-_MEAN = "mean over the structures that are there or predicted (1 if none is)"
+_SEVERAL = (
+    "Each voxel is predicted as its most probable class; a structure marked as another is wrongly marked."
+)
+_MEAN = "mean over the structures that are there or predicted, the others left out (1 if all are)"
 
 
 def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
@@ -68,7 +70,7 @@ def _draw_case(row: Sequence[Axes], case: StoredCase, folders: Sequence[Path]) -
         plane.draw_image(axis, case)
         plane.draw_outline(axis, clean, CLEAN_ONLY)
     for axis, folder in zip(row[1:], folders, strict=True):
-        predicted = predicted_classes(open_array(folder / f"{case.name}.logit.b2nd")[...], label.ndim)
+        predicted = predicted_classes(open_prediction(folder, case.name)[...], label.ndim)
         predicted[label == IGNORED] = 0
         plane.draw_comparison(axis, clean, predicted > 0, clean & (predicted == label))
         _write_below(axis, f"{_mean_dice(predicted, label):.3f}")

@@ -35,9 +35,7 @@ def draw_loss_weights(
     save_pages([loss_weights_figure(losses, epochs, note)], path)
 
 
-def loss_weights_figure(
-    losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str
-) -> Figure:
+def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str) -> Figure:
     longest = max(epochs)
     sums = {loss: _weights(told["sum"], longest) for loss, told in losses.items() if "sum" in told}
     if not sums:

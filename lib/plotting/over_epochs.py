@@ -26,10 +26,12 @@ _LINES = (
     "Lines: mean over seeds; bands: ±1 sd over seeds (none for one seed); markers: the epochs whose networks were"
     " kept, one a seed."
 )
-_WATCHED = {
-    "test": "Means over the test cases and their structures.",
-    "validation": "Means over the validation cases and their structures; test cases were not looked at while training.",
-}
+_PARTS = ("test", "validation")
+_WATCHED = "Means over the {} cases and their structures"
+_NOT_LOOKED_AT = "test cases were not looked at while training"
+_NO_MORE = "{} cases, measured in no more epochs, are not drawn"
+_ALONE = "Hollow: the only epoch that was measured."
+_OUTSIDE = "{} of {} kept networks are of epochs that were not measured on these cases and are not shown."
 _NOT_MEASURED = "{}: neither test nor validation cases were looked at while training."
 _NO_RUN = "There is no run to draw."
 
@@ -52,11 +54,13 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
     histories: dict[str, list[pd.DataFrame]] = {}
     for run in members:
         histories.setdefault(run.keys["loss"], []).append(run.history())
-    watched = next((part for part in _WATCHED if _measures(histories, part)), None)
-    if watched is None:
+    epochs = {part: _n_measured(histories, part) for part in _PARTS}
+    watched = max(epochs, key=epochs.get)
+    if not epochs[watched]:
         return page_saying(_NOT_MEASURED.format(title), note)
     measures = _measures(histories, watched)
-    footer = [note, _WATCHED[watched], _LINES, _counts(members, histories, watched)]
+    footer = [note, _told_of(watched, epochs), _LINES, *_hidden(histories, watched)]
+    footer += [_counts(members, histories, watched)]
     figure = new_figure(5.2 * len(measures) + 3.4, 5.2, "\n".join(footer))
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -65,6 +69,7 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
         axis.set_ylabel(f"{_MEASURES[measure]} of the {watched} cases")
         if measure == "hd95":
             _spread_distances(axis)
+        _count_epochs(axis)
         axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))
     handles = {}
     for axis in panels:
@@ -72,6 +77,36 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
     order = [loss_label(loss) for loss in histories if loss_label(loss) in handles]
     figure.legend([handles[label] for label in order], order, loc="outside right upper", handlelength=4)
     return figure
+
+
+def _n_measured(histories: Histories, part: str) -> int:
+    """Epochs of all runs in which cases of the part were measured."""
+    return sum(len(_epochs(history, part)) for of_loss in histories.values() for history in of_loss)
+
+
+def _epochs(history: pd.DataFrame, part: str) -> pd.Series:
+    """Those in which cases of the part were measured."""
+    columns = [f"{part}_{name}" for name in _MEASURES]
+    return history["epoch"][history.reindex(columns=columns).notna().any(axis=1)]
+
+
+def _told_of(watched: str, epochs: Mapping[str, int]) -> str:
+    (other,) = (part for part in _PARTS if part != watched)
+    told = _WATCHED.format(watched)
+    if epochs[other]:
+        return f"{told}; {_NO_MORE.format(other)}."
+    return f"{told}; {_NOT_LOOKED_AT}." if other == "test" else f"{told}."
+
+
+def _hidden(histories: Histories, watched: str) -> list[str]:
+    """What markers do not show of themselves: single epochs, and kept networks beyond the measured epochs."""
+    n = outside = alone = 0
+    for of_loss in histories.values():
+        epochs = {epoch for history in of_loss for epoch in _epochs(history, watched)}
+        missed = [_kept(history) not in epochs for history in of_loss if epochs]
+        n, outside = n + len(missed), outside + sum(missed)
+        alone += len(epochs) == 1 and all(missed)
+    return [*([_ALONE] if alone else []), *([_OUTSIDE.format(outside, n)] if outside else [])]
 
 
 def _measures(histories: Histories, watched: str) -> list[str]:
@@ -89,19 +124,29 @@ def _draw_panel(axis: Axes, histories: Histories, column: str) -> None:
         measured = _with(of_loss, column)
         if measured:
             _draw_line(axis, measured, column, loss_line_style(loss, list(histories)))
+
+
+def _count_epochs(axis: Axes) -> None:
+    """Whole numbers, a little more than what was measured."""
+    drawn = [epoch for line in axis.lines for epoch in line.get_xdata()]
+    margin = max(0.04 * (max(drawn) - min(drawn)), 0.5)
+    axis.set_xlim(min(drawn) - margin, max(drawn) + margin)
     axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 
 
 def _draw_line(
     axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]
 ) -> None:
-    """Mean over seeds and its band, marked where networks were kept."""
+    """Mean over seeds and its band, marked where networks were kept; a single epoch is marked in any case."""
     values = pd.concat([history.set_index("epoch")[column] for history in histories], axis=1)
     values = values.astype(float).dropna(how="all")
     mean = values.mean(axis=1)
     kept = mean.index.isin([_kept(history) for history in histories]).nonzero()[0]
-    axis.plot(mean.index, mean, markevery=kept.tolist(), markersize=7, **style)
+    look = {**style, "markevery": kept.tolist(), "markersize": 7}
+    if len(mean) == 1 and not len(kept):
+        look |= {"markevery": [0], "markerfacecolor": "white"}
+    axis.plot(mean.index, mean, **look)
     if len(histories) > 1:
         sd = values.std(axis=1, ddof=1)
         band = {"color": style["color"], "alpha": BAND_ALPHA / 2, "linewidth": 0}
