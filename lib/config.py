@@ -3,18 +3,15 @@
 Never imports torch: parsing the DAG reads this module.
 """
 
-import csv
 import itertools
 import json
 import os
 import shlex
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from lib.datasets import DATASETS, IGNORED, SPLITS, Dataset
 from lib.datasets.own import own_dataset
@@ -22,6 +19,7 @@ from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.networks import catalogue as networks
 from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
+from lib.study import load_study
 from lib.suggest import suggestion
 from lib.validation import validated
 
@@ -29,12 +27,6 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"
 
 
-PUBLISHED_METRICS = {
-    "lesions": ("object_dice", "avg_recall", "luna_metric"),
-    "overlap": ("test_dice",),
-    "surface": ("dice_slices", "row_hausdorff"),
-}
-"""By the metrics of a study, what it can read of a table of `published/`."""
 SCALE_NOTES = {
     "demo": "Demo scale: a small network, trained for a minute at most; on phantoms no evidence about patients.",
     "paper": "Paper scale: the publication's data and settings.",
@@ -239,7 +231,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     if not files:
         raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
     chosen = _selected("studies", workflow.studies, files)
-    studies = {name: _load_study(files[name], root) for name in chosen}
+    studies = {name: load_study(files[name], root) for name in chosen}
     datasets = {**DATASETS, **_own_datasets(workflow)}
     for name, study in studies.items():
         for dataset in study.published.datasets if study.published else ():
@@ -295,40 +287,6 @@ def _notes(workflow: WorkflowConfig, datasets: Mapping[str, Dataset], runs: list
 def _fits_none(name: str, dataset: Dataset) -> str:
     kind = f"{dataset.dimensions}D with {len(dataset.classes)} classes"
     return f"own_data.{name}: {kind} fits none of the studies chosen"
-
-
-def _load_study(path: Path, root: Path) -> Study:
-    where = str(path.relative_to(root))
-    study = validated(Study, _read_yaml(path, where), where)
-    for label, specification in study.losses.items():
-        try:
-            losses.resolved(specification)
-        except SeglossError as error:
-            raise SeglossError(f"{where}: losses.{label}: {error}") from None
-    if study.published:
-        _check_published(study, root, where)
-    return study
-
-
-def _check_published(study: Study, root: Path, where: str) -> None:
-    """Check that the table is there, has what the study's metrics read and knows the names it is asked for."""
-    table = root / f"published/{study.published.table}.csv"
-    if not table.is_file():
-        raise SeglossError(f"{where}: published.table: there is no published/{table.name}")
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    read = PUBLISHED_METRICS[study.metrics]
-    if not any(row["metric"] in read for row in rows):
-        told = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
-        raise SeglossError(f"{where}: published.table: {told}")
-    theirs = {row["loss"] for row in rows}
-    for label, published in study.published.losses.items():
-        if label not in study.losses:
-            unknown = f"unknown loss {label!r}{suggestion(label, study.losses)}"
-            raise SeglossError(f"{where}: published.losses: {unknown}")
-        if published not in theirs:
-            unknown = f"published/{table.name} has no loss {published!r}{suggestion(published, theirs)}"
-            raise SeglossError(f"{where}: published.losses.{label}: {unknown}")
 
 
 def _expand(
@@ -452,40 +410,6 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         )
         merged[key] = _merged(old, value) if same_kind else value
     return merged
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a repeated key is an error, not a silent replacement."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is no key", problem_mark=key_node.start_mark)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(path: Path, where: str) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise SeglossError(f"{where}: {line}{error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SeglossError(f"{where}: not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise SeglossError(
-            f"{where}: a mapping of keys to values was expected, found {type(content).__name__}"
-        )
-    return content
 
 
 def check_maps(runs: Iterable[Run], available: Iterable[str]) -> None:
