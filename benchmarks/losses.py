@@ -50,6 +50,7 @@ def inputs() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         "components": np.stack(list(map(connected_components, labels)))[:, None].astype(np.int32),
         "voronoi": np.stack([voronoi_cells(label, (1, 1, 1)) for label in labels])[:, None].astype(np.int32),
         "published_distance": np.stack(distances),
+        "signed_distance": np.stack(distances),
     }
     logits = torch.from_numpy(rng.standard_normal((2, 2, *SHAPE), dtype=np.float32))
     target = torch.from_numpy(np.stack(labels)[:, None]).long()

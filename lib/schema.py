@@ -235,14 +235,16 @@ class Sampling(Section):
     """How training patches are drawn.
 
     ``cases``: by their number of lesions, or in shuffled ``passes`` through all of them. ``foreground_fraction`` of
-    the patches centre on a lesion voxel; the others lie anywhere in the image, or in its ``centre``.
+    the patches centre on a lesion voxel; the others lie anywhere in the image (in the middle of axes that are
+    shorter), in its ``centre``, or, ``anywhere_or_centre``, in its centre if any axis is shorter, as inverse weighting's
+    code does.
     """
 
     patch_size: Size
     batch_size: PositiveInt
     cases: Literal["by_lesions", "passes"] = "by_lesions"
     foreground_fraction: Share = 0.5
-    place: Literal["anywhere", "centre"] = "anywhere"
+    place: Literal["anywhere", "centre", "anywhere_or_centre"] = "anywhere"
     augmentation: list[Augmentation] = []
 
 

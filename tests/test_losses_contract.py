@@ -106,6 +106,7 @@ def maps_of(problem: str, target: Tensor) -> dict[str, Tensor]:
         "components": torch.from_numpy(np.stack(components))[:, None],
         "voronoi": torch.from_numpy(np.stack(cells))[:, None],
         "published_distance": torch.from_numpy(np.stack(distances)),
+        "signed_distance": torch.from_numpy(np.stack(distances)),
     }
 
 

@@ -111,7 +111,7 @@ def test_padding_is_the_minimum_of_the_image_and_zero_for_label_and_components(t
     assert {0, 1} == set(batch["label"].ravel()) == set(batch["components"].ravel())
 
 
-def test_without_lesion_the_place_is_uniform_where_the_patch_fits(tmp_path: Path) -> None:
+def test_without_lesion_the_place_is_uniform_along_axes_where_the_patch_fits(tmp_path: Path) -> None:
     label = np.zeros((3, 3, 40), np.uint8)
     label[1, 1, 20] = 1
     position = np.broadcast_to(np.arange(40.0), label.shape)[None]
@@ -120,7 +120,13 @@ def test_without_lesion_the_place_is_uniform_where_the_patch_fits(tmp_path: Path
     starts = {int(inside[step]["image"][sample, 0, 0, 0, 0]) for step in range(99) for sample in (0, 1)}
     assert starts == set(range(33))
     wide = PatchSampler([case], {**SAMPLING, "patch_size": [4, 4, 8], "foreground_fraction": 0}, [], 0, 99)
+    starts = {int(wide[step]["image"][sample, 0, 1, 1, 0]) for step in range(99) for sample in (0, 1)}
+    assert starts == set(range(33))
+    released = {**SAMPLING, "patch_size": [4, 4, 8], "foreground_fraction": 0, "place": "anywhere_or_centre"}
+    wide = PatchSampler([case], released, [], 0, 99)
     assert {int(wide[step]["image"][0, 0, 1, 1, 0]) for step in range(20)} == {16}  # the centre, always
+    thick = PatchSampler([case], {**SAMPLING, "patch_size": [3, 3, 44], "foreground_fraction": 0}, [], 0, 99)
+    assert {int(thick[step]["image"][0, 0, 0, 0, 2]) for step in range(20)} == {0}  # the centre, always
 
 
 def test_nothing_to_draw_from(tiny_cases: list[StoredCase]) -> None:

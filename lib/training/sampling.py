@@ -30,7 +30,7 @@ class PatchSampler:
     drawn (Shirokikh et al., MICCAI 2020), or in its turn in passes through all cases, each shuffled anew. With
     probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn uniformly; otherwise
     its place is uniform along the axes where the patch fits in the volume, and the volume's centre along those where it
-    does not, or always where ``place`` says so. Outside the volume the image is padded with the minimum of the part
+    does not, or as ``place`` says. Outside the volume the image is padded with the minimum of the part
     that was cut, label and maps of labels with 0, distances by ``lib.store.cut_distance``. All of a sample is augmented
     alike.
     """
@@ -59,7 +59,7 @@ class PatchSampler:
         ]
         self.batch_size = sampling["batch_size"]
         self.foreground_fraction = sampling["foreground_fraction"]
-        self.centred = sampling["place"] == "centre"
+        self.place = sampling["place"]
         self.augmentation = sampling["augmentation"]
         self.maps = tuple(maps)
         self.seed = seed
@@ -120,7 +120,9 @@ class PatchSampler:
             centre = np.unravel_index(voxels[rng.integers(len(voxels))], case.shape)
             return np.array(centre) - size // 2
         start = shape // 2 - size // 2
-        moves = (size <= shape) & (not self.centred)
+        moves = size <= shape
+        if self.place == "centre" or (self.place == "anywhere_or_centre" and not moves.all()):
+            moves[:] = False
         moves[-1] |= self.by_slice
         start[moves] = rng.integers(0, (shape - size + 1)[moves])
         return start
