@@ -236,8 +236,8 @@ class Sampling(Section):
 
     ``cases``: by their number of lesions, or in shuffled ``passes`` through all of them. ``foreground_fraction`` of
     the patches centre on a lesion voxel; the others lie anywhere in the image (in the middle of axes that are
-    shorter), in its ``centre``, or, ``anywhere_or_centre``, in its centre if any axis is shorter, as inverse weighting's
-    code does.
+    shorter), in its ``centre``, or, ``anywhere_or_centre``, in its centre if any axis is shorter: so does the code of
+    inverse weighting.
     """
 
     patch_size: Size
