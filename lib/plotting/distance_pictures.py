@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from lib.datasets import IGNORED
 from lib.evaluation.overlap import predicted_classes
 from lib.maps import connected_components, signed_distance, signed_distance_2d
+from lib.plotting.examples import of_pages
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
 from lib.plotting.style import loss_label, new_figure, page_saying, save_pages
 from lib.store import StoredCase, open_cases, open_prediction
@@ -65,10 +66,7 @@ def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], n
 
 
 def distance_figures(runs: Mapping[Path, Mapping[str, Any]], note: str) -> list[Figure]:
-    parts: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = {}
-    for folder, told in runs.items():
-        parts.setdefault((told["dataset"], told["variant"]), {})[folder] = told
-    return [_page(members, note) for members in parts.values()]
+    return [_page(members, note) for members in of_pages(runs)]
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:

@@ -35,10 +35,15 @@ def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str)
 
 
 def example_figures(runs: Mapping[Path, Mapping[str, Any]], note: str) -> list[Figure]:
+    return [_page(members, note) for members in of_pages(runs)]
+
+
+def of_pages(runs: Mapping[Path, Mapping[str, Any]]) -> list[dict[Path, Mapping[str, Any]]]:
+    """The runs of each data set and variant."""
     parts: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = {}
     for folder, told in runs.items():
         parts.setdefault((told["dataset"], told["variant"]), {})[folder] = told
-    return [_page(members, note) for members in parts.values()]
+    return list(parts.values())
 
 
 def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
