@@ -101,6 +101,7 @@ class Run:
             "network_class": self.network_class,
             "sampling": self.settings.sampling.model_dump(mode="json", exclude_none=True),
             "training": self.settings.training.model_dump(mode="json"),
+            "computing": self.settings.computing.model_dump(mode="json"),
             "maps": self.maps,
             "masks": {"train": self.noise.model_dump(mode="json"), "test": "clean"},
             **(self._measuring() if self.settings.training.measured else {}),
@@ -212,7 +213,8 @@ class Configuration:
 
     @property
     def device(self) -> str:
-        default = "cpu" if self.workflow.scale == "demo" else "cuda"
+        """``cpu``, ``cuda``, or ``allocated``: the GPU that a cluster gives the job, on one machine the CPU."""
+        default = "allocated" if self.workflow.scale == "demo" else "cuda"
         return default if self.workflow.device == "auto" else self.workflow.device
 
 
@@ -296,9 +298,12 @@ def _expand(
     if not common:
         return
     variants = common.pop("variants", {"base": {}})
+    chosen = {"computing": workflow.computing.model_dump(exclude_unset=True)}
     for variant, changes in validated(Variants, variants, f"{path}: {workflow.scale}.variants").root.items():
         settings = validated(
-            Settings, _merged(common, changes or {}), f"{path}: {workflow.scale} ({variant})"
+            Settings,
+            _merged(_merged(common, changes or {}), chosen),
+            f"{path}: {workflow.scale} ({variant})",
         )
         _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]

@@ -1,5 +1,7 @@
 """Files that appear only when complete."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import shutil
@@ -34,6 +36,31 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise SeglossError(f"{path}: cannot be written: {reason}; free space or check permissions") from error
     finally:
         _remove(beside)
+
+
+@contextmanager
+def held_alone(path: Path) -> Iterator[None]:
+    """Keep every other process from what the lock file ``path`` stands for; where the file system has locks.
+
+    Raises:
+        SeglossError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.lockf(
+                file, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # of this process, not of those that load data for it
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise SeglossError(
+                    f"{path.parent}: another process is at work there; wait until it is done, or end it"
+                    " (jobs go on when their Snakemake is killed)"
+                ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

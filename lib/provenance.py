@@ -86,23 +86,45 @@ def _project_imports(module: str) -> frozenset[str]:
     return frozenset(name for name in packages if _file(name) and name != module)
 
 
-def circumstances(settings: dict[str, Any], threads: int, seconds: float, device: str) -> dict[str, Any]:
-    """What stands beside a trained model: settings, versions, machine, time, memory."""
-    record = {
-        "settings": settings,
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+def machine(device: str) -> dict[str, Any]:
+    """Where a process computes: host, cluster job if it is one, processor, GPU if it uses one."""
+    told = {
         "host": platform.node(),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
-        "threads": threads,
         "device": device,
-        "seconds": round(seconds, 2),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
+    if job := os.environ.get("SLURM_JOB_ID"):
+        told["slurm_job"] = job
     if device == "cuda":
         import torch
 
-        record["gpu"] = torch.cuda.get_device_name()
-        record["gpu_peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return record
+        told["gpu"] = torch.cuda.get_device_name()
+    return told
+
+
+def peak_memory(device: str) -> dict[str, int]:
+    """The most memory that this process has held so far, in MB, on the host and on its GPU if it uses one."""
+    told = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    if device == "cuda":
+        import torch
+
+        told["gpu_peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return told
+
+
+def circumstances(settings: dict[str, Any], threads: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What stands beside a trained model: settings, versions, time and memory.
+
+    ``parts`` tell code, machine, steps, time and memory of each process that trained it, one if it was never
+    interrupted.
+    """
+    return {
+        "settings": settings,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "threads": threads,
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "peak_memory_mb": max(part["peak_memory_mb"] for part in parts),
+        "parts": parts,
+    }

@@ -135,6 +135,19 @@ def _of_different_names(noises: list[Noise]) -> list[Noise]:
 Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 
 
+class Computing(Section):
+    """How a training computes. Each of these moves the weights by rounding, so that other values are another run.
+
+    ``precision``: of the network's passes in training, the loss is always float32; float16 scales its gradients.
+    ``deterministic`` kernels give the same weights each time, and on a GPU are slower.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    deterministic: bool = True
+
+
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where."""
 
@@ -145,6 +158,8 @@ class WorkflowConfig(Section):
     losses: Names = "all"
     seeds: Seeds = "all"
     noise: Noises = []
+    computing: Computing = Computing()
+    checkpoint_every: PositiveInt = 300
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Annotated[str | None, AfterValidator(folder_or_address)] = None
     raw: dict[str, ExistingFolder] = {}
@@ -367,6 +382,7 @@ class Settings(Section):
     network: Network
     sampling: Sampling
     training: Training
+    computing: Computing = Computing()
     inference: Inference
     evaluation: Evaluation = Evaluation()
 

@@ -15,20 +15,22 @@ from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
 from lib.files import sha256
 from lib.job_environment import use_this_python
-from lib.losses import specification as loss_specification
+from lib.losses import specification as losses
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
-from lib.provenance import code_version, in_project
+from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
+from lib.training.code import training_code
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
 NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
+GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir:q}/scripts"
 STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study}"
-DEVICE = "--device {CONFIG.device} --threads {threads}"
+DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.gpu_percent}"
 
 use_this_python()
 
@@ -170,11 +172,15 @@ def network_module(wildcards):
 
 
 def training_settings(wildcards):
-    """All that decides the weights but the data, the code included."""
+    """All that decides the weights but the data; at paper scale other code is told beside the result instead."""
     run = run_of(wildcards)
-    loss_modules = filter(in_project, loss_specification.code_modules(run.loss_specification))
-    code = code_version("scripts.train", network_module(wildcards), *loss_modules)
-    return json.dumps({**run.training_settings(), "code": code})
+    code = {"code": code_of(run)} if CONFIG.workflow.scale == "demo" else {}
+    return json.dumps({**run.training_settings(), **code})
+
+
+def code_of(run):
+    """Hash of the code that trains a run."""
+    return training_code(run.settings.network.name, losses.resolved(run.loss_specification))
 
 
 def runs_of(study):

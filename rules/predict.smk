@@ -15,9 +15,8 @@ rule predict:
         PATHS.benchmark("predict/{run}")
     threads: 4 if ON_GPU else 1
     resources:
-        gpu=1 if ON_GPU else 0,
-        mem_mb=16000 if ON_GPU else 1500,
-        runtime=240 if ON_GPU else 30,
+        gpu=GPUS,
+        gpu_percent=100 if ON_GPU else 0,
     params:
         settings=lambda wildcards: json.dumps(run_of(wildcards).inference_settings()),
         prepared=prepared_option,

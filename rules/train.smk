@@ -19,9 +19,8 @@ rule train:
         PATHS.benchmark("train/{run}")
     threads: 8 if ON_GPU else 1
     resources:
-        gpu=1 if ON_GPU else 0,
-        mem_mb=32000 if ON_GPU else 1500,
-        runtime=1440 if ON_GPU else 60,
+        gpu=GPUS,
+        gpu_percent=100 if ON_GPU else 0,
     params:
         settings=training_settings,
         prepared=prepared_option,
@@ -32,6 +31,7 @@ rule train:
         "train {wildcards.run}"
     shell:
         f"python {SCRIPTS}/train.py --settings {{params.settings:q}} {{params.prepared}}"
-        f" {{params.noisy}} --evaluated {{params.evaluated:q}} {DEVICE} --checkpoint {{params.checkpoint:q}}"
+        f" {{params.noisy}} --evaluated {{params.evaluated:q}} {DEVICE}"
+        " --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -17,6 +17,7 @@ def main(
     split: str,
     device: str,
     threads: int,
+    gpu_percent: int,
     predictions: Path,
     checksums: Path,
 ) -> None:
@@ -29,7 +30,7 @@ def main(
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
 
-    computing = prepare_device(device, threads)
+    computing = prepare_device(device, threads, gpu_percent)
     stored = open_cases(prepared, split, "validation", "test")
     network = build_network(settings["network"], stored[0].description["channels"])
     checkpoints.load_weights(weights, network)

@@ -13,37 +13,38 @@ def main(
     split: str,
     device: str,
     threads: int,
+    gpu_percent: int,
     evaluated: list,
     checkpoint: Path,
+    save_every: int,
     weights: Path,
     history: Path,
     provenance: Path,
     noisy: Path | None = None,
 ) -> None:
-    import time
     from functools import partial
 
     import torch
 
-    from lib.files import write_json, write_text
+    from lib.files import held_alone, write_json, write_text
     from lib.losses import build_resolved
     from lib.networks import build_network
     from lib.provenance import circumstances
     from lib.store import open_cases, open_noisy_cases
     from lib.training import checkpoints
+    from lib.training.code import training_code
     from lib.training.devices import prepare_device
     from lib.training.loop import Trainer, fingerprint
     from lib.training.sampling import PatchSampler
     from lib.training.testing import measure_cases
 
-    start = time.monotonic()
     stored = open_noisy_cases(prepared, split, noisy) if noisy else open_cases(prepared, split, "train")
     of_part = {part: open_cases(prepared, split, part) for part in evaluated}  # better told now than after it
+    computing = prepare_device(device, threads, gpu_percent, settings["computing"]["deterministic"])
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
     loss = build_resolved(settings["loss"])
     length = settings["training"]["epochs"] * settings["training"]["steps_per_epoch"]
-    computing = prepare_device(device, threads)
     measures = {}
     if told := settings.get("measured"):
         how = (told["metrics"], told["classes"], settings["inference"], computing)
@@ -56,14 +57,17 @@ def main(
         computing,
         checkpoint,
         fingerprint(settings, [case.description for case in stored]),
+        code=training_code(settings["network"]["name"], settings["loss"]),
         workers=threads - 1,
         measures=measures,
+        save_every=save_every,
     )
-    rows = trainer.train()
-    checkpoints.save(weights, {"network": network.state_dict(), "loss": loss.state_dict()})
-    write_text(history, rows.as_csv())
-    write_json(provenance, circumstances(settings, threads, time.monotonic() - start, device))
-    checkpoint.unlink(missing_ok=True)
+    with held_alone(checkpoint.with_name(".training.lock")):
+        rows = trainer.train()
+        checkpoints.save(weights, {"network": network.state_dict(), "loss": loss.state_dict()})
+        write_text(history, rows.as_csv())
+        write_json(provenance, circumstances(settings, threads, trainer.parts))
+        checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 import yaml
 from conftest import store_case
 from torch import nn
+from training_runs import stop_after
 
 from lib import config
 from lib.errors import SeglossError
@@ -18,7 +18,7 @@ from lib.evaluation.surface import surface_rows
 from lib.losses import build_loss
 from lib.losses.base import set_progress
 from lib.networks import build_network
-from lib.schema import Following, Optimizer, Sampling, Training
+from lib.schema import Computing, Following, Optimizer, Sampling, Training
 from lib.store import StoredCase
 from lib.training.following import best_epoch, halvings
 from lib.training.loop import Trainer
@@ -115,12 +115,15 @@ def make_trainer(cases: list[StoredCase], checkpoint: Path, **training: object) 
         "run": "study/data/base/dice/seed-1",
         "seed": 1,
         "training": chosen.model_dump(mode="json"),
+        "computing": Computing().model_dump(),
         "measured": {"parts": chosen.measured, "metrics": "surface"},
     }
     torch.manual_seed(0)
     network = build_network({"name": "space_to_depth_unet_2d", "channels": [4, 4]}, 1)
     sampler = PatchSampler(cases, SAMPLING, [], 1, 400)
-    return Trainer(network, build_loss("dice"), sampler, settings, CPU, checkpoint, "key", measures={})
+    return Trainer(
+        network, build_loss("dice"), sampler, settings, CPU, checkpoint, "key", measures={}, save_every=0
+    )
 
 
 def foretell(trainer: Trainer, part: str, **values: list[float]) -> list[Weights]:
@@ -227,7 +230,7 @@ def test_an_interrupted_training_keeps_the_best_network_and_ends_with_the_same_b
     whole = followed(cases, tmp_path / "whole.pt")
     history = whole.train().as_csv()
     cut = followed(cases, tmp_path / "cut.pt")
-    cut._save = stop_after(epochs, cut._save)
+    stop_after(epochs, cut)
     with pytest.raises(KeyboardInterrupt):
         cut.train()
     assert ("selected" in history) and len(cut.history.rows) == epochs
@@ -238,15 +241,6 @@ def test_an_interrupted_training_keeps_the_best_network_and_ends_with_the_same_b
         torch.load(tmp_path / name, weights_only=True)["best"] for name in ("cut.pt", "whole.pt")
     )
     assert equal(kept, kept_whole)
-
-
-def stop_after(epochs: int, save: Callable) -> Callable:
-    def saving(epoch: int) -> None:
-        save(epoch)
-        if epoch == epochs:
-            raise KeyboardInterrupt
-
-    return saving
 
 
 def test_what_an_epoch_did_not_measure_is_an_empty_cell(cases: list[StoredCase], tmp_path: Path) -> None:

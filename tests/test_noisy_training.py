@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy import special, stats
 from torch import nn
+from training_runs import stop_after
 
 from lib.config import load
 from lib.datasets.index import Index, IndexedCase
@@ -15,8 +16,8 @@ from lib.errors import SeglossError
 from lib.losses import build_loss, build_resolved
 from lib.maps import connected_components
 from lib.networks import build_network
+from lib.schema import Computing, Optimizer, Sampling, Training
 from lib.schema import NuPlateau as NuPlateauOptions
-from lib.schema import Optimizer, Sampling, Training
 from lib.store import (
     MASK_KINDS,
     Case,
@@ -71,6 +72,7 @@ def settings(**training: object) -> dict:
         "run": "study/data/base/t_loss/seed-1",
         "seed": 1,
         "training": chosen.model_dump(mode="json"),
+        "computing": Computing().model_dump(),
         "measured": {"parts": chosen.measured, "metrics": "overlap"},
     }
 
@@ -82,7 +84,9 @@ def make_trainer(
     network = network or build_network({"name": "space_to_depth_unet_2d", "channels": [4, 4]}, 1)
     sampler = PatchSampler(cases, options.pop("sampling", sampling()), [], 1, 400)
     measures = options.pop("measures", None)
-    return Trainer(network, loss, sampler, settings(**options), CPU, checkpoint, "key", measures=measures)
+    return Trainer(
+        network, loss, sampler, settings(**options), CPU, checkpoint, "key", measures=measures, save_every=0
+    )
 
 
 def test_training_sees_the_noisy_label_and_its_maps_and_the_clean_one_only_beside(noisy_cases: list) -> None:
@@ -322,7 +326,7 @@ def test_nu_and_its_schedule_are_in_the_checkpoint_and_resume_exactly(
     assert whole.plateau.decays > 0
     for epochs in (1, 5):
         cut = trainer(f"{epochs}.pt")
-        cut._save = stop_after(epochs, cut._save)
+        stop_after(epochs, cut)
         with pytest.raises(KeyboardInterrupt):
             cut.train()
         state = torch.load(tmp_path / f"{epochs}.pt", weights_only=True)
@@ -331,15 +335,6 @@ def test_nu_and_its_schedule_are_in_the_checkpoint_and_resume_exactly(
         assert again.train().as_csv() == history
         assert torch.equal(again.loss.nu, whole.loss.nu)
         assert again.plateau.state() == whole.plateau.state()
-
-
-def stop_after(epochs: int, save: object) -> object:
-    def saving(epoch: int) -> None:
-        save(epoch)
-        if epoch == epochs:
-            raise KeyboardInterrupt
-
-    return saving
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,44 +13,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import store_case
+from training_runs import SAMPLING, command, make_trainer, sampler, settings, train
 
 from lib import config
-from lib.datasets.index import SPLITS, Index, IndexedCase, read_index
+from lib.datasets.index import read_index
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.schema import Optimizer, Sampling, Training
 from lib.store import StoredCase, write_excluded
 from lib.training import checkpoints
 from lib.training.loop import Trainer, learning_rate
 from lib.training.sampling import PatchSampler
-
-ROOT = Path(__file__).parents[1]
-SAMPLING = Sampling(patch_size=(8, 8, 8), batch_size=2).model_dump(mode="json", exclude_none=True)
-
-
-def settings(**changes: object) -> dict:
-    return {
-        "run": "study/data/base/bce/seed-3",
-        "seed": 3,
-        "loss": resolved("cross_entropy"),
-        "network": {"name": "space_to_depth_unet", "channels": [4, 4]},
-        "sampling": SAMPLING,
-        "training": Training(
-            epochs=4,
-            steps_per_epoch=3,
-            optimizer=Optimizer(name="adam", learning_rate=0.01),
-            decay_after=[2],
-        ).model_dump(mode="json"),
-        "maps": ["components"],
-        **changes,
-    }
-
-
-def sampler(cases: list[StoredCase], seed: int = 3, **changes: object) -> PatchSampler:
-    return PatchSampler(cases, {**SAMPLING, **changes}, ["components"], seed, steps=400)
 
 
 def test_batches_are_a_function_of_seed_and_step(tiny_cases: list[StoredCase]) -> None:
@@ -164,19 +138,6 @@ def test_batch_statistics_are_learnt_in_training_and_used_in_inference(
     assert first[1].shape == second[1].shape
 
 
-def make_trainer(cases: list[StoredCase], checkpoint: Path, key: str = "k", **changes: object) -> Trainer:
-    chosen = settings(**changes)
-    torch.manual_seed(chosen["seed"])
-    network = build_network(chosen["network"], 1)
-    loss = build_resolved(chosen["loss"])
-    return Trainer(network, loss, sampler(cases), chosen, torch.device("cpu"), checkpoint, key)
-
-
-def train(cases: list[StoredCase], checkpoint: Path, **changes: object) -> tuple[dict, str]:
-    trainer = make_trainer(cases, checkpoint, **changes)
-    return trainer.train().as_csv(), {k: v.clone() for k, v in trainer.network.state_dict().items()}
-
-
 RISING = {"name": "dice", "weight": {"schedule": "linear", "start": 0, "stop": 1}}
 
 
@@ -259,36 +220,6 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
 
 
-def command(cases: list[StoredCase], folder: Path) -> list[str]:
-    chosen = settings()
-    chosen["training"] |= {"epochs": 30, "steps_per_epoch": 4}
-    outputs = {
-        "checkpoint": "checkpoint.pt",
-        "weights": "weights.pt",
-        "history": "history.csv",
-        "provenance": "provenance.json",
-    }
-    options = [word for key, name in outputs.items() for word in (f"--{key}", str(folder / name))]
-    prepared = cases[0].folder.parent
-    entries = {case.name: IndexedCase(case.name) for case in cases}
-    Index(entries, {"holdout": dict.fromkeys(SPLITS, tuple(entries))}).write(prepared / "index.json")
-    script = [sys.executable, str(ROOT / "scripts/train.py"), "--settings", json.dumps(chosen)]
-    return [
-        *script,
-        "--prepared",
-        str(prepared),
-        "--split",
-        "holdout",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        "--evaluated",
-        '["validation", "test"]',
-        *options,
-    ]
-
-
 def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
     tiny_cases: list[StoredCase], tmp_path: Path
 ) -> None:
@@ -305,7 +236,7 @@ def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
         assert not (cut / "weights.pt").exists()
         assert not (cut / "history.csv").exists()
     done = subprocess.run(command(tiny_cases, cut), check=True, capture_output=True, text=True, cwd=tmp_path)
-    assert "resumed after epoch" in done.stderr
+    assert "resumed after step" in done.stderr
     for name in ("weights.pt", "history.csv"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert sorted(file.name for file in cut.iterdir()) == ["history.csv", "provenance.json", "weights.pt"]

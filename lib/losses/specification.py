@@ -211,9 +211,8 @@ def required_maps(specification: Specification) -> tuple[str, ...]:
     return tuple(sorted(maps))
 
 
-def code_modules(specification: Specification) -> tuple[str, ...]:
-    """Modules whose code decides the values of a loss; those of installed packages too."""
-    whole = resolved(specification)
+def code_modules(whole: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules whose code decides the values of a resolved loss; those of installed packages too."""
     modules = {part["class"].partition(":")[0] for part in parts(whole)}
     if any("inverse_weights" in part for part in parts(whole)):
         modules.add("lib.losses.inverse_weighting")

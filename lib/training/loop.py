@@ -5,7 +5,9 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ from lib.datasets import IGNORED
 from lib.errors import SeglossError
 from lib.evaluation.overlap import MEASURED
 from lib.losses.base import set_progress
+from lib.provenance import machine, peak_memory
 from lib.store import MASK_KINDS
 from lib.training import checkpoints
+from lib.training.devices import is_out_of_memory, random_state, set_random_state
 from lib.training.following import best_epoch, halvings
+from lib.training.interruption import Interrupted, Interruption, ignore_signals
 from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
 
@@ -77,12 +82,18 @@ def fingerprint(*parts: Any) -> str:
 class Trainer:
     """One run: ``train`` brings network and loss to the last epoch, from the checkpoint if there is one.
 
-    Every epoch begins with the random state that seed and epoch give, and every batch is a function of seed
-    and step: the state between epochs is weights, optimizer, schedule and history alone.
+    Every epoch begins with the random state that seed and epoch give, and every batch is a function of seed and step.
+    What else the steps leave is in the checkpoint. It is written between two steps: when ``save_every`` seconds have
+    passed since the last time, and when SIGTERM or SIGINT asks for the end. So it makes no difference to the outcome
+    where, or how often, a run is interrupted.
 
     The history tells, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
     the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what
-    ``measures`` tells of the network by part of the split, in the epochs for which the settings ask for it.
+    ``measures`` tells of the network by part of the split, in the epochs for which the settings ask for it. ``parts``
+    tells code, machine, steps, time and memory of every process that had a share in the run.
+
+    ``train`` raises:
+        SeglossError: interrupted, diverged, or out of memory; the checkpoint is kept.
     """
 
     def __init__(
@@ -94,10 +105,16 @@ class Trainer:
         device: torch.device,
         checkpoint: Path,
         state_key: str,
+        code: str = "",
         workers: int = 0,
         measures: Mapping[str, Callable[[nn.Module], dict[str, float]]] | None = None,
+        save_every: float = 300,
     ) -> None:
-        self.network = network.to(device)
+        self.computing = settings["computing"]
+        self.memory_format = memory_format(self.computing, network)
+        self.network = network.to(device, memory_format=self.memory_format)
+        if self.computing["compile"]:
+            self.network.compile()
         self.loss = loss.to(device)
         self.sampler = sampler
         self.settings = settings
@@ -105,78 +122,128 @@ class Trainer:
         self.device = device
         self.checkpoint = checkpoint
         self.state_key = state_key
+        self.code = code
         self.workers = workers
         self.measures = measures or {}
+        self.save_every = save_every
         self.follow = self.training["follow"] or {}
         self.best: dict[str, Any] | None = None
         self.optimizer = build_optimizer(self.training["optimizer"], network, loss)
+        # gradients of float16 need scaling, or small ones vanish
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing["precision"] == "float16")
         self.nu = next(
             (value for name, value in loss.named_parameters() if name.split(".")[-1] == "nu"), None
         )
         follows_nu = self.training["nu_plateau"] and self.nu is not None
         self.plateau = NuPlateau(self.training["nu_plateau"]) if follows_nu else None
         self.history = History([])
+        self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
+        self.overlap = Overlap(sampler.noisy, device)
+        self.parts: list[dict[str, Any]] = []
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return len(self.history.rows) * self.training["steps_per_epoch"] + len(self.losses)
 
     def train(self) -> History:
+        self._resume()
         epochs, steps = self.training["epochs"], self.training["steps_per_epoch"]
-        first = self._resume()
-        batches = iter(
-            DataLoader(
-                self.sampler,
-                batch_size=None,
-                sampler=range(first * steps, epochs * steps),
-                num_workers=self.workers,
-            )
-        )
+        batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
-        with tqdm(total=epochs * steps, initial=first * steps, unit="step", disable=hidden) as progress:
-            for epoch in range(first, epochs):
-                progress.set_description(f"epoch {epoch + 1}/{epochs}")
-                row = self._epoch(epoch, batches, progress)
-                self.history.rows.append(row)
-                self._keep_best()
-                self._save(epoch + 1)
-                told = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
-                progress.set_postfix(told)
-                if hidden:
-                    log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
+        with (
+            Interruption() as self.interruption,
+            self._sound_kernels(),
+            tqdm(total=epochs * steps, initial=self.step, unit="step", disable=hidden) as progress,
+        ):
+            try:
+                for epoch in range(len(self.history.rows), epochs):
+                    progress.set_description(f"epoch {epoch + 1}/{epochs}")
+                    row = self._epoch(epoch, batches, progress)
+                    self._end_epoch(row)
+                    told = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
+                    progress.set_postfix(told)
+                    if hidden:
+                        log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
+            except Interrupted as signal:
+                self._save()
+                raise SeglossError(
+                    f"run {self.settings['run']}: ended by {signal} after step {self.step} of {epochs * steps}; its"
+                    f" state is in {self.checkpoint}, and it goes on from there when it is started again"
+                ) from None
+        self._save()  # what fails now, such as writing the weights on a full disk, costs no step
         if self.best:
             self.network.load_state_dict(self.best)
         return self.history
 
+    def _loader(self, steps: range) -> DataLoader:
+        on_gpu = self.device.type == "cuda"
+        return DataLoader(
+            self.sampler,
+            batch_size=None,
+            sampler=steps,
+            num_workers=self.workers,
+            prefetch_factor=4 if self.workers else None,
+            pin_memory=on_gpu,
+            worker_init_fn=ignore_signals,
+        )
+
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> Row:
-        torch.manual_seed(self.settings["seed"] * 1_000_003 + epoch + 1)
+        if not self.losses:  # otherwise the checkpoint has set it
+            torch.manual_seed(self.settings["seed"] * 1_000_003 + epoch + 1)
         self._set_learning_rate(epoch)
         set_progress(self.loss, epoch, self.training["epochs"])
         self.network.train()
         steps = self.training["steps_per_epoch"]
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
-        losses: list[Tensor] = []
-        checked = 0
-        overlap = Overlap(self.sampler.noisy, self.device)
-        for step in range(steps):
-            try:
-                loss = self._step(next(batches), overlap)
-            except SeglossError as error:
-                where = f"run {self.settings['run']}: step {epoch * steps + step + 1}"
-                raise SeglossError(f"{where}: {error}") from error
-            losses.append(loss)
-            if (step + 1) % check_every == 0 or step + 1 == steps:
-                self._check(losses[checked:], epoch * steps + checked)
-                checked = len(losses)
+        checked = len(self.losses)
+        while len(self.losses) < steps:
+            self._between_steps()
+            with self._told_where():
+                self.losses.append(self._step(next(batches)))
+            if len(self.losses) % check_every == 0 or len(self.losses) == steps:
+                self._check(self.losses[checked:], epoch * steps + checked)
+                checked = len(self.losses)
             if self.plateau:
-                self.plateau.after(epoch * steps + step + 1, self.nu.detach())
+                self.plateau.after(self.step, self.nu.detach())
                 self._set_learning_rate(epoch)
             progress.update()
+        with self.interruption.at_once():
+            measured = self._measured(epoch)
         return {
             "epoch": epoch + 1,
-            "step": (epoch + 1) * steps,
+            "step": self.step,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "loss": math.fsum(map(float, losses)) / steps,
-            **overlap.dice(),
+            "loss": math.fsum(map(float, self.losses)) / steps,
+            **self.overlap.dice(),
             **numbers_of(self.loss),
-            **self._measured(epoch),
+            **measured,
         }
+
+    def _end_epoch(self, row: Row) -> None:
+        self.history.rows.append(row)
+        self.losses, self.overlap = [], Overlap(self.sampler.noisy, self.device)
+        self._keep_best()
+
+    def _between_steps(self) -> None:
+        self.interruption.check()
+        if time.monotonic() - self.saved >= self.save_every:
+            self._save()
+
+    @contextmanager
+    def _told_where(self) -> Iterator[None]:
+        where = f"run {self.settings['run']}: step {self.step + 1}"
+        try:
+            yield
+        except SeglossError as error:
+            raise SeglossError(f"{where}: {error}") from error
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SeglossError(
+                f"{where}: out of memory on {self.device}; lower sampling.batch_size or sampling.patch_size, take"
+                " computing.precision bfloat16, or give the job more (README, docs/cluster.md)"
+            ) from error
 
     def _set_learning_rate(self, epoch: int) -> None:
         rate = learning_rate(self.training, epoch)
@@ -212,19 +279,34 @@ class Trainer:
             if best == len(self.history.rows) - 1:
                 self.best = {name: values.clone() for name, values in self.network.state_dict().items()}
 
-    def _step(self, batch: dict[str, Tensor], overlap: "Overlap") -> Tensor:
+    def _step(self, batch: dict[str, Tensor]) -> Tensor:
         tensors = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
-        image, target = tensors.pop("image"), tensors.pop("label")
+        image, target = tensors.pop("image").to(memory_format=self.memory_format), tensors.pop("label")
         clean, kind = tensors.pop("clean", None), tensors.pop("kind", None)
-        logits = self.network(image)
+        with self._autocast():
+            logits = self.network(image)
+        logits = logits.float()
         loss = self.loss(logits, target, tensors)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        overlap.add(logits.detach(), target, clean, kind)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.overlap.add(logits.detach(), target, clean, kind)
         return loss.detach()
 
-    def _check(self, losses: list[Tensor], first_step: int) -> None:
+    def _autocast(self) -> AbstractContextManager:
+        precision = self.computing["precision"]
+        if precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, getattr(torch, precision))
+
+    def _sound_kernels(self) -> AbstractContextManager:
+        """oneDNN of torch 2.13 reads memory that nobody has written, for few channels in bfloat16."""
+        if self.device.type == "cpu" and self.computing["precision"] == "bfloat16":
+            return torch.backends.mkldnn.flags(enabled=False)
+        return nullcontext()
+
+    def _check(self, losses: list[Tensor | float], first_step: int) -> None:
         for offset, loss in enumerate(losses):
             value = float(loss)
             if not abs(value) <= EXPLODED:
@@ -234,34 +316,60 @@ class Trainer:
                     f" parameters and the data"
                 )
 
-    def _resume(self) -> int:
+    def _resume(self) -> None:
         state = checkpoints.load(self.checkpoint, self.state_key)
-        if state is None:
-            return 0
-        self.network.load_state_dict(state["network"])
-        self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.plateau:
-            self.plateau.load_state(state["plateau"])
-        self.history = History(state["history"])
-        self.best = state["best"]
-        log.info("resumed after epoch %d from %s", state["epoch"], self.checkpoint)
-        return state["epoch"]
+        if state is not None:
+            self.network.load_state_dict(state["network"])
+            self.loss.load_state_dict(state["loss"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            if self.plateau:
+                self.plateau.load_state(state["plateau"])
+            self.history = History(state["history"])
+            self.losses = state["losses"]
+            self.overlap.load_state(state["overlap"])
+            set_random_state(state["random"], self.device)
+            self.best = state["best"]
+            self.parts = state["parts"]
+            log.info("resumed after step %d from %s", self.step, self.checkpoint)
+        self.begun = self.saved = time.monotonic()
+        self.parts.append({"first_step": self.step + 1, "code": self.code, **machine(self.device.type)})
 
-    def _save(self, epoch: int) -> None:
+    def _save(self) -> None:
+        self._tell_part()
         checkpoints.save(
             self.checkpoint,
             {
                 "fingerprint": self.state_key,
-                "epoch": epoch,
                 "network": self.network.state_dict(),
                 "loss": self.loss.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
                 "plateau": self.plateau.state() if self.plateau else None,
                 "history": self.history.rows,
+                "losses": list(map(float, self.losses)),
+                "overlap": self.overlap.state(),
+                "random": random_state(self.device),
                 "best": self.best,
+                "parts": self.parts,
             },
         )
+        self.saved = time.monotonic()
+
+    def _tell_part(self) -> None:
+        self.parts[-1] |= {
+            "last_step": self.step,
+            "seconds": round(time.monotonic() - self.begun, 2),
+            **peak_memory(self.device.type),
+        }
+
+
+def memory_format(computing: dict[str, Any], network: nn.Module) -> torch.memory_format:
+    """How the network's tensors lie in memory; channels last suits the tensor cores of GPUs."""
+    if not computing["channels_last"]:
+        return torch.preserve_format
+    in_3d = any(values.dim() == 5 for values in network.parameters())
+    return torch.channels_last_3d if in_3d else torch.channels_last
 
 
 class Overlap:
@@ -279,6 +387,13 @@ class Overlap:
             self.with_clean.index_add_(0, kind, _counts(logits, clean))
         else:
             self.with_masks += _counts(logits, target).sum(0)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"with_masks": self.with_masks, "with_clean": self.with_clean}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.with_masks.copy_(state["with_masks"])
+        self.with_clean.copy_(state["with_clean"])
 
     def dice(self) -> Row:
         """Dice in all and, None where there is nothing to overlap, of each kind of mask."""
