@@ -1,0 +1,44 @@
+"""The finished workflow in one file: a Workflow Run RO-Crate."""
+
+from lib.crate import RUN_FILES, without_places
+
+SUMMARIES = {
+    "lesions": rules.summarize,
+    "overlap": rules.summarize_overlap,
+    "surface": rules.summarize_surface,
+}
+# what is asked for, and the tables made beside it
+OUTCOME = [
+    *study_targets(),
+    *(published_targets() if takes_published_records() else []),
+    *chain.from_iterable(
+        expand(SUMMARIES[told.metrics].output, study=study)
+        for study, told in CONFIG.studies.items()
+        if CONFIG.runs_of(study)
+    ),
+    *expand(rules.data_report.output, dataset=datasets_used()),
+    *chain.from_iterable(map(study_noise, CONFIG.studies)),
+]
+
+
+rule crate:
+    input:
+        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv"))}),
+        runs=[PATHS.run(run.id, name) for run in CONFIG.runs for name in RUN_FILES],
+    output:
+        PATHS.result("crate.zip"),
+    log:
+        PATHS.log("crate"),
+    benchmark:
+        PATHS.benchmark("crate")
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        configuration=json.dumps(without_places(CONFIG.values), sort_keys=True),
+        code=code_version("scripts.write_crate"),
+    message:
+        "put everything in {output}"
+    shell:
+        f"python {SCRIPTS}/write_crate.py --configuration {{CONFIG.as_json:q}}"
+        " --outcome {input.outcome:q} --crate {output:q} &> {log:q}"
