@@ -20,12 +20,15 @@ try:
 except SeglossError as error:
     sys.exit(f"error: {error}")
 
+
+include: "rules/common.smk"
+
+
 if workflow.is_main_process:
-    for note in CONFIG.notes:
+    for note in [*CONFIG.notes, *notes_on_code()]:
         print(f"note: {note}", file=sys.stderr)
 
 
-include: "rules/common.smk"
 include: "rules/download.smk"
 include: "rules/prepare.smk"
 include: "rules/maps.smk"
@@ -34,11 +37,31 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/plot.smk"
+include: "rules/crate.smk"
 
 
-localrules:
+container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md
+
+
+localrules:  # seconds each, or the network: not worth, or not possible on, a node of a cluster
     all,
     published,
+    download,
+    list_part,
+    list_code_changes,
+    summarize,
+    summarize_overlap,
+    summarize_surface,
+    plot_froc,
+    plot_noise,
+    plot_dice_by_noise,
+    plot_training,
+    plot_examples,
+    plot_surface,
+    plot_loss_weights,
+    plot_beside_published,
+    published_table,
+    published_figures,
 
 
 rule all:
@@ -46,6 +69,7 @@ rule all:
     input:
         study_targets(),
         published_targets() if takes_published_records() else [],
+        rules.crate.output,
 
 
 rule published:

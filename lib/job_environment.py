@@ -1,6 +1,7 @@
-"""The environment that every job of the workflow inherits."""
+"""The environment that every job of the workflow inherits, and what one machine has for all of them."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,3 +11,14 @@ def use_this_python() -> None:
     here = str(Path(sys.executable).parent)
     if os.environ["PATH"].split(os.pathsep)[0] != here:
         os.environ["PATH"] = os.pathsep.join([here, os.environ["PATH"]])
+
+
+def visible_gpus() -> int:
+    """How many GPUs the processes of this machine see."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([name for name in visible.split(",") if name])
+    try:
+        told = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return 0
+    return told.stdout.count("GPU ")

@@ -1,9 +1,11 @@
 """What the rules share: paths, runs by their id, the cases, maps and settings of a job."""
 
+import gc
 import hashlib
 import json
 import re
 import shlex
+import sys
 from dataclasses import asdict
 from functools import cache
 from itertools import chain
@@ -13,14 +15,14 @@ from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
 from lib.datasets.raw import digest_of_names
 from lib.datasets.sources import load_source, source_names
+from lib.errors import SeglossError
 from lib.files import sha256
-from lib.job_environment import use_this_python
-from lib.losses import specification as losses
+from lib.job_environment import use_this_python, visible_gpus
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
-from lib.training.code import training_code
+from lib.training.code_changes import code_changes, present_code
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
@@ -33,6 +35,19 @@ STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study}"
 DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.gpu_percent}"
 
 use_this_python()
+# The graph of jobs is of objects that stay: Python looks among them for garbage too often.
+gc.set_threshold(50_000)
+
+
+def limit(resource, value):
+    """At most so much at once, where the command line and the profile do not say it."""
+    if resource not in workflow.global_resources:
+        workflow.register_resource(resource, value)
+
+
+limit("downloads", 3)
+if ON_GPU and (gpus := visible_gpus()):
+    limit("gpu_percent", 100 * gpus)
 
 
 wildcard_constraints:
@@ -174,13 +189,23 @@ def network_module(wildcards):
 def training_settings(wildcards):
     """All that decides the weights but the data; at paper scale other code is told beside the result instead."""
     run = run_of(wildcards)
-    code = {"code": code_of(run)} if CONFIG.workflow.scale == "demo" else {}
+    code = {"code": present_code(run)} if CONFIG.workflow.scale == "demo" else {}
     return json.dumps({**run.training_settings(), **code})
 
 
-def code_of(run):
-    """Hash of the code that trains a run."""
-    return training_code(run.settings.network.name, losses.resolved(run.loss_specification))
+def notes_on_code():
+    """What is told of trained runs that paper scale keeps though the code has changed; at demo scale they run again."""
+    if CONFIG.workflow.scale == "demo":
+        return
+    try:
+        changed = code_changes(CONFIG.runs, PATHS)
+    except SeglossError as error:
+        sys.exit(f"error: {error}")
+    if changed:
+        yield (
+            f"{len(changed)} trained runs are kept though other code had a part in their training;"
+            f" {PATHS.result('<study>/code_changes.csv')} names them. To train one anew, delete its weights.pt"
+        )
 
 
 def runs_of(study):
@@ -265,6 +290,7 @@ def study_targets():
         *(PATHS.run(run.id, name) for run in CONFIG.runs for name in ("weights.pt", "predictions.json")),
         *chain.from_iterable(map(figures_of, studies)),
         *(PATHS.result(f"{study}/summary.csv") for study in studies),
+        *(PATHS.result(f"{study}/code_changes.csv") for study in studies),
         *(
             PATHS.result(f"{study}/agreement.csv")
             for study in studies

@@ -11,11 +11,11 @@ rule download:
     wildcard_constraints:
         source="|".join(source_names()),
         file=".+",
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
     resources:
         downloads=1,
-        mem_mb=500,
-        runtime=2880,
     params:
         manual=lambda wildcards: PATHS.manual(wildcards.source),
         record=lambda wildcards: PATHS.recorded_checksum(wildcards.source, wildcards.file),
@@ -39,10 +39,9 @@ rule extract:
     wildcard_constraints:
         source="|".join(source_names()),
         archive="|".join(map(re.escape, archive_names())),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=600,
     message:
         "unpack {wildcards.source}: {wildcards.archive}"
     shell:

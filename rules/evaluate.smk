@@ -15,10 +15,9 @@ rule evaluate:
         PATHS.log("evaluate/{run}"),
     benchmark:
         PATHS.benchmark("evaluate/{run}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=60,
     params:
         prepared=prepared_option,
         code=code_version("scripts.evaluate"),
@@ -42,10 +41,9 @@ rule evaluate_overlap:
         PATHS.log("evaluate_overlap/{run}"),
     benchmark:
         PATHS.benchmark("evaluate_overlap/{run}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         prepared=prepared_option,
         code=code_version("scripts.evaluate_overlap"),
@@ -68,10 +66,9 @@ rule evaluate_surface:
         PATHS.log("evaluate_surface/{run}"),
     benchmark:
         PATHS.benchmark("evaluate_surface/{run}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
     params:
         prepared=prepared_option,
         surface=lambda wildcards: json.dumps(run_of(wildcards).surface_settings()),
@@ -95,10 +92,9 @@ rule check_measures:
         PATHS.benchmark("check_measures/{study}")
     wildcard_constraints:
         study=studies_with("surface"),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=120,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         code=code_version("scripts.check_measures"),
@@ -118,10 +114,9 @@ rule reference:
         PATHS.log("reference/{dataset}/{split}"),
     benchmark:
         PATHS.benchmark("reference/{dataset}/{split}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=60,
     params:
         prepared=prepared_option,
         code=code_version("scripts.reference"),
@@ -146,10 +141,9 @@ rule summarize:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=studies_with("lesions"),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         references=lambda wildcards: json.dumps(study_references(wildcards.study)),
@@ -176,10 +170,9 @@ rule summarize_overlap:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=studies_with("overlap"),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
@@ -207,10 +200,9 @@ rule summarize_surface:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=studies_with("surface"),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
@@ -223,3 +215,26 @@ rule summarize_surface:
         " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q}"
         " --beside-published {output.beside_published:q} &> {log:q}"
+
+
+rule list_code_changes:
+    input:
+        lambda wildcards: study_files(wildcards.study, "provenance.json"),
+    output:
+        PATHS.result("{study}/code_changes.csv"),
+    log:
+        PATHS.log("list_code_changes/{study}"),
+    benchmark:
+        PATHS.benchmark("list_code_changes/{study}")
+    wildcard_constraints:
+        study="|".join(map(re.escape, CONFIG.studies)),
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        present=lambda wildcards: sorted(set(map(present_code, runs_of(wildcards.study)))),
+        code=code_version("scripts.list_code_changes"),
+    message:
+        "list the runs of {wildcards.study} that other code has trained"
+    shell:
+        f"python {SCRIPTS}/list_code_changes.py {STUDY} --table {{output:q}} &> {{log:q}}"

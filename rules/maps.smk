@@ -13,10 +13,9 @@ rule make_map:
         PATHS.benchmark("maps/{dataset}/{case}.{map_name}")
     wildcard_constraints:
         map_name="|".join(MAPS),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         case=subpath(input.description, parent=True),
         classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),

@@ -16,10 +16,9 @@ rule make_noise:
         PATHS.log("noise/{dataset}/{split}/{noise}"),
     benchmark:
         PATHS.benchmark("noise/{dataset}/{split}/{noise}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=240,
     params:
         prepared=prepared_option,
         noise=lambda wildcards: json.dumps(NOISES[wildcards.noise].model_dump(mode="json")),
@@ -42,10 +41,9 @@ rule plot_noise:
         PATHS.log("plots/noise/{dataset}/{split}/{noise}"),
     benchmark:
         PATHS.benchmark("plots/noise/{dataset}/{split}/{noise}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         prepared=prepared_option,
         noisy=subpath(input.masks, parent=True),

@@ -13,10 +13,9 @@ rule plot_froc:
         PATHS.benchmark("plots/froc{suffix}")
     wildcard_constraints:
         suffix="|_small|_tuned",
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings("inverse_weighting"),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
@@ -41,10 +40,9 @@ rule plot_dice_by_noise:
         PATHS.benchmark("plots/{study}/dice_by_noise")
     wildcard_constraints:
         study="|".join(map(re.escape, CONFIG.studies)),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         note=lambda wildcards: CONFIG.note(wildcards.study),
         titles=lambda wildcards: titles(wildcards.study),
@@ -71,10 +69,9 @@ rule plot_training:
     wildcard_constraints:
         study="|".join(map(re.escape, CONFIG.studies)),
         figure="training_dice|loss_parameters",
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
@@ -99,10 +96,9 @@ rule plot_examples:
     wildcard_constraints:
         study="|".join(map(re.escape, CONFIG.studies)),
         figure="examples|distances",
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
@@ -126,10 +122,9 @@ rule plot_surface:
     wildcard_constraints:
         study=studies_with("surface"),
         figure="over_epochs|boxplots",
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
@@ -150,10 +145,9 @@ rule plot_loss_weights:
         PATHS.benchmark("plots/{study}/loss_weights")
     wildcard_constraints:
         study="|".join(map(re.escape, CONFIG.studies)),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=30,
     params:
         losses=lambda wildcards: json.dumps(CONFIG.resolved_losses(wildcards.study)),
         epochs=lambda wildcards: json.dumps(
@@ -179,10 +173,9 @@ rule plot_beside_published:
         PATHS.benchmark("plots/{study}/beside_published")
     wildcard_constraints:
         study=studies_with("surface"),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         note=lambda wildcards: CONFIG.note(wildcards.study),
         code=code_version("scripts.plot_beside_published"),
@@ -203,10 +196,9 @@ rule published_table:
         PATHS.log("published/table"),
     benchmark:
         PATHS.benchmark("published/table")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         code=code_version("scripts.published_table"),
     message:
@@ -225,10 +217,9 @@ rule published_figures:
         PATHS.log("published/figures"),
     benchmark:
         PATHS.benchmark("published/figures")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         code=code_version("scripts.published_figures"),
     message:

@@ -13,6 +13,8 @@ rule predict:
         PATHS.log("predict/{run}"),
     benchmark:
         PATHS.benchmark("predict/{run}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 4 if ON_GPU else 1
     resources:
         gpu=GPUS,

@@ -10,10 +10,9 @@ checkpoint index:
         PATHS.log("index/{dataset}"),
     benchmark:
         PATHS.benchmark("index/{dataset}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(
@@ -40,10 +39,9 @@ rule prepare:
         PATHS.log("prepare/{dataset}/{case}"),
     benchmark:
         PATHS.benchmark("prepare/{dataset}/{case}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=8000,
-        runtime=60,
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),
@@ -69,10 +67,9 @@ rule list_part:
         PATHS.benchmark("list_part/{dataset}/{split}/{part}")
     wildcard_constraints:
         part="|".join(SPLITS),
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=30,
     params:
         prepared=prepared_option,
         code=code_version("scripts.list_part"),
@@ -96,10 +93,9 @@ rule data_report:
         PATHS.log("data_report/{dataset}"),
     benchmark:
         PATHS.benchmark("data_report/{dataset}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,

@@ -17,6 +17,8 @@ rule train:
         PATHS.log("train/{run}"),
     benchmark:
         PATHS.benchmark("train/{run}")
+    conda:
+        "../envs/segloss.yaml"
     threads: 8 if ON_GPU else 1
     resources:
         gpu=GPUS,

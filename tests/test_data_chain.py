@@ -15,7 +15,7 @@ import official_mr_2d
 import pytest
 import yaml
 from adapters_mr_2d import TREES
-from test_workflow import PARTS, ROOT, snakemake
+from test_workflow import copy_project, snakemake
 
 from lib.datasets import DATASETS
 from lib.datasets.index import Index, read_index
@@ -93,10 +93,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 @pytest.fixture(scope="module")
 def project(mirror: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose registry knows the checksums of the imitations where it knows official ones."""
-    folder = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-        copy(ROOT / part, folder / part)
+    folder = copy_project(tmp_path_factory.mktemp("project"))
     for path in (folder / "lib/datasets/sources").glob("*.yaml"):
         if path.stem in {source for name in CHAINED for source in DATASETS[name].sources}:
             described = yaml.safe_load(path.read_text())

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "workflow_config.yaml", "rules", "scripts", "lib", "studies", "published", "profiles")
+PARTS = ("Snakefile", "workflow_config.yaml", "rules", "scripts", "lib", "studies", "published", "profiles", "envs")
+ABOUT = ("README.md", "LICENSE", "CITATION.cff")  # what a crate of the workflow holds too
 REGISTRY = "lib/datasets/__init__.py"
 STUDY = "studies/inverse_weighting.yaml"
 RUN = "results/inverse_weighting/phantom_lesions/base"
@@ -43,13 +44,17 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def copy_with_one_study(folder: Path, study: str) -> Path:
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+def copy_project(folder: Path) -> Path:
+    for part in (*PARTS, *ABOUT):
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv*"))
         else:
-            shutil.copy2(source, folder / part)
+            shutil.copy2(ROOT / part, folder / part)
+    return folder
+
+
+def copy_with_one_study(folder: Path, study: str) -> Path:
+    copy_project(folder)
     for path in (folder / "studies").glob("*.yaml"):
         if path.stem != study:
             path.unlink()
@@ -329,7 +334,6 @@ def test_the_rules_are_formatted_and_linted() -> None:
     }
     # Why these two stay: CONTRIBUTING.md, "What the linter says".
     answered = {
-        "* Specify a conda environment or container for each rule.:",
         "* Shell command directly uses variable workflow from outside of the rule:",
         "* Shell command directly uses variable CONFIG from outside of the rule:",
     }

@@ -1,0 +1,24 @@
+"""List the runs of a study that were trained with other code than the present one."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(configuration: dict, study: str, table: Path) -> None:
+    import pandas as pd
+
+    from lib.config import load
+    from lib.files import write_text
+    from lib.paths import Paths
+    from lib.training.code_changes import COLUMNS, code_changes
+
+    loaded = load(configuration)
+    rows = code_changes(loaded.runs_of(study), Paths(loaded.workflow.folders))
+    write_text(table, pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
+
+
+if __name__ == "__main__":
+    run(main)
