@@ -1,5 +1,6 @@
 """Trainings that are ended from outside: whatever ends them, they go on to the same bits."""
 
+import errno
 import json
 import os
 import random
@@ -22,6 +23,7 @@ from lib.losses.specification import resolved
 from lib.store import StoredCase
 from lib.training import checkpoints
 from lib.training.interruption import Interrupted, Interruption
+from lib.training.sampling import PatchSampler
 
 tqdm.set_lock(threading.RLock())  # the default one is shared with forked processes, which are killed here
 
@@ -218,6 +220,21 @@ def test_a_run_is_trained_by_one_process_at_a_time(tiny_cases: list[StoredCase],
         f"error: {folder}: another process is at work there; wait until it is done, or end it"
     )
     subprocess.run(command(tiny_cases, folder), check=True, capture_output=True, cwd=tmp_path)
+
+
+def test_a_lost_file_system_is_told_and_costs_no_step(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+    class Lost(PatchSampler):
+        def __getitem__(self, step: int) -> dict:
+            if step == 6:
+                raise OSError(errno.ESTALE, "Stale file handle", "case0/image.b2nd")
+            return super().__getitem__(step)
+
+    _, weights = train(tiny_cases, tmp_path / "whole.pt", **LONGER)
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt", **LONGER)
+    trainer.sampler.__class__ = Lost
+    with pytest.raises(SeglossError, match=r"step 7: .*Stale file handle: 'case0/image.b2nd'; is the file"):
+        trainer.train()
+    assert same(weights, train(tiny_cases, tmp_path / "c.pt", **LONGER)[1])
 
 
 @pytest.mark.parametrize(

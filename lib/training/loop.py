@@ -237,6 +237,8 @@ class Trainer:
             yield
         except SeglossError as error:
             raise SeglossError(f"{where}: {error}") from error
+        except OSError as error:
+            raise SeglossError(f"{where}: {error}; is the file system of the data still there?") from error
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
