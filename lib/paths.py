@@ -36,9 +36,21 @@ class Paths:
         """Folder of a prepared case and its maps, or a file in it."""
         return _joined(self.prepared(dataset), case, file)
 
+    def bundle(self, dataset: str, bundle: str) -> str:
+        """The descriptions of the cases that one job prepares."""
+        return f"{self.folders.data}/bundles/{dataset}/{bundle}.json"
+
+    def bundle_maps(self, dataset: str, bundle: str, map_name: str) -> str:
+        """The checksums of one map of these cases."""
+        return f"{self.folders.data}/bundles/{dataset}/{map_name}/{bundle}.json"
+
     def part(self, dataset: str, split: str, part: str) -> str:
         """The descriptions of the cases of one part of a split."""
         return f"{self.folders.data}/splits/{dataset}/{split}/{part}.json"
+
+    def maps(self, dataset: str, split: str, map_name: str) -> str:
+        """The checksums of one map of the training cases of a split."""
+        return f"{self.folders.data}/splits/{dataset}/{split}/maps/{map_name}.json"
 
     def noisy(self, dataset: str, split: str, noise: str, file: str = "") -> str:
         """Folder of the noisy masks of a split's training cases and of their maps, or a file in it."""

@@ -44,7 +44,7 @@ def code_version(*modules: str) -> str:
             pending.extend(_project_imports(module))
     digest = hashlib.sha256()
     for module in sorted(seen):
-        digest.update(f"{module}\0{ast.dump(_tree(module))}\0".encode())
+        digest.update(f"{module}\0{_code(module)}\0".encode())
     return digest.hexdigest()[:12]
 
 
@@ -69,6 +69,11 @@ def _tree(module: str) -> ast.Module:
         if documented and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+@cache
+def _code(module: str) -> str:
+    return ast.dump(_tree(module))
 
 
 @cache

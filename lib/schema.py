@@ -159,6 +159,7 @@ class WorkflowConfig(Section):
     seeds: Seeds = "all"
     noise: Noises = []
     computing: Computing = Computing()
+    cases_per_job: PositiveInt = 16
     checkpoint_every: PositiveInt = 300
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Annotated[str | None, AfterValidator(folder_or_address)] = None

@@ -8,7 +8,7 @@ them. A case that cannot be used keeps its place with empty files: its ``case.js
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -150,6 +150,16 @@ def write_excluded(folder: Path, name: str, reason: str) -> None:
     write_json(folder / "case.json", {"case": name, "excluded": reason})
 
 
+def write_map(
+    path: Path, case: "StoredCase", make: Callable[[np.ndarray, Any, int], np.ndarray], classes: int
+) -> None:
+    """Write what ``make``, one of ``lib.maps.MAPS``, makes of a case's label; an empty file for an excluded case."""
+    if case.excluded:
+        write_empty(path)
+    else:
+        write_array(path, make(case.array("label")[...], case.description["spacing"], classes))
+
+
 def write_empty(path: Path) -> None:
     """Write the empty file that holds an excluded case's place."""
     with atomic_path(path) as beside:
@@ -221,11 +231,10 @@ class StoredCase:
     @cache  # noqa: B019 as long-lived as the process, like the cases themselves
     def array(self, name: str) -> Any:
         """``image``, ``label`` or a map such as ``components``."""
-        prepared = self.folder.parent
-        lists = prepared.parents[1] / "splits" / prepared.name
-        # what trains asks for the lists of cases, which ask for the cases only when they are made
-        remedy = {"remedy": f"delete {self.folder} and {lists} and run again"} if name in PREPARED else {}
-        return open_array(self.folder / f"{name}.b2nd", **remedy)
+        dataset, data = self.folder.parent.name, self.folder.parents[2]
+        # Snakemake knows the lists of cases and maps, and makes these again with their lists
+        lists = f"{data / 'bundles' / dataset} and {data / 'splits' / dataset}"
+        return open_array(self.folder / f"{name}.b2nd", f"delete {lists} and run again")
 
 
 class NoisyCase(StoredCase):
@@ -234,7 +243,7 @@ class NoisyCase(StoredCase):
     def __init__(self, clean: StoredCase, noisy: Path) -> None:
         super().__init__(noisy / "masks" / clean.name)
         self.clean = clean
-        self.maps = noisy / "maps" / clean.name
+        self.maps = noisy / "maps"
 
     @property
     def noise(self) -> str:
@@ -247,7 +256,7 @@ class NoisyCase(StoredCase):
             return self.clean.array("image")
         if name == "label":
             return open_array(self.folder / "label.b2nd", f"delete {self.folder.parent} and run again")
-        return open_array(self.maps / f"{name}.b2nd")
+        return open_array(self.maps / name / f"{self.clean.name}.b2nd", f"delete {self.maps} and run again")
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import sys
-from dataclasses import asdict
 from functools import cache
 from itertools import chain
 
@@ -53,7 +52,8 @@ if ON_GPU and (gpus := visible_gpus()):
 wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)),
     split="[^/]+",
-    case="[^/]+",
+    bundle="[0-9]+-[0-9]+",
+    map_name="|".join(MAPS),
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
 
@@ -65,36 +65,42 @@ def run_of(wildcards):
     return RUNS[wildcards.run]
 
 
-def index_of(dataset):
-    """The cases and splits of a data set; waits for the checkpoint that finds them among raw files."""
+def cases_of(dataset):
+    """The index of a data set and the bundles of its cases; waits for the checkpoint that finds them among raw files."""
     if known := CONFIG.datasets[dataset].known_index:
-        return known
+        return known, known.bundles(CONFIG.workflow.cases_per_job)
     path = Path(checkpoints.index.get(dataset=dataset).output[0])
-    return index_as_of(path, path.stat().st_mtime_ns)
+    return cases_as_of(path, path.stat().st_mtime_ns)
 
 
 @cache
-def index_as_of(path, changed):
-    """The index, read once for all jobs; again when the file has ``changed``."""
-    return read_index(path)
+def cases_as_of(path, changed):
+    """Read once for all jobs; again when the file has ``changed``."""
+    index = read_index(path)
+    return index, index.bundles(CONFIG.workflow.cases_per_job)
 
 
-def entry_of(wildcards):
-    """The files and details of one case."""
-    cases = index_of(wildcards.dataset).cases
-    if wildcards.case not in cases:
-        raise WorkflowError(f"data set {wildcards.dataset} has no usable case {wildcards.case!r}")
-    return cases[wildcards.case]
+def entries_of(wildcards):
+    """The files and details of a bundle's cases."""
+    index, bundles = cases_of(wildcards.dataset)
+    if wildcards.bundle not in bundles:
+        raise WorkflowError(f"data set {wildcards.dataset} has no bundle of cases {wildcards.bundle!r}")
+    return {case: index.cases[case] for case in bundles[wildcards.bundle]}
 
 
-def files_of_case(wildcards):
-    """Input function: the case's files in a folder that the user names, otherwise the unpacked archives they lie in.
+def files_of_cases(wildcards):
+    """Input function: the cases' files in a folder that the user names, otherwise the unpacked archives they lie in.
 
     Archives can be had again, so prepared cases outlive them.
     """
-    files = chain.from_iterable(entry_of(wildcards).files.values())
+    files = [
+        file
+        for entry in entries_of(wildcards).values()
+        for of_role in entry.files.values()
+        for file in of_role
+    ]
     if CONFIG.users_folder(wildcards.dataset):
-        return list(files)
+        return files
     places = raw_places(wildcards.dataset)
     return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
 
@@ -106,28 +112,22 @@ def dataset_and_split(wildcards):
     return wildcards.dataset, wildcards.split
 
 
-def dataset_index(wildcards):
-    """Input function: the index of the job's data set; its content counts by the cases that it leads to."""
-    return ancient(PATHS.index(dataset_and_split(wildcards)[0]))
-
-
 def prepared_option(wildcards):
     """Params function: what tells a script the data set and split."""
     dataset, split = dataset_and_split(wildcards)
     return f"--prepared {shlex.quote(PATHS.prepared(dataset))} --split {shlex.quote(split)}"
 
 
-def case_files(*parts, names):
-    """Input function: files of the job's cases that belong to some parts (train, validation, test)."""
+def bundles_of(dataset):
+    """The names of all bundles of a data set."""
+    return cases_of(dataset)[1]
 
-    def files(wildcards):
-        dataset, split = dataset_and_split(wildcards)
-        in_split = index_of(dataset).splits[split]
-        return [
-            PATHS.case(dataset, case, name) for part in parts for case in in_split[part] for name in names
-        ]
 
-    return files
+def bundles_of_part(dataset, split, part):
+    """The names of the bundles that hold the cases of one part of a split (train, validation, test)."""
+    index, bundles = cases_of(dataset)
+    in_part = set(index.splits[split][part])
+    return [name for name, cases in bundles.items() if cases[0] in in_part]  # all of them or none
 
 
 def split_parts(*parts):
@@ -136,15 +136,6 @@ def split_parts(*parts):
     One file a part stands for thousands of cases, so that the graph does not grow with runs times cases.
     """
     return lambda wildcards: [PATHS.part(*dataset_and_split(wildcards), part) for part in parts]
-
-
-def dataset_files(*names):
-    """Input function: files of all cases of a data set."""
-    return lambda wildcards: [
-        PATHS.case(wildcards.dataset, case, name)
-        for case in index_of(wildcards.dataset).cases
-        for name in names
-    ]
 
 
 def noisy_set(run, file=""):
@@ -168,13 +159,12 @@ def noisy_option(wildcards):
 
 
 def run_maps(wildcards):
-    """Input function: the maps that the run's training reads, made of the masks that it sees."""
+    """Input function: files that tell the maps that the run's training reads, made of the masks that it sees."""
     run = run_of(wildcards)
-    names = [f"{name}.b2nd" for name in run.maps]
     if not run.noise.alpha:
-        return case_files("train", names=names)(wildcards)
-    cases = index_of(run.dataset).splits[run.split]["train"]
-    return [noisy_set(run, f"maps/{case}/{name}") for case in cases for name in names]
+        return [PATHS.maps(run.dataset, run.split, name) for name in run.maps]
+    folders = [noisy_set(run, f"maps/{name}") for name in run.maps]
+    return [*(f"{folder}.json" for folder in folders), *map(ancient, folders)]
 
 
 def run_measured(wildcards):

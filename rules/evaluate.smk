@@ -5,7 +5,6 @@ rule evaluate:
     input:
         checksums=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
         predictions=ancient(PATHS.run("{run}", "predictions")),
-        index=dataset_index,
         cases=split_parts("validation", "test"),
     output:
         records=PATHS.run("{run}", "records.json"),
@@ -33,7 +32,6 @@ rule evaluate_overlap:
     input:
         checksums=PATHS.run("{run}", "predictions.json"),
         predictions=ancient(PATHS.run("{run}", "predictions")),
-        index=dataset_index,
         cases=split_parts("test"),
     output:
         PATHS.run("{run}", "overlap.csv"),
@@ -58,7 +56,6 @@ rule evaluate_surface:
     input:
         checksums=PATHS.run("{run}", "predictions.json"),
         predictions=ancient(PATHS.run("{run}", "predictions")),
-        index=dataset_index,
         cases=split_parts("test"),
     output:
         PATHS.run("{run}", "surface.csv"),
@@ -106,7 +103,6 @@ rule check_measures:
 
 rule reference:
     input:
-        index=dataset_index,
         cases=split_parts("validation", "test"),
     output:
         PATHS.result("reference/{dataset}/{split}.json"),

@@ -1,28 +1,49 @@
-"""Maps of prepared cases, one job each, from the whole label volume."""
+"""Maps of prepared cases from the whole label volume, made for a bundle in one job."""
 
 
-rule make_map:
+rule make_maps:
     input:
-        label=ancient(PATHS.case("{dataset}", "{case}", "label.b2nd")),
-        description=PATHS.case("{dataset}", "{case}", "case.json"),
+        PATHS.bundle("{dataset}", "{bundle}"),
     output:
-        PATHS.case("{dataset}", "{case}", "{map_name}.b2nd"),
+        PATHS.bundle_maps("{dataset}", "{bundle}", "{map_name}"),
     log:
-        PATHS.log("maps/{dataset}/{case}.{map_name}"),
+        PATHS.log("maps/{dataset}/{map_name}/{bundle}"),
     benchmark:
-        PATHS.benchmark("maps/{dataset}/{case}.{map_name}")
-    wildcard_constraints:
-        map_name="|".join(MAPS),
+        PATHS.benchmark("maps/{dataset}/{map_name}/{bundle}")
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        case=subpath(input.description, parent=True),
+        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
-        code=code_version("scripts.make_map"),
+        code=code_version("scripts.make_maps"),
     message:
-        "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case}"
+        "maps {wildcards.map_name} of {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
-        f"python {SCRIPTS}/make_map.py --map-name {{wildcards.map_name}} --case {{params.case:q}}"
-        " --classes {params.classes}"
+        f"python {SCRIPTS}/make_maps.py --map-name {{wildcards.map_name}} --prepared {{params.prepared:q}}"
+        " --bundle {input:q} --classes {params.classes} --output {output:q} &> {log:q}"
+
+
+rule list_maps:
+    input:
+        lambda wildcards: [
+            PATHS.bundle_maps(wildcards.dataset, name, wildcards.map_name)
+            for name in bundles_of_part(wildcards.dataset, wildcards.split, "train")
+        ],
+    output:
+        PATHS.maps("{dataset}", "{split}", "{map_name}"),
+    log:
+        PATHS.log("list_maps/{dataset}/{split}/{map_name}"),
+    benchmark:
+        PATHS.benchmark("list_maps/{dataset}/{split}/{map_name}")
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        prepared=prepared_option,
+        code=code_version("scripts.list_maps"),
+    message:
+        "list the maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/list_maps.py {{params.prepared}} --map-name {{wildcards.map_name}}"
         " --output {output:q} &> {log:q}"

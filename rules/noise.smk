@@ -7,7 +7,6 @@ wildcard_constraints:
 
 rule make_noise:
     input:
-        index=dataset_index,
         cases=split_parts("train"),
     output:
         masks=directory(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
@@ -56,19 +55,25 @@ rule plot_noise:
         " --title {params.title:q} --noise {wildcards.noise} --output {output:q} &> {log:q}"
 
 
-use rule make_map as make_noisy_map with:
+rule make_noisy_maps:
     input:
         masks=ancient(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
         table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
     output:
-        PATHS.noisy("{dataset}", "{split}", "{noise}", "maps/{case}/{map_name}.b2nd"),
+        maps=directory(PATHS.noisy("{dataset}", "{split}", "{noise}", "maps/{map_name}")),
+        checksums=PATHS.noisy("{dataset}", "{split}", "{noise}", "maps/{map_name}.json"),
     log:
-        PATHS.log("maps/{dataset}/{split}/{noise}/{case}.{map_name}"),
+        PATHS.log("maps/{dataset}/{split}/{noise}/{map_name}"),
     benchmark:
-        PATHS.benchmark("maps/{dataset}/{split}/{noise}/{case}.{map_name}")
+        PATHS.benchmark("maps/{dataset}/{split}/{noise}/{map_name}")
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
     params:
-        case=lambda wildcards, input: f"{input.masks}/{wildcards.case}",
         classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
-        code=code_version("scripts.make_map"),
+        code=code_version("scripts.make_noisy_maps"),
     message:
-        "map {wildcards.map_name} of {wildcards.dataset} {wildcards.case} with noise {wildcards.noise}"
+        "maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}, with noise {wildcards.noise}"
+    shell:
+        f"python {SCRIPTS}/make_noisy_maps.py --map-name {{wildcards.map_name}} --masks {{input.masks:q}}"
+        " --classes {params.classes} --maps {output.maps:q} --checksums {output.checksums:q} &> {log:q}"

@@ -4,7 +4,6 @@
 rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
-        index=dataset_index,
         cases=split_parts("validation", "test"),
     output:
         folder=directory(PATHS.run("{run}", "predictions")),

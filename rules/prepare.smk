@@ -1,4 +1,4 @@
-"""Cases found among raw files, prepared one job each (image, label, description), and told in a report."""
+"""Cases found among raw files, prepared in bundles (image, label, description), and told in a report."""
 
 
 checkpoint index:
@@ -30,35 +30,38 @@ checkpoint index:
 
 rule prepare:
     input:
-        files_of_case,
+        files_of_cases,
+        index=ancient(PATHS.index("{dataset}")),  # its content counts by the entries of these cases
     output:
-        image=PATHS.case("{dataset}", "{case}", "image.b2nd"),
-        label=PATHS.case("{dataset}", "{case}", "label.b2nd"),
-        description=PATHS.case("{dataset}", "{case}", "case.json"),
+        PATHS.bundle("{dataset}", "{bundle}"),
     log:
-        PATHS.log("prepare/{dataset}/{case}"),
+        PATHS.log("prepare/{dataset}/{bundle}"),
     benchmark:
-        PATHS.benchmark("prepare/{dataset}/{case}")
+        PATHS.benchmark("prepare/{dataset}/{bundle}")
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),
-        entry=lambda wildcards: json.dumps(asdict(entry_of(wildcards))),
-        folder=subpath(output.description, parent=True),
+        cases=lambda wildcards: json.dumps(list(entries_of(wildcards))),
+        entries=lambda wildcards: repr(entries_of(wildcards)),
+        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         code=lambda wildcards: code_version("scripts.prepare", CONFIG.datasets[wildcards.dataset].adapter),
     message:
-        "prepare {wildcards.dataset} {wildcards.case}"
+        "prepare {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
         f"python {SCRIPTS}/prepare.py --adapter {{params.adapter}} --parameters {{params.parameters:q}}"
-        " --case {wildcards.case:q} --entry {params.entry:q} --folder {params.folder:q} &> {log:q}"
+        " --cases {params.cases:q} --prepared {params.prepared:q} --output {output:q} &> {log:q}"
 
 
 rule list_part:
     input:
-        index=dataset_index,
-        descriptions=lambda wildcards: case_files(wildcards.part, names=["case.json"])(wildcards),
+        index=ancient(PATHS.index("{dataset}")),  # its content counts by the bundles that it leads to
+        bundles=lambda wildcards: [
+            PATHS.bundle(wildcards.dataset, name)
+            for name in bundles_of_part(wildcards.dataset, wildcards.split, wildcards.part)
+        ],
     output:
         PATHS.part("{dataset}", "{split}", "{part}"),
     log:
@@ -83,8 +86,9 @@ rule list_part:
 rule data_report:
     input:
         index=PATHS.index("{dataset}"),
-        descriptions=dataset_files("case.json"),
-        arrays=lambda wildcards: ancient(dataset_files("image.b2nd", "label.b2nd")(wildcards)),
+        bundles=lambda wildcards: [
+            PATHS.bundle(wildcards.dataset, name) for name in bundles_of(wildcards.dataset)
+        ],
     output:
         cases=PATHS.result("data/{dataset}/cases.csv"),
         excluded=PATHS.result("data/{dataset}/excluded.csv"),

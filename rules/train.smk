@@ -3,7 +3,6 @@
 
 rule train:
     input:
-        index=dataset_index,
         cases=split_parts("train"),
         masks=run_masks,
         maps=run_maps,

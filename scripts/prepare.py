@@ -1,4 +1,4 @@
-"""Prepare one case of a data set: image, label and description, in the store's format.
+"""Prepare some cases of a data set: image, label and description of each, in the store's format.
 
 A case that cannot be used is written as excluded, with the reason, and the others go on.
 """
@@ -10,19 +10,25 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(adapter: str, parameters: dict, case: str, entry: dict, folder: Path) -> None:
+def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Path) -> None:
     import logging
     from importlib import import_module
 
-    from lib.datasets.index import IndexedCase
+    from lib.datasets.index import read_index
     from lib.errors import CaseExcluded
+    from lib.files import read_json, write_json
     from lib.store import write_case, write_excluded
 
-    try:
-        write_case(folder, case, import_module(adapter).prepare(case, IndexedCase(**entry), parameters))
-    except CaseExcluded as reason:
-        logging.warning("excluded: %s", reason)
-        write_excluded(folder, case, str(reason))
+    log = logging.getLogger("lib")
+    prepare, entries = import_module(adapter).prepare, read_index(prepared / "index.json").cases
+    for case in cases:
+        log.info("%s", case)
+        try:
+            write_case(prepared / case, case, prepare(case, entries[case], parameters))
+        except CaseExcluded as reason:
+            log.warning("excluded: %s", reason)
+            write_excluded(prepared / case, case, str(reason))
+    write_json(output, {case: read_json(prepared / case / "case.json") for case in cases})
 
 
 if __name__ == "__main__":

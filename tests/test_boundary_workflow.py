@@ -134,7 +134,7 @@ def test_another_tolerance_evaluates_again_and_trains_nothing(workflow: Path) ->
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     plan = planned(workflow)
     assert (plan["evaluate_surface"], plan["summarize_surface"], plan["check_measures"]) == (4, 1, 1)
-    assert not {"prepare", "make_map", "train", "predict", "plot_loss_weights"} & set(plan)
+    assert not {"prepare", "make_maps", "train", "predict", "plot_loss_weights"} & set(plan)
 
 
 # A user's own structures

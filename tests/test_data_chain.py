@@ -21,6 +21,7 @@ from lib.datasets import DATASETS
 from lib.datasets.index import Index, read_index
 from lib.datasets.sources import load_source
 from lib.files import read_json
+from lib.schema import WorkflowConfig
 from lib.store import StoredCase, open_array
 
 CHAINED = [name for name, dataset in DATASETS.items() if dataset.sources and "_corrected" not in name]
@@ -121,11 +122,19 @@ def indexed(project: Path, mirror: tuple[Path, str]) -> dict[str, Index]:
     return {name: read_index(project / target) for name, target in zip(CHAINED, targets, strict=True)}
 
 
+def bundle_of(index: Index, chosen: str) -> str:
+    bundles = index.bundles(WorkflowConfig().cases_per_job)
+    return next(bundle for bundle, cases in bundles.items() if chosen in cases)
+
+
 def test_every_official_set_goes_from_its_server_to_a_case_and_its_map(
     project: Path, indexed: dict[str, Index], mirror: tuple[Path, str]
 ) -> None:
     chosen = {name: next(iter(index.cases)) for name, index in indexed.items()}
-    targets = [f"data/prepared/{name}/{case}/signed_distance.b2nd" for name, case in chosen.items()]
+    targets = [
+        f"data/bundles/{name}/signed_distance/{bundle_of(index, chosen[name])}.json"
+        for name, index in indexed.items()
+    ]
     done = snakemake(project, *targets, "--config", f"mirror={mirror[1]}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for name, case in chosen.items():

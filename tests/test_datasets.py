@@ -46,6 +46,31 @@ def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
         read_index(tmp_path / "index.json")
 
 
+def test_bundles_hold_every_case_once_and_only_cases_that_lie_in_the_same_parts() -> None:
+    cases = {f"c{number}": IndexedCase(f"c{number}") for number in range(100)}
+    names = tuple(cases)
+    splits = {
+        "one": {"train": names[:60], "validation": names[60:65], "test": names[65:]},
+        "two": {"train": names[30:], "test": names[:30]},
+    }
+    bundles = Index(cases, splits).bundles(8)
+    assert sorted(case for bundle in bundles.values() for case in bundle) == sorted(names)
+    for bundle in bundles.values():
+        for parts in splits.values():
+            assert all(set(bundle) <= set(ids) or not set(bundle) & set(ids) for ids in parts.values())
+    assert 100 / 8 <= len(bundles) <= 100 / 8 + 4
+    assert max(map(len, bundles.values())) <= 2 * 8
+    fewer = {case: entry for case, entry in cases.items() if case != "c3"}
+    kept = {
+        split: {p: tuple(c for c in ids if c != "c3") for p, ids in parts.items()}
+        for split, parts in splits.items()
+    }
+    others = Index(fewer, kept).bundles(8)
+    assert [name for name in bundles if bundles[name] != others.get(name)] == [
+        name for name, bundle in bundles.items() if "c3" in bundle
+    ]
+
+
 @pytest.mark.parametrize(
     ("parts", "told"),
     [

@@ -76,7 +76,7 @@ def test_the_noisy_set_is_the_drawn_one_and_the_table_tells_its_change(finished:
         assert row["strength"] == pytest.approx((label != changed).sum() / label.sum(), abs=1e-5)
         assert (row["dice"] < 1) == (case in draws)
         assert noisy.description["sha256"]["label"] == row["sha256"]
-        components = open_array(finished / SET / f"maps/{case}/components.b2nd")[...]
+        components = open_array(finished / SET / f"maps/components/{case}.b2nd")[...]
         np.testing.assert_array_equal(components, connected_components(changed))
 
 
@@ -124,7 +124,7 @@ def test_another_strength_makes_its_own_set_and_trains_only_on_it(workflow: Path
     edit(workflow / STUDY, "beta: 0.7", "beta: 0.9")
     plan = planned(workflow)
     assert plan["make_noise"] == plan["plot_noise"] == 1
-    assert plan["make_noisy_map"] == 6
+    assert plan["make_noisy_maps"] == 1
     assert plan["train"] == plan["predict"] == plan["evaluate_overlap"] == 2
 
 

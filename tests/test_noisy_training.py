@@ -53,7 +53,7 @@ def noisy_cases(tmp_path: Path) -> list[NoisyCase]:
         write_case(clean / name, name, Case(image, label, (1.0, 1.0), name))
         wrong = label if kind == "clean" else disc(5 + 2 * number)
         write_relabelled(noisy / "masks" / name, StoredCase(clean / name), wrong, noise=kind)
-        write_array(noisy / "maps" / name / "components.b2nd", connected_components(wrong))
+        write_array(noisy / "maps" / "components" / f"{name}.b2nd", connected_components(wrong))
     names = tuple(f"case{number}" for number in range(len(KINDS)))
     parts = {"holdout": {"train": names, "validation": (), "test": ()}}
     Index({name: IndexedCase(name) for name in names}, parts).write(clean / "index.json")

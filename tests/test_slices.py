@@ -211,7 +211,7 @@ def noisy_volumes(tmp_path: Path, volumes: list[StoredCase]) -> list[NoisyCase]:
         label = case.array("label")[...]
         wrong = label if kind == "clean" else np.roll(label, 1, axis=0)
         write_relabelled(tmp_path / "masks" / case.name, case, wrong, noise=kind)
-        write_array(tmp_path / "maps" / case.name / "components.b2nd", connected_components(wrong))
+        write_array(tmp_path / "maps" / "components" / f"{case.name}.b2nd", connected_components(wrong))
         cases.append(NoisyCase(case, tmp_path))
     return cases
 

@@ -192,7 +192,7 @@ def test_composed_losses_and_a_user_loss_get_their_maps_and_train(workflow: Path
     study["demo"]["losses"] = ["rebalanced", "cells", "noisy", "mine"]
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     targets = [f"{RUN}/{loss}/seed-0/weights.pt" for loss in study["demo"]["losses"]]
-    assert planned(workflow, "--", *targets) == {"make_map": 4, "train": 4}  # two maps of two training cases
+    assert planned(workflow, "--", *targets) == {"make_maps": 2, "list_maps": 2, "train": 4}
     done = snakemake(workflow, "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr
     edit(workflow / "my_losses.py", "** 2", "** 4")
@@ -296,12 +296,12 @@ def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow:
     array = workflow / "data/prepared/phantom_lesions/phantom_003/image.b2nd"
     array.write_bytes(array.read_bytes()[:500])
     shutil.rmtree(workflow / RUN / "fl/seed-0/predictions")
-    case, lists = "data/prepared/phantom_lesions/phantom_003", "data/splits/phantom_lesions"
-    remedy = f"; delete {case} and {lists} and run again"
+    lists = ("data/bundles/phantom_lesions", "data/splits/phantom_lesions")
+    remedy = f"; delete {' and '.join(lists)} and run again"
     told(snakemake(workflow, f"{RUN}/fl/seed-0/predictions"), "error: ", "image.b2nd: damaged", remedy)
     assert not (workflow / RUN / "fl/seed-0/predictions").exists()
     assert (workflow / RUN / "bce/seed-0/predictions").is_dir()
-    for folder in (case, lists):
+    for folder in lists:
         shutil.rmtree(workflow / folder)
     done = snakemake(workflow, f"{RUN}/fl/seed-0/predictions")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,8 +3,11 @@
 This module stays free of heavy imports, because parsing the DAG reads it.
 """
 
+import math
 import random
 import re
+import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,6 +71,27 @@ class Index:
                 part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
             }
         return Index(cases, splits, excluded)
+
+    def bundles(self, size: int) -> dict[str, tuple[str, ...]]:
+        """The cases in bundles of about ``size`` by the bundle's name, for jobs that each take one bundle.
+
+        The cases of a bundle lie in the same parts of all splits, so that a changed case reaches no other part. A case
+        stays in its bundle when a few others come or go.
+        """
+        parts_of: dict[str, list[tuple[str, str]]] = {case: [] for case in self.cases}
+        for split, parts in sorted(self.splits.items()):
+            for part, ids in parts.items():
+                for case in ids:
+                    parts_of[case].append((split, part))
+        alike = defaultdict(list)
+        for case, parts in parts_of.items():
+            alike[tuple(parts)].append(case)
+        bundles = defaultdict(list)
+        for number, (_, cases) in enumerate(sorted(alike.items())):
+            of_these = math.ceil(len(cases) / size)
+            for case in cases:
+                bundles[f"{number}-{zlib.crc32(case.encode()) % of_these}"].append(case)
+        return {name: tuple(cases) for name, cases in bundles.items()}
 
     def write(self, path: Path) -> None:
         write_json(path, asdict(self))

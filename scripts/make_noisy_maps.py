@@ -1,0 +1,23 @@
+"""Make one map, such as the connected components, from every mask of a noisy set."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(map_name: str, masks: Path, classes: int, maps: Path, checksums: Path) -> None:
+    from lib.files import atomic_path, sha256, write_json
+    from lib.maps import MAPS
+    from lib.store import StoredCase, write_map
+
+    cases = [StoredCase(path.parent) for path in sorted(masks.glob("*/case.json"))]
+    with atomic_path(maps) as folder:
+        for case in cases:
+            write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], classes)
+    write_json(checksums, {case.name: sha256(maps / f"{case.name}.b2nd") for case in cases})
+
+
+if __name__ == "__main__":
+    run(main)
