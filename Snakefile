@@ -6,6 +6,7 @@ from snakemake.utils import min_version
 from lib import config as configuration
 from lib.errors import SeglossError
 from lib.maps import MAPS
+from lib.training.failures import told_of_failures
 
 min_version("9.20")
 
@@ -38,6 +39,12 @@ include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/plot.smk"
 include: "rules/crate.smk"
+
+
+onerror:
+    if workflow.is_main_process:
+        for line in told_of_failures(CONFIG.runs, PATHS):
+            print(line, file=sys.stderr)
 
 
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md

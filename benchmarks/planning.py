@@ -1,4 +1,4 @@
-"""Plan grids of 3,000 runs of which nothing is done yet (`snakemake --dry-run`); time and peak memory of the process.
+"""Plan large grids of which nothing is done yet (`snakemake --dry-run`); time and peak memory of the process.
 
 A grid is a study with many seeds. Its cases are those of phantoms, or of a made-up index with as many cases as the
 official data hold, or not known before the download: what depends on them is then left out of the plan.
@@ -46,7 +46,10 @@ GRIDS = (
     Grid("inverse_weighting", "demo", 300),
     Grid("t_loss", "paper", 7),
     Grid("t_loss", "paper", 7, {"isic2017": (2000, 150, 600), "shenzhen": (396, 57, 113)}),
-    Grid("inverse_weighting", "paper", 125, {"luna16": (534, 177, 177), "lits": (91, 13, 27)}),
+    *(
+        Grid("inverse_weighting", "paper", seeds, {"luna16": (534, 177, 177), "lits": (91, 13, 27)})
+        for seeds in (125, 208)
+    ),
 )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import cc3d
 import edt
 import numpy as np
-from scipy import ndimage
 
 from lib.datasets import IGNORED
 from lib.errors import SeglossError
@@ -106,6 +105,9 @@ def voronoi_cells(label: np.ndarray, spacing: Sequence[float], n_classes: int = 
 
     Returns an array of the same shape and of the components' type; 0 everywhere where there is no component.
     """
+    # slow to import, and the Snakefile, which every job of a cluster reads anew, needs the names of MAPS alone
+    from scipy import ndimage
+
     components = connected_components(label)
     if not components.any():
         return components

@@ -36,7 +36,7 @@ rule crate:
     threads: 1
     params:
         configuration=json.dumps(without_places(CONFIG.values), sort_keys=True),
-        code=code_version("scripts.write_crate"),
+        code=lambda wildcards: code_version("scripts.write_crate"),
     message:
         "put everything in {output}"
     shell:

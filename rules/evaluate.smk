@@ -19,7 +19,7 @@ rule evaluate:
     threads: 1
     params:
         prepared=prepared_option,
-        code=code_version("scripts.evaluate"),
+        code=lambda wildcards: code_version("scripts.evaluate"),
     message:
         "evaluate {wildcards.run}"
     shell:
@@ -44,7 +44,7 @@ rule evaluate_overlap:
     threads: 1
     params:
         prepared=prepared_option,
-        code=code_version("scripts.evaluate_overlap"),
+        code=lambda wildcards: code_version("scripts.evaluate_overlap"),
     message:
         "overlap of {wildcards.run}"
     shell:
@@ -69,7 +69,7 @@ rule evaluate_surface:
     params:
         prepared=prepared_option,
         surface=lambda wildcards: json.dumps(run_of(wildcards).surface_settings()),
-        code=code_version("scripts.evaluate_surface"),
+        code=lambda wildcards: code_version("scripts.evaluate_surface"),
     message:
         "surface distances of {wildcards.run}"
     shell:
@@ -94,7 +94,7 @@ rule check_measures:
     threads: 1
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
-        code=code_version("scripts.check_measures"),
+        code=lambda wildcards: code_version("scripts.check_measures"),
     message:
         "hold the measures of {wildcards.study} against MONAI's"
     shell:
@@ -115,7 +115,7 @@ rule reference:
     threads: 1
     params:
         prepared=prepared_option,
-        code=code_version("scripts.reference"),
+        code=lambda wildcards: code_version("scripts.reference"),
     message:
         "reference without learning for {wildcards.dataset}, split {wildcards.split}"
     shell:
@@ -143,7 +143,7 @@ rule summarize:
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         references=lambda wildcards: json.dumps(study_references(wildcards.study)),
-        code=code_version("scripts.summarize"),
+        code=lambda wildcards: code_version("scripts.summarize"),
     message:
         "tables of {wildcards.study}"
     shell:
@@ -173,7 +173,7 @@ rule summarize_overlap:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
         content=lambda wildcards: published_content(wildcards.study),
-        code=code_version("scripts.summarize_overlap"),
+        code=lambda wildcards: code_version("scripts.summarize_overlap"),
     message:
         "tables of {wildcards.study}"
     shell:
@@ -203,7 +203,7 @@ rule summarize_surface:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
         content=lambda wildcards: published_content(wildcards.study),
-        code=code_version("scripts.summarize_surface"),
+        code=lambda wildcards: code_version("scripts.summarize_surface"),
     message:
         "tables of {wildcards.study}"
     shell:
@@ -229,7 +229,7 @@ rule list_code_changes:
     threads: 1
     params:
         present=lambda wildcards: sorted(set(map(present_code, runs_of(wildcards.study)))),
-        code=code_version("scripts.list_code_changes"),
+        code=lambda wildcards: code_version("scripts.list_code_changes"),
     message:
         "list the runs of {wildcards.study} that other code has trained"
     shell:

@@ -20,7 +20,7 @@ rule plot_froc:
         settings=lambda wildcards: evaluation_settings("inverse_weighting"),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
         note=lambda wildcards: CONFIG.note("inverse_weighting"),
-        code=code_version("scripts.plot_froc"),
+        code=lambda wildcards: code_version("scripts.plot_froc"),
     message:
         "draw {output}"
     shell:
@@ -48,7 +48,7 @@ rule plot_dice_by_noise:
         titles=lambda wildcards: titles(wildcards.study),
         published=lambda wildcards: published_option(wildcards.study),
         content=lambda wildcards: published_content(wildcards.study),
-        code=code_version("scripts.plot_dice_by_noise"),
+        code=lambda wildcards: code_version("scripts.plot_dice_by_noise"),
     message:
         "draw {output}"
     shell:
@@ -75,7 +75,7 @@ rule plot_training:
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=code_version("scripts.plot_training"),
+        code=lambda wildcards: code_version("scripts.plot_training"),
     message:
         "draw {output}"
     shell:
@@ -102,7 +102,7 @@ rule plot_examples:
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=code_version("scripts.plot_examples"),
+        code=lambda wildcards: code_version("scripts.plot_examples"),
     message:
         "draw {output}"
     shell:
@@ -128,7 +128,7 @@ rule plot_surface:
     params:
         settings=lambda wildcards: evaluation_settings(wildcards.study),
         note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=code_version("scripts.plot_surface"),
+        code=lambda wildcards: code_version("scripts.plot_surface"),
     message:
         "draw {output}"
     shell:
@@ -154,7 +154,7 @@ rule plot_loss_weights:
             sorted({run.settings.training.epochs for run in runs_of(wildcards.study)})
         ),
         note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=code_version("scripts.plot_loss_weights"),
+        code=lambda wildcards: code_version("scripts.plot_loss_weights"),
     message:
         "draw {output}"
     shell:
@@ -178,7 +178,7 @@ rule plot_beside_published:
     threads: 1
     params:
         note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=code_version("scripts.plot_beside_published"),
+        code=lambda wildcards: code_version("scripts.plot_beside_published"),
     message:
         "draw {output}"
     shell:
@@ -200,7 +200,7 @@ rule published_table:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        code=code_version("scripts.published_table"),
+        code=lambda wildcards: code_version("scripts.published_table"),
     message:
         "recompute the published numbers of inverse weighting"
     shell:
@@ -221,7 +221,7 @@ rule published_figures:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        code=code_version("scripts.published_figures"),
+        code=lambda wildcards: code_version("scripts.published_figures"),
     message:
         "redraw the published figures of inverse weighting"
     shell:

@@ -75,7 +75,7 @@ rule list_part:
     threads: 1
     params:
         prepared=prepared_option,
-        code=code_version("scripts.list_part"),
+        code=lambda wildcards: code_version("scripts.list_part"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
@@ -104,7 +104,7 @@ rule data_report:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
         classes=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].classes),
-        code=code_version("scripts.data_report"),
+        code=lambda wildcards: code_version("scripts.data_report"),
     message:
         "report of {wildcards.dataset}"
     shell:

@@ -6,6 +6,7 @@ slurmd slurm-client slurmdbd munge mariadb-server); no service has to run.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -16,14 +17,14 @@ from pathlib import Path
 PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "sbatch", "sacct")
 GPUS = 2
 SYSTEM = Path("/etc/slurm")  # Snakemake's jobs drop SLURM_CONF, so srun looks here
+PATH = f"{os.environ['PATH']}:/usr/sbin"
+DYING_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 PORTS = {"slurmctld": 17817, "slurmdbd": 17818, "cpu01": 17819, "gpu01": 17820, "mariadb": 17826}
 
 
 def what_is_missing() -> str | None:
     """Why no cluster can be started here, None if it can."""
-    if absent := [
-        name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    ]:
+    if absent := [name for name in PROGRAMS if not shutil.which(name, path=PATH)]:
         return f"not installed: {', '.join(absent)}"
     if not os.access(SYSTEM, os.W_OK):
         return f"{SYSTEM} cannot be written"
@@ -32,16 +33,19 @@ def what_is_missing() -> str | None:
     return None
 
 
+Processes = dict[str, subprocess.Popen]
+
+
 @contextmanager
-def slurm(root: Path) -> Iterator[Path]:
-    """Start the cluster in ``root``, and end it; yields the folder of its logs."""
+def slurm(root: Path) -> Iterator[Processes]:
+    """Start the cluster in ``root``, and end it; yields its daemons by name."""
     for name in ("etc", "log", "run", "state", "munge", "mysql", "spool/cpu01", "spool/gpu01"):
         (root / name).mkdir(parents=True)
     (root / "munge").chmod(0o755)
     for number in range(GPUS):
         (root / f"gpu{number}").symlink_to("/dev/null")  # any device will do
     _configure(root)
-    processes: list[subprocess.Popen] = []
+    processes: Processes = {}
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(root / "etc/slurm.conf")
     try:
@@ -49,12 +53,12 @@ def slurm(root: Path) -> Iterator[Path]:
             (SYSTEM / name).unlink(missing_ok=True)
             (SYSTEM / name).symlink_to(root / "etc" / name)
         _start(root, processes)
-        yield root / "log"
+        yield processes
     finally:
         with suppress(OSError, subprocess.SubprocessError):
             subprocess.run(["scancel", "--user", str(os.getuid())], capture_output=True, timeout=20)
             time.sleep(1)
-        for process in reversed(processes):
+        for process in reversed(processes.values()):
             process.terminate()
             try:
                 process.wait(20)
@@ -144,15 +148,30 @@ StorageLoc=slurm_acct_db
     key.write_bytes(os.urandom(128))
 
 
-def _start(root: Path, processes: list[subprocess.Popen]) -> None:
-    path = f"{os.environ['PATH']}:/usr/sbin"
+def lose_node(processes: Processes, node: str) -> None:
+    """Kill at once all that runs on a node."""
+    processes.pop(f"slurmd-{node}").kill()
+    subprocess.run(["pkill", "-KILL", "slurmstepd"])  # those of the other node, if there are any, go too
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended meanwhile
+            if f"SLURMD_NODENAME={node}".encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
+
+def start_node(processes: Processes, node: str) -> None:
+    command = [*DYING_WITH_US, shutil.which("slurmd", path=PATH), "-D", "-N", node]
+    processes[f"slurmd-{node}"] = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _start(root: Path, processes: Processes) -> None:
     def daemon(name: str, *command: str) -> None:
         with (root / f"log/{name}.out").open("w") as output:
-            program = shutil.which(command[0], path=path)
-            dying_with_us = ["setpriv", "--pdeathsig", "TERM", program, *command[1:]]
-            process = subprocess.Popen(dying_with_us, stdout=output, stderr=output)
-        processes.append(process)
+            program = shutil.which(command[0], path=PATH)
+            processes[name] = subprocess.Popen(
+                [*DYING_WITH_US, program, *command[1:]], stdout=output, stderr=output
+            )
 
     munge, mysql = root / "munge", root / "mysql"
     files = [f"--{name}-file={munge}/{name}" for name in ("key", "log", "seed", "pid")]
@@ -186,7 +205,7 @@ def _start(root: Path, processes: list[subprocess.Popen]) -> None:
         subprocess.run(["sacctmgr", "-i", "add", *told], check=True, capture_output=True)
     daemon("slurmctld", "slurmctld", "-D", "-c")
     for node in ("cpu01", "gpu01"):
-        daemon(f"slurmd-{node}", "slurmd", "-D", "-N", node)
+        start_node(processes, node)
     wait_for(["sh", "-c", "test $(sinfo -h -N -p cpu,gpu -o %T | grep -c idle) = 2"])
 
 
