@@ -167,6 +167,11 @@ class Configuration:
     def as_json(self) -> str:
         return json.dumps(self.values)
 
+    @property
+    def adapters(self) -> dict[str, str]:
+        """The module of each data set's adapter."""
+        return {name: dataset.adapter for name, dataset in self.datasets.items()}
+
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
 

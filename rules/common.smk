@@ -21,7 +21,7 @@ from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
-from lib.training.code_changes import code_changes, present_code
+from lib.training.code_changes import code_changes, made_things, present_code
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
@@ -183,18 +183,27 @@ def training_settings(wildcards):
     return json.dumps({**run.training_settings(), **code})
 
 
+def data_code(*modules):
+    """Hash of the code that makes data of which trainings are made, whose change would train every run again.
+
+    At paper scale it is told beside the result instead.
+    """
+    return code_version(*modules) if CONFIG.workflow.scale == "demo" else ""
+
+
 def notes_on_code():
-    """What is told of trained runs that paper scale keeps though the code has changed; at demo scale they run again."""
+    """What is told of what paper scale keeps though the code has changed; at demo scale it is made again."""
     if CONFIG.workflow.scale == "demo":
         return
     try:
-        changed = code_changes(CONFIG.runs, PATHS)
+        changed = code_changes(CONFIG.runs, CONFIG.adapters, PATHS)
     except SeglossError as error:
         sys.exit(f"error: {error}")
     if changed:
         yield (
-            f"{len(changed)} trained runs are kept though other code had a part in their training;"
-            f" {PATHS.result('<study>/code_changes.csv')} names them. To train one anew, delete its weights.pt"
+            f"{len(changed)} trained runs and sets of data are kept though other code had a part in making them;"
+            f" {PATHS.result('<study>/code_changes.csv')} names them. To train a run anew, delete its weights.pt;"
+            " to make data anew, and all that is trained on them: --forcerun prepare (or make_maps, make_noise)"
         )
 
 

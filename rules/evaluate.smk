@@ -228,9 +228,11 @@ rule list_code_changes:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        present=lambda wildcards: sorted(set(map(present_code, runs_of(wildcards.study)))),
+        present=lambda wildcards: sorted(
+            {made.code for made in made_things(runs_of(wildcards.study), CONFIG.adapters, PATHS)}
+        ),
         code=lambda wildcards: code_version("scripts.list_code_changes"),
     message:
-        "list the runs of {wildcards.study} that other code has trained"
+        "list what other code has made for {wildcards.study}"
     shell:
         f"python {SCRIPTS}/list_code_changes.py {STUDY} --table {{output:q}} &> {{log:q}}"

@@ -16,7 +16,7 @@ rule make_maps:
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
-        code=lambda wildcards: code_version("scripts.make_maps"),
+        code=lambda wildcards: data_code("scripts.make_maps"),
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
@@ -41,7 +41,7 @@ rule list_maps:
     threads: 1
     params:
         prepared=prepared_option,
-        code=lambda wildcards: code_version("scripts.list_maps"),
+        code=lambda wildcards: data_code("scripts.list_maps"),
     message:
         "list the maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}"
     shell:

@@ -21,7 +21,7 @@ rule make_noise:
     params:
         prepared=prepared_option,
         noise=lambda wildcards: json.dumps(NOISES[wildcards.noise].model_dump(mode="json")),
-        code=lambda wildcards: code_version("scripts.make_noise"),
+        code=lambda wildcards: data_code("scripts.make_noise"),
     message:
         "noisy masks {wildcards.noise} of {wildcards.dataset}, split {wildcards.split}"
     shell:
@@ -71,7 +71,7 @@ rule make_noisy_maps:
     threads: 1
     params:
         classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
-        code=lambda wildcards: code_version("scripts.make_noisy_maps"),
+        code=lambda wildcards: data_code("scripts.make_noisy_maps"),
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}, with noise {wildcards.noise}"
     shell:

@@ -20,7 +20,7 @@ checkpoint index:
         ),
         places=lambda wildcards: json.dumps(raw_places(wildcards.dataset)),
         names=lambda wildcards: names_below(wildcards.dataset),
-        code=lambda wildcards: code_version("scripts.index", CONFIG.datasets[wildcards.dataset].adapter),
+        code=lambda wildcards: data_code("scripts.index", CONFIG.datasets[wildcards.dataset].adapter),
     message:
         "find the cases of {wildcards.dataset}"
     shell:
@@ -47,7 +47,7 @@ rule prepare:
         cases=lambda wildcards: json.dumps(list(entries_of(wildcards))),
         entries=lambda wildcards: repr(entries_of(wildcards)),
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
-        code=lambda wildcards: code_version("scripts.prepare", CONFIG.datasets[wildcards.dataset].adapter),
+        code=lambda wildcards: data_code("scripts.prepare", CONFIG.datasets[wildcards.dataset].adapter),
     message:
         "prepare {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
@@ -75,7 +75,7 @@ rule list_part:
     threads: 1
     params:
         prepared=prepared_option,
-        code=lambda wildcards: code_version("scripts.list_part"),
+        code=lambda wildcards: data_code("scripts.list_part"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:

@@ -1,4 +1,4 @@
-"""List the runs of a study that were trained with other code than the present one."""
+"""List the trained runs of a study, and the data made for them, in which other code than the present had a part."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def main(configuration: dict, study: str, table: Path) -> None:
     from lib.training.code_changes import COLUMNS, code_changes
 
     loaded = load(configuration)
-    rows = code_changes(loaded.runs_of(study), Paths(loaded.workflow.folders))
+    rows = code_changes(loaded.runs_of(study), loaded.adapters, Paths(loaded.workflow.folders))
     write_text(table, pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
 
 

@@ -12,8 +12,9 @@ def main(prepared: Path, split: str, noise: dict, masks: Path, table: Path) -> N
 
     from lib.datasets.index import read_index
     from lib.errors import SeglossError
-    from lib.files import atomic_path, write_text
+    from lib.files import atomic_path, write_json, write_text
     from lib.noise import assign, noisy_label, realised_change
+    from lib.provenance import code_version
     from lib.store import StoredCase, open_cases, write_excluded, write_relabelled
 
     named = read_index(prepared / "index.json").splits[split]["train"]
@@ -40,6 +41,7 @@ def main(prepared: Path, split: str, noise: dict, masks: Path, table: Path) -> N
                 f"{prepared}, split {split!r}: none of its {len(rows)} training masks changes with alpha"
                 f" {noise['alpha']:g} and beta {noise['beta']:g}; raise them or leave this noise out"
             )
+        write_json(folder / "made.json", {"code": code_version("scripts.make_noise")})
         write_text(table, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
 
 

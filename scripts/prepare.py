@@ -17,6 +17,7 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     from lib.datasets.index import read_index
     from lib.errors import CaseExcluded
     from lib.files import read_json, write_json
+    from lib.provenance import code_version
     from lib.store import write_case, write_excluded
 
     log = logging.getLogger("lib")
@@ -28,7 +29,9 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
         except CaseExcluded as reason:
             log.warning("excluded: %s", reason)
             write_excluded(prepared / case, case, str(reason))
-    write_json(output, {case: read_json(prepared / case / "case.json") for case in cases})
+    described = {case: read_json(prepared / case / "case.json") for case in cases}
+    code = code_version("scripts.index", "scripts.prepare", adapter)
+    write_json(output, {"code": code, "cases": described})
 
 
 if __name__ == "__main__":

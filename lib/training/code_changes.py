@@ -1,6 +1,7 @@
-"""Runs that were trained with other code than the present one, which paper scale keeps and tells of."""
+"""What other code than the present one has made: paper scale keeps it, and tells of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ from lib.config import Run
 from lib.files import read_json
 from lib.losses.specification import resolved
 from lib.paths import Paths
+from lib.provenance import code_version
 from lib.training.code import training_code
 
-COLUMNS = ("dataset", "variant", "loss", "seed", "trained_with", "present_code")
+COLUMNS = ("what", "dataset", "variant", "loss", "seed", "made_with", "present_code")
 
 
 def present_code(run: Run) -> str:
@@ -18,20 +20,60 @@ def present_code(run: Run) -> str:
     return training_code(run.settings.network.name, resolved(run.loss_specification))
 
 
-def code_changes(runs: Iterable[Run], paths: Paths) -> list[dict[str, Any]]:
-    """A row of ``COLUMNS`` for each trained run of whose training other code had a part.
+@dataclass(frozen=True)
+class Made:
+    """A training, or data that trainings use; ``files`` tell what code made it, ``code`` is the present one."""
+
+    what: str
+    dataset: str
+    variant: str
+    loss: str
+    seed: int | str
+    files: str
+    code: str
+
+
+def made_things(runs: Iterable[Run], adapters: Mapping[str, str], paths: Paths) -> Iterator[Made]:
+    """Everything that takes long to make for ``runs``; ``adapters``: the module of each data set's adapter."""
+    yield from dict.fromkeys(data for run in runs for data in _data_of(run, adapters[run.dataset], paths))
+    for run in runs:
+        provenance = paths.run(run.id, "provenance.json")
+        yield Made("training", run.dataset, run.variant, run.loss, run.seed, provenance, present_code(run))
+
+
+def _data_of(run: Run, adapter: str, paths: Paths) -> Iterator[Made]:
+    def data(what: str, files: str, *modules: str, noise: str = "") -> Made:
+        return Made(what, run.dataset, noise, "", "", files, code_version(*modules))
+
+    yield data("cases", paths.bundle(run.dataset, "*"), "scripts.index", "scripts.prepare", adapter)
+    if run.noise.alpha:
+        folder, noise = paths.noisy(run.dataset, run.split, run.noise.name), run.noise.name
+        yield data("noisy masks", f"{folder}/masks/made.json", "scripts.make_noise", noise=noise)
+        for name in run.maps:
+            yield data(f"map {name}", f"{folder}/maps/{name}.json", "scripts.make_noisy_maps", noise=noise)
+    else:
+        for name in run.maps:
+            yield data(f"map {name}", paths.bundle_maps(run.dataset, "*", name), "scripts.make_maps")
+
+
+def code_changes(runs: Iterable[Run], adapters: Mapping[str, str], paths: Paths) -> list[dict[str, Any]]:
+    """A row of ``COLUMNS`` for all that is made and in which other code had a part.
 
     Raises:
-        SeglossError: what stands beside a trained run is damaged.
+        SeglossError: what tells the code is damaged.
     """
     rows = []
-    for run in runs:
-        provenance = Path(paths.run(run.id, "provenance.json"))
-        if not provenance.exists():
-            continue
-        parts = read_json(provenance, "delete it to train the run again")["parts"]
-        codes = list(dict.fromkeys(part["code"] for part in parts))
-        if codes != [present_code(run)]:
-            told = (run.dataset, run.variant, run.loss, run.seed, " ".join(codes), present_code(run))
+    for made in made_things(runs, adapters, paths):
+        files = Path(made.files)
+        codes = list(
+            dict.fromkeys(code for path in sorted(files.parent.glob(files.name)) for code in _codes(path))
+        )
+        if codes not in ([], [made.code]):
+            told = (made.what, made.dataset, made.variant, made.loss, made.seed, " ".join(codes), made.code)
             rows.append(dict(zip(COLUMNS, told, strict=True)))
     return rows
+
+
+def _codes(path: Path) -> list[str]:
+    told = read_json(path, "delete it and run again")
+    return [part["code"] for part in told["parts"]] if "parts" in told else [told["code"]]
