@@ -27,14 +27,11 @@ class Paths:
         return f"{self.folders.data}/extracted/{source}/{archive}"
 
     def prepared(self, dataset: str) -> str:
+        """Folder of the prepared cases and their maps, a folder each."""
         return f"{self.folders.data}/prepared/{dataset}"
 
     def index(self, dataset: str) -> str:
         return f"{self.prepared(dataset)}/index.json"
-
-    def case(self, dataset: str, case: str, file: str = "") -> str:
-        """Folder of a prepared case and its maps, or a file in it."""
-        return _joined(self.prepared(dataset), case, file)
 
     def bundle(self, dataset: str, bundle: str) -> str:
         """The descriptions of the cases that one job prepares."""

@@ -7,7 +7,7 @@ from lib.paths import Paths
 from lib.schema import Folders
 from lib.training.failures import SHOWN, told_of_failures
 
-RUNS = config.load({"studies": "inverse_weighting"}).runs
+RUNS = config.load({}).runs
 
 
 def test_each_failed_run_has_a_line_with_its_log_and_what_it_says_last(tmp_path: Path) -> None:

@@ -55,8 +55,12 @@ def test_twenty_kills_anywhere_leave_the_same_bits(tiny_cases: list[StoredCase],
     checkpoint = tmp_path / "killed.pt"
     draws = random.Random(0)
     steps = []
-    for _ in range(20):
+    for number in range(20):
+        saved = when_saved(checkpoint)
         with forked(lambda: train(tiny_cases, checkpoint, **LONGER)) as process:
+            patience = time.monotonic() + 2 * seconds
+            while number % 2 and when_saved(checkpoint) == saved and time.monotonic() < patience:
+                time.sleep(0.001)  # every second one comes when something new has been saved
             time.sleep(draws.uniform(0, seconds / 10))
             os.kill(process, signal.SIGKILL)
         state = checkpoints.load(checkpoint, "k")
@@ -64,6 +68,10 @@ def test_twenty_kills_anywhere_leave_the_same_bits(tiny_cases: list[StoredCase],
     assert steps == sorted(steps) and steps[-1] > 0  # nothing done is lost
     again_history, again = train(tiny_cases, checkpoint, **LONGER)
     assert again_history == history and same(weights, again)
+
+
+def when_saved(checkpoint: Path) -> int:
+    return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
 
 
 @pytest.mark.parametrize("where", ["half of it written", "all of it written", "in its place"])

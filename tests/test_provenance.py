@@ -27,9 +27,13 @@ def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        provenance._tree.cache_clear()
-        provenance.code_version.cache_clear()
-        provenance._project_imports.cache_clear()
+        for cached in (
+            provenance._tree,
+            provenance._code,
+            provenance._project_imports,
+            provenance.code_version,
+        ):
+            cached.cache_clear()
         return provenance.code_version("scripts.job")
 
     return write_and_hash

@@ -300,8 +300,8 @@ def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow:
     remedy = f"; delete {' and '.join(lists)} and run again"
     failed = snakemake(workflow, f"{RUN}/fl/seed-0/predictions")
     told(failed, "error: ", "image.b2nd: damaged", remedy)
-    summary, last_words = failed.stderr.splitlines()[-2:]
-    assert summary.startswith("1 of the runs")
+    _, summary = failed.stderr.split("\n1 of the runs were begun and have not ended")
+    last_words = summary.splitlines()[1]
     assert last_words.startswith("  logs/predict/inverse_weighting/") and last_words.endswith(remedy)
     assert not (workflow / RUN / "fl/seed-0/predictions").exists()
     assert (workflow / RUN / "bce/seed-0/predictions").is_dir()
