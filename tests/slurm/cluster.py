@@ -64,6 +64,7 @@ def slurm(root: Path) -> Iterator[Processes]:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+        subprocess.run(["pkill", "-KILL", "slurmstepd"])  # left where its controller has died
         for name in ("slurm.conf", "gres.conf"):
             (SYSTEM / name).unlink(missing_ok=True)
         os.environ.pop("SLURM_CONF")

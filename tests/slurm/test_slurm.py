@@ -106,7 +106,7 @@ def faulty_profile(folder: Path) -> Path:
     profile["set-resources"]["train"] |= {
         "slurm_partition": of(PREEMPTED, "spot", "gpu"),
         "mem_mb": f"{of(OUT_OF_MEMORY, 500, 3000)} * attempt",
-        "runtime": of(OUT_OF_TIME, 1, 30),
+        "runtime": f"{of(OUT_OF_TIME, 1, 30)} * attempt",
         "slurm_extra": "'--signal=TERM@25'",
     }
     # the nodes are small; they are looked at often, and a job that has no time comes back often
@@ -156,6 +156,8 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
         cluster.lose_node(slurm, "gpu01")
         cluster.wait_for(["sh", "-c", "sinfo --noheader --nodes gpu01 --format %T | grep --quiet down"])
         cluster.start_node(slurm, "gpu01")
+        # SLURM 22.05 has crashed when jobs started while the node still registered; by itself it waits two minutes
+        time.sleep(10)
 
     faults: dict[str, Callable[[str], None]] = {CANCELLED: cancel, PREEMPTED: preempt, LOST: lose_node}
     profile = faulty_profile(tmp_path / "profile")
