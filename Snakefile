@@ -55,6 +55,7 @@ localrules:  # seconds each, or the network: not worth, or not possible on, a no
     published,
     download,
     list_part,
+    list_maps,
     list_code_changes,
     summarize,
     summarize_overlap,

@@ -118,16 +118,17 @@ def prepared_option(wildcards):
     return f"--prepared {shlex.quote(PATHS.prepared(dataset))} --split {shlex.quote(split)}"
 
 
-def bundles_of(dataset):
-    """The names of all bundles of a data set."""
-    return cases_of(dataset)[1]
-
-
 def bundles_of_part(dataset, split, part):
     """The names of the bundles that hold the cases of one part of a split (train, validation, test)."""
     index, bundles = cases_of(dataset)
     in_part = set(index.splits[split][part])
     return [name for name, cases in bundles.items() if cases[0] in in_part]  # all of them or none
+
+
+def bundles_option(files):
+    """What tells a script some bundles: their names alone, so that the line stays short for thousands of cases."""
+    folder = Path(files[0]).parent if files else "."
+    return f"--folder {shlex.quote(str(folder))} --bundles {shlex.quote(json.dumps([Path(file).stem for file in files]))}"
 
 
 def split_parts(*parts):

@@ -40,10 +40,9 @@ rule list_maps:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
-        code=lambda wildcards: data_code("scripts.list_maps"),
+        bundles=lambda wildcards, input: bundles_option(input),
+        code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_maps.py {{params.prepared}} --map-name {{wildcards.map_name}}"
-        " --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"

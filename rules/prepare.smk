@@ -74,20 +74,19 @@ rule list_part:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
-        code=lambda wildcards: data_code("scripts.list_part"),
+        bundles=lambda wildcards, input: bundles_option(input.bundles),
+        code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_part.py {{params.prepared}} --part {{wildcards.part}} --output {{output:q}}"
-        " &> {log:q}"
+        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"
 
 
 rule data_report:
     input:
         index=PATHS.index("{dataset}"),
         bundles=lambda wildcards: [
-            PATHS.bundle(wildcards.dataset, name) for name in bundles_of(wildcards.dataset)
+            PATHS.bundle(wildcards.dataset, name) for name in cases_of(wildcards.dataset)[1]
         ],
     output:
         cases=PATHS.result("data/{dataset}/cases.csv"),

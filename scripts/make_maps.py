@@ -17,7 +17,7 @@ def main(map_name: str, prepared: Path, bundle: Path, classes: int, output: Path
     for case, path in made.items():
         write_map(path, StoredCase(prepared / case), MAPS[map_name], classes)
     checksums = {case: sha256(path) for case, path in made.items()}
-    write_json(output, {"code": code_version("scripts.make_maps"), "sha256": checksums})
+    write_json(output, {"code": code_version("scripts.make_maps"), "cases": checksums})
 
 
 if __name__ == "__main__":

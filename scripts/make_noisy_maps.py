@@ -18,7 +18,7 @@ def main(map_name: str, masks: Path, classes: int, maps: Path, checksums: Path) 
         for case in cases:
             write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], classes)
     made = {case.name: sha256(maps / f"{case.name}.b2nd") for case in cases}
-    write_json(checksums, {"code": code_version("scripts.make_noisy_maps"), "sha256": made})
+    write_json(checksums, {"code": code_version("scripts.make_noisy_maps"), "cases": made})
 
 
 if __name__ == "__main__":
