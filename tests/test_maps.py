@@ -11,6 +11,7 @@ from lib.errors import SeglossError
 from lib.maps import (
     MAPS,
     connected_components,
+    label_components,
     published_distance,
     published_distance_2d,
     signed_distance,
@@ -21,17 +22,50 @@ from lib.maps import (
 SPACINGS_3D = [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (0.9, 0.9, 3.0), (0.4, 2.5, 0.7)]
 
 
-@pytest.mark.parametrize("shape", [(20, 21), (12, 13, 14)])
-def test_components_equal_scipy(shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(0)
-    for density in (0, 0.05, 0.2, 1):
-        label = (rng.random(shape) < density) * rng.integers(1, 3, shape)
-        ours = connected_components(label)
-        reference, count = ndimage.label(label > 0, np.ones((3,) * len(shape)))
-        assert ours.max() == count
-        pairs = {*zip(ours.ravel().tolist(), reference.ravel().tolist(), strict=True)}
-        assert len(pairs) == count + bool((label == 0).any())  # one to one
-        assert (ours > 0).sum() == (label > 0).sum()
+CONNECTIVITIES = {4: (2, 1), 8: (2, 2), 6: (3, 1), 18: (3, 2), 26: (3, 3)}
+"""Number of neighbours -> axes of the mask, and by how many of them a neighbour may differ."""
+
+
+def assert_same_components(ours: np.ndarray, count: int, mask: np.ndarray, connectivity: int) -> None:
+    reference, expected = ndimage.label(mask, ndimage.generate_binary_structure(*CONNECTIVITIES[connectivity]))
+    assert count == expected == ours.max(initial=0)
+    np.testing.assert_array_equal(ours > 0, mask)
+    pairs = {*zip(ours[mask].tolist(), reference[mask].tolist(), strict=True)}
+    assert len(pairs) == count  # one to one
+
+
+@pytest.mark.parametrize("connectivity", CONNECTIVITIES)
+def test_components_equal_scipy(connectivity: int) -> None:
+    """Over odd and even lengths, sparse to full masks, both orders in memory, and parts of larger arrays."""
+    rng = np.random.default_rng(connectivity)
+    axes = CONNECTIVITIES[connectivity][0]
+    longest = 65 if axes == 2 else 17
+    shapes = [tuple(rng.integers(1, longest + 1, axes)) for _ in range(150)]
+    shapes += [(1, longest, 1)[:axes], (longest, 1, 1)[:axes], (1,) * axes, (4, 3, 1)[:axes], (40, 41, 2)[:axes]]
+    for number, shape in enumerate(shapes):
+        mask = rng.random(shape) < rng.choice([0.05, 0.3, 0.6, 1.0])
+        mask = (mask, np.asfortranarray(mask), np.repeat(mask, 2, axis=0)[::2])[number % 3]
+        assert_same_components(*label_components(mask, connectivity), mask, connectivity)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int8, np.uint16, np.int32, np.int64, np.float32, float])
+@pytest.mark.parametrize("shape", [(4, 3), (40, 41), (7, 8), (5, 4, 3), (6, 6, 1), (1, 23, 1)])
+def test_components_of_every_type_of_label(kind: type, shape: tuple[int, ...]) -> None:
+    label = np.random.default_rng(0).integers(0, 3, shape).astype(kind)
+    components = connected_components(label)
+    assert_same_components(components, components.max(), label > 0, 8 if len(shape) == 2 else 26)
+
+
+def test_components_at_the_border_of_a_picture() -> None:
+    """Of this mask as bool, cc3d 4.1.1 labels a voxel of the background."""
+    label = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]], bool)
+    np.testing.assert_array_equal(connected_components(label), label)
+
+
+def test_components_that_do_not_cover_the_mask_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cc3d.connected_components", lambda mask, **_: (np.ones_like(mask), 1))
+    with pytest.raises(SeglossError, match="labels do not cover the mask"):
+        connected_components(np.eye(3))
 
 
 def test_components_of_a_batch_are_refused() -> None:

@@ -4,10 +4,10 @@ The schema is that of the ``prc_records.json`` files in the code release of Shir
 arXiv 2007.10033): components are cut once, at 0.5; a FROC threshold later acts on one score per component.
 """
 
-import cc3d
 import numpy as np
 
 from lib.errors import SeglossError
+from lib.maps import label_components
 
 
 def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarray) -> list[dict]:
@@ -89,8 +89,7 @@ def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarra
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     above = np.greater(mask, 0.5, order="C")  # labels are numbered in memory order
-    labels, n = cc3d.connected_components(above.reshape(*mask.shape, *[1] * (3 - mask.ndim)), return_N=True)
-    return labels.reshape(mask.shape), n
+    return label_components(above, 8 if mask.ndim == 2 else 26)
 
 
 def _best_partner(
