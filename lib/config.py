@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ CONFIG_NAME = "workflow_config.yaml (or --config)"
 
 
 SCALE_NOTES = {
-    "demo": "Demo scale: a small network, trained for a minute at most; on phantoms no evidence about patients.",
-    "paper": "Paper scale: the publication's data and settings.",
+    "demo": "Demo scale: a small network, trained for a minute at most.",
+    "paper": "Paper scale: the publication's settings.",
 }
 
 
@@ -198,11 +199,11 @@ class Configuration:
         return {run.loss: losses.resolved(run.loss_specification) for run in self.runs_of(study)}
 
     def note(self, study: str) -> str:
-        """What figures say about the scale of a study."""
+        """What figures say about the scale of a study and about the kinds of its data."""
         scale = self.workflow.scale
-        return (
-            self.studies[study].note if scale == "paper" and self.studies[study].note else SCALE_NOTES[scale]
-        )
+        note = (scale == "paper" and self.studies[study].note) or SCALE_NOTES[scale]
+        kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in self.runs_of(study))
+        return f"{note} Data: {'; '.join(kinds)}."
 
     def users_folder(self, dataset: str) -> str | None:
         """The folder that the user names for the data set, or for another form of the same official files."""
@@ -245,10 +246,11 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
             if dataset not in datasets:
                 unknown = f"unknown data set {dataset!r}{suggestion(dataset, datasets)}"
                 raise SeglossError(f"studies/{name}.yaml: published.datasets: {unknown}")
+    library = _losses_of_library(workflow, studies)
     runs = [
         run
         for name, study in studies.items()
-        for run in _expand(name, study, workflow, datasets, files[name].relative_to(root))
+        for run in _expand(name, study, library, workflow, datasets, files[name].relative_to(root))
     ]
     if not runs:
         names = ", ".join(chosen)
@@ -257,12 +259,13 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         )
     if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
         raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
-    kept = tuple(_narrowed(runs, workflow, datasets))
+    known = [*chain.from_iterable(study.losses for study in studies.values()), *losses.names()]
+    kept = tuple(_narrowed(runs, workflow, datasets, known))
     if not kept:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    notes = tuple(_notes(workflow, datasets, runs))
+    notes = tuple(_notes(workflow, datasets, runs, library))
     return Configuration(dict(values), workflow, datasets, studies, kept, notes)
 
 
@@ -284,9 +287,27 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
         raise SeglossError(f"{CONFIG_NAME}: {error}") from None
 
 
-def _notes(workflow: WorkflowConfig, datasets: Mapping[str, Dataset], runs: list[Run]) -> Iterable[str]:
+def _losses_of_library(
+    workflow: WorkflowConfig, studies: Mapping[str, Study]
+) -> dict[str, losses.Specification]:
+    """Losses that the user names, that stand in no study file, and that the library has."""
+    known = set(losses.names()).difference(*(study.losses for study in studies.values()))
+    return {} if workflow.losses == "all" else {name: name for name in workflow.losses if name in known}
+
+
+def _notes(
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    runs: list[Run],
+    library: Mapping[str, losses.Specification],
+) -> Iterable[str]:
+    if library:
+        yield f"losses: {', '.join(library)}: of the library with its defaults, as no study file names it"
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
+        layout = datasets[name].indexing["layout"]
+        if layout and not layout["labels"].endswith("Tr"):
+            yield f"own_data.{name}: " + ", ".join(f"{role} in {folder}/" for role, folder in layout.items())
         if name not in used:
             yield f"{_fits_none(name, datasets[name])}; it is prepared on request only: plots/data/{name}.pdf"
 
@@ -296,25 +317,46 @@ def _fits_none(name: str, dataset: Dataset) -> str:
     return f"own_data.{name}: {kind} fits none of the studies chosen"
 
 
-def _expand(
-    name: str, study: Study, workflow: WorkflowConfig, datasets: Mapping[str, Dataset], path: Path
-) -> Iterable[Run]:
+def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, Settings]:
+    """The settings of each variant at the scale that was chosen; none if the study lacks it."""
     common = dict(getattr(study, workflow.scale) or {})
     if not common:
-        return
+        return {}
     variants = common.pop("variants", {"base": {}})
     chosen = {"computing": workflow.computing.model_dump(exclude_unset=True)}
-    for variant, changes in validated(Variants, variants, f"{path}: {workflow.scale}.variants").root.items():
-        settings = validated(
+    changes_of = validated(Variants, variants, f"{path}: {workflow.scale}.variants").root
+    return {
+        variant: validated(
             Settings,
             _merged(_merged(common, changes or {}), chosen),
             f"{path}: {workflow.scale} ({variant})",
         )
+        for variant, changes in changes_of.items()
+    }
+
+
+def _expand(
+    name: str,
+    study: Study,
+    library: Mapping[str, losses.Specification],
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    path: Path,
+) -> Iterable[Run]:
+    variants = _variants(study, workflow, path)
+    specifications = {**study.losses, **library}
+    listed = set(chain.from_iterable(settings.losses for settings in variants.values()))
+    named = [] if workflow.losses == "all" else workflow.losses
+    added = [loss for loss in named if loss in specifications and loss not in listed]
+    for variant, settings in variants.items():
         _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
         noises = {noise.name: noise for noise in [*settings.noise, *workflow.noise]}
         for dataset, noise, loss, seed in itertools.product(
-            [*settings.datasets, *own], noises.values(), settings.losses, settings.seeds
+            dict.fromkeys([*settings.datasets, *own]),
+            noises.values(),
+            [*settings.losses, *added],
+            settings.seeds,
         ):
             yield Run(
                 study=name,
@@ -328,7 +370,7 @@ def _expand(
                 noise=noise,
                 metrics=study.metrics,
                 classes=datasets[dataset].classes,
-                loss_specification=_for_dataset(study.losses[loss], datasets[dataset]),
+                loss_specification=_for_dataset(specifications[loss], datasets[dataset]),
                 settings=settings,
             )
 
@@ -381,7 +423,9 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     return None
 
 
-def _narrowed(runs: list[Run], workflow: WorkflowConfig, known: Mapping[str, Dataset]) -> Iterable[Run]:
+def _narrowed(
+    runs: list[Run], workflow: WorkflowConfig, known: Mapping[str, Dataset], known_losses: Iterable[str]
+) -> Iterable[Run]:
     def kept(key: str, values: Iterable[Any]) -> list[Any]:
         return _selected(key, getattr(workflow, key), dict.fromkeys(values))
 
@@ -391,7 +435,7 @@ def _narrowed(runs: list[Run], workflow: WorkflowConfig, known: Mapping[str, Dat
             raise SeglossError(f"{CONFIG_NAME}: datasets: {_fits_none(name, known[name])}")
     datasets = kept("datasets", (run.dataset for run in runs))
     variants = set(kept("variants", (name for run in runs for name in run.variant_names)))
-    names = kept("losses", (run.loss for run in runs))
+    names = kept("losses", known_losses)
     seeds = kept("seeds", (run.seed for run in runs))
     for run in runs:
         chosen = run.dataset in datasets and not variants.isdisjoint(run.variant_names)

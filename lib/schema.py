@@ -72,6 +72,7 @@ class OwnData(Section):
     test_share: Share = 0.2
     window: tuple[Number, Number] | None = None
     size: Size | None = None
+    threshold: Number | None = None
     empty_masks: Literal["exclude", "keep"] = "exclude"
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ them. A case that cannot be used keeps its place with empty files: its ``case.js
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,8 +86,8 @@ def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
     return open_array(folder / f"{case}.{kind}.b2nd", f"delete the folder {folder} and run again")
 
 
-def write_case(folder: Path, name: str, case: Case) -> None:
-    """Write a case's arrays and, last, its description.
+def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -> None:
+    """Write a case's arrays and, last, its description with ``notes`` on the files that it was read from.
 
     Raises:
         CaseExcluded: image and label differ in shape, or the image is constant or not finite.
@@ -110,6 +110,7 @@ def write_case(folder: Path, name: str, case: Case) -> None:
         "spacing": [float(length) for length in case.spacing],
         "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
         **_described(label, case.n_lesions),
+        "notes": list(notes),
         "sha256": {"image": _content_hash(image), "label": _content_hash(label)},
     }
     write_json(folder / "case.json", description)
@@ -181,8 +182,11 @@ def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
     cases = [StoredCase(prepared / case) for part in parts for case in named[part]]
     used = [case for case in cases if not case.excluded]
     if len(used) < len(cases):
-        names = ", ".join(case.name for case in cases if case.excluded)
-        log.warning("%d of %d cases are excluded: %s", len(cases) - len(used), len(cases), names)
+        log.warning(
+            "%d of %d cases are excluded; the data set's report lists them",
+            len(cases) - len(used),
+            len(cases),
+        )
     if not used:
         why = (
             f"all {len(cases)} cases are excluded, as {cases[0].name}: {cases[0].excluded}"
@@ -193,6 +197,31 @@ def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
             f"{prepared}, split {split!r}, {' and '.join(parts)}: {why}; see the data set's report"
         )
     return used
+
+
+def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    """Check that a part of a split can be trained or measured on, from the descriptions of its cases.
+
+    Raises:
+        SeglossError: no case of it can be used, or the masks of all that can are empty.
+    """
+    used = {name: description for name, description in cases.items() if "excluded" not in description}
+    if not used:
+        first = next(iter(cases), "")
+        why = f"; {first}: {cases[first]['excluded']}" if cases else ""
+        raise SeglossError(
+            f"{where}: none of its {len(cases)} cases can be used{why}; see the data set's report"
+        )
+    if not any(map(shows_something, used.values())):
+        raise SeglossError(
+            f"{where}: the masks of all its {len(used)} cases are empty, so that nothing can be learnt or measured"
+            " there; put a case with a lesion into it (own_data: splits, seed or larger shares)"
+        )
+
+
+def shows_something(description: Mapping[str, Any]) -> bool:
+    """Whether a case that is not excluded has a foreground voxel, by its description."""
+    return bool(description["class_voxels"].keys() - {"0", str(IGNORED)})
 
 
 def _content_hash(array: np.ndarray) -> str:
@@ -218,7 +247,7 @@ class StoredCase:
     @property
     def shows_something(self) -> bool:
         """Whether any voxel is foreground."""
-        return bool(self.description["class_voxels"].keys() - {"0", str(IGNORED)})
+        return shows_something(self.description)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -12,8 +12,9 @@ from itertools import chain
 from lib.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
-from lib.datasets.raw import digest_of_names
+from lib.datasets.raw import digest_of_names, digest_of_states
 from lib.datasets.sources import load_source, source_names
+from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.job_environment import use_this_python, visible_gpus
@@ -88,17 +89,23 @@ def entries_of(wildcards):
     return {case: index.cases[case] for case in bundles[wildcards.bundle]}
 
 
+def files_named(wildcards):
+    """The files of a bundle's cases."""
+    roles = chain.from_iterable(entry.files.values() for entry in entries_of(wildcards).values())
+    return [*chain.from_iterable(roles)]
+
+
+def state_of_cases(wildcards):
+    """Params function: digest of the user's files, as one that replaces another may be older than what was made."""
+    return digest_of_states(files_named(wildcards)) if CONFIG.users_folder(wildcards.dataset) else ""
+
+
 def files_of_cases(wildcards):
     """Input function: the cases' files in a folder that the user names, otherwise the unpacked archives they lie in.
 
     Archives can be had again, so prepared cases outlive them.
     """
-    files = [
-        file
-        for entry in entries_of(wildcards).values()
-        for of_role in entry.files.values()
-        for file in of_role
-    ]
+    files = files_named(wildcards)
     if CONFIG.users_folder(wildcards.dataset):
         return files
     places = raw_places(wildcards.dataset)
@@ -337,6 +344,12 @@ def names_below(dataset):
         return ""
     own = CONFIG.workflow.own_data.get(dataset)
     return digest_of_names([folder]) + (digest_of_description(own) if own else "")
+
+
+def lines_on_data():
+    """What of each data set is used, for the end of a call."""
+    names = dict.fromkeys([*datasets_used(), *CONFIG.workflow.own_data])
+    yield from filter(None, (usage_line(name, PATHS, CONFIG.workflow.cases_per_job) for name in names))
 
 
 def datasets_used():

@@ -35,7 +35,8 @@ rule crate:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        configuration=json.dumps(without_places(CONFIG.values), sort_keys=True),
+        # a function, as Snakemake takes braces in a string, such as a user's {case}, for wildcards
+        configuration=lambda wildcards: json.dumps(without_places(CONFIG.values), sort_keys=True),
         code=lambda wildcards: code_version("scripts.write_crate"),
     message:
         "put everything in {output}"

@@ -46,6 +46,7 @@ rule prepare:
         parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),
         cases=lambda wildcards: json.dumps(list(entries_of(wildcards))),
         entries=lambda wildcards: repr(entries_of(wildcards)),
+        files=state_of_cases,
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         code=lambda wildcards: data_code("scripts.prepare", CONFIG.datasets[wildcards.dataset].adapter),
     message:
@@ -75,11 +76,13 @@ rule list_part:
     threads: 1
     params:
         bundles=lambda wildcards, input: bundles_option(input.bundles),
+        part="data set {dataset}, split {split}, {part}",
         code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --part {{params.part:q}}"
+        " --output {output:q} &> {log:q}"
 
 
 rule data_report:

@@ -13,6 +13,7 @@ def main(prepared: Path, title: str, classes: list, table: Path, excluded: Path,
     import pandas as pd
 
     from lib.datasets.index import read_index
+    from lib.datasets.usage import excluded_cases, usage
     from lib.files import write_text
     from lib.plotting.data_report import case_table, draw_data_report
     from lib.store import StoredCase
@@ -20,11 +21,13 @@ def main(prepared: Path, title: str, classes: list, table: Path, excluded: Path,
     index = read_index(prepared / "index.json")
     cases = [StoredCase(prepared / case) for case in index.cases]
     used = [case for case in cases if not case.excluded]
-    reasons = {**index.excluded, **{case.name: case.excluded for case in cases if case.excluded}}
+    described = {case.name: case.description for case in cases}
+    reasons = excluded_cases(index, described)
     write_text(table, case_table(used, index.splits, classes).to_csv(index=False))
     write_text(excluded, pd.DataFrame(reasons.items(), columns=["case", "reason"]).to_csv(index=False))
-    draw_data_report(figure, title, used, classes)
-    logging.getLogger("lib").info("%d cases used, %d excluded", len(used), len(reasons))
+    said = usage(index, described)
+    draw_data_report(figure, title, used, classes, said)
+    logging.getLogger("lib").info("%s", "; ".join(said))
 
 
 if __name__ == "__main__":

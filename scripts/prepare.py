@@ -15,6 +15,7 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     from importlib import import_module
 
     from lib.datasets.index import read_index
+    from lib.datasets.readers import collected_notes
     from lib.errors import CaseExcluded
     from lib.files import read_json, write_json
     from lib.provenance import code_version
@@ -25,7 +26,9 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     for case in cases:
         log.info("%s", case)
         try:
-            write_case(prepared / case, case, prepare(case, entries[case], parameters))
+            with collected_notes() as notes:
+                read = prepare(case, entries[case], parameters)
+            write_case(prepared / case, case, read, notes)
         except CaseExcluded as reason:
             log.warning("excluded: %s", reason)
             write_excluded(prepared / case, case, str(reason))

@@ -237,7 +237,6 @@ EMPTY = np.zeros((20, 30), np.uint8)
         ("shenzhen", "mask/mask/{}_mask.png", b"", CXR[0], "cannot be read"),
         ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", COLOURED, CXR[0], "a grey picture was expected"),
         ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", COLOURED[:90], CXR[0], "cannot be read"),
-        ("shenzhen", "ChinaSet_AllFiles/CXR_png/{}.png", picture(EMPTY > 0), CXR[0], "bool values"),
         (
             *("montgomery", "MontgomerySet/ManualMask/leftMask/{}.png", picture(block(5, 5))),
             *("MCUCXR_0001_0", "left mask .* and right mask"),

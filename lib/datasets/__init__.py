@@ -38,6 +38,13 @@ class Dataset:
     indexing: dict[str, Any] = field(default_factory=dict)
     known_index: Index | None = None
 
+    @property
+    def kind(self) -> str:
+        """What the cases are, as figures say it."""
+        if self.known_index:
+            return "phantoms, no evidence about patients"
+        return f"{self.title} (public data)" if self.sources else f"{self.title} (own data)"
+
 
 def _official(name: str, title: str, adapter: str = "", **fields: Any) -> Dataset:
     return Dataset(name, title, f"lib.datasets.adapters.{adapter or name}", **{"sources": (name,), **fields})

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ class IndexedCase:
 
 @dataclass(frozen=True)
 class Index:
-    """``cases`` by id, ``splits``: name -> part -> ids, ``excluded``: id -> reason."""
+    """``cases`` by id, ``splits``: name -> part -> ids, ``excluded``: id -> reason, ``notes`` on all files."""
 
     cases: dict[str, IndexedCase]
     splits: dict[str, Parts]
     excluded: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def checked(self, dataset: str) -> "Index":
         """This index, its splits cut down to cases that are here; what a split names beyond them is excluded.
@@ -70,7 +71,7 @@ class Index:
             splits[name] = {
                 part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
             }
-        return Index(cases, splits, excluded)
+        return replace(self, cases=cases, splits=splits, excluded=excluded)
 
     def bundles(self, size: int) -> dict[str, tuple[str, ...]]:
         """The cases in bundles of about ``size`` by the bundle's name, for jobs that each take one bundle.
@@ -112,6 +113,7 @@ def read_index(path: Path) -> Index:
                 for name, parts in content["splits"].items()
             },
             content["excluded"],
+            tuple(content["notes"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error

@@ -5,18 +5,22 @@ This module stays free of heavy imports, because parsing the DAG reads it; ``ada
 
 import csv
 import hashlib
+import re
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lib.datasets import Dataset
 from lib.datasets.index import SPLITS
+from lib.datasets.raw import is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.schema import OwnData
 
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+ENDINGS = VOLUME_ENDINGS + PICTURE_ENDINGS
 IGNORE = "ignore"
 """Name of the label of voxels that are not annotated, as in nnU-Net."""
 
@@ -28,19 +32,20 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         SeglossError: channels, labels or dimensions are told by neither, or ``dataset.json`` is faulty.
     """
     where = f"own_data.{name}"
-    told = read_description(own.folder)
-    channels = own.channels or _channels(told, where)
-    labels = _label_values(own.labels or told.get("labels"), where)
-    dimensions = own.dimensions or _dimensions(told, Path(own.folder), own, where)
+    described = read_description(own.folder)
+    channels = own.channels or _channels(described, where)
+    labels = _labels(own, described, where)
+    layout = {} if own.images and own.label else find_layout(own.folder, where)
+    dimensions = own.dimensions or _dimensions(described, layout, own, where)
     if own.size and len(own.size) != dimensions:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
     preparation, description = (
-        {"window", "size", "empty_masks"},
+        {"window", "size", "threshold", "empty_masks"},
         {"title", "dimensions", "channels", "labels"},
     )
     return Dataset(
         name=name,
-        title=own.title or str(told.get("name") or name),
+        title=own.title or str(described.get("name") or name),
         adapter="lib.datasets.adapters.own_data",
         channels=tuple(channels),
         classes=tuple(label for label in labels if label != IGNORE),
@@ -52,7 +57,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
             "channels": list(channels),
             "label_values": labels,
         },
-        indexing=own.model_dump(mode="json", exclude=preparation | description),
+        indexing=own.model_dump(mode="json", exclude=preparation | description) | {"layout": layout},
     )
 
 
@@ -95,6 +100,19 @@ def _channels(told: Mapping[str, Any], where: str) -> list[str]:
     return [str(names[str(number)]) for number in range(len(names))]
 
 
+def _labels(own: OwnData, described: Mapping[str, Any], where: str) -> dict[str, list[int]]:
+    given = own.labels or described.get("labels")
+    if own.threshold is None:
+        return _label_values(given, where)
+    labels = _label_values(given or {"background": 0, "foreground": 1}, where)
+    if len(labels) != 2 or IGNORE in labels:
+        raise SeglossError(
+            f"{where}: threshold: labels of background and one class were expected, found {', '.join(labels)}; leave"
+            " one of the two keys out"
+        )
+    return labels
+
+
 def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
     """Class name -> values in the mask, in the order of the classes; from nnU-Net's or the Decathlon's form."""
     if not isinstance(labels, dict) or not labels:
@@ -102,7 +120,7 @@ def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
             f"{where}: labels: a mapping such as {{background: 0, lesion: 1}} was expected here or in dataset.json,"
             f" found {labels!r}"
         )
-    if all(str(key).isdigit() for key in labels):  # the Decathlon's form: value -> name
+    if all(str(key).isdecimal() for key in labels):  # the Decathlon's form: value -> name
         values_of: dict[str, list[int]] = {}
         for value, name in labels.items():
             values_of.setdefault(str(name), []).append(int(value))
@@ -130,9 +148,67 @@ def _is_value(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
 
 
-def _dimensions(told: Mapping[str, Any], folder: Path, own: OwnData, where: str) -> int:
-    found = own.label or _an_ending(folder)
-    ending = str(told.get("file_ending") or found)
+FOLDERS = {
+    "images": ("imagestr", "images", "image", "imgs", "img"),
+    "labels": (
+        *("labelstr", "labels", "label", "masks", "mask", "gt", "gts", "ground_truth", "groundtruth"),
+        *("annotations", "annotation", "segmentations", "segmentation"),
+    ),
+    "regions": ("regionstr", "regions"),
+}
+"""What the folders of images, masks and regions may be called, in small letters; first what nnU-Net calls them."""
+DEPTH = 3
+"""How far below the user's folder those are looked for."""
+
+
+def find_layout(folder: str, where: str) -> dict[str, str]:
+    """The names of the folders in which images, masks and regions lie; roles of which there is no folder are left out.
+
+    They are taken from the highest level that has a folder of masks.
+
+    Raises:
+        SeglossError: two folders may hold the masks, or the images.
+    """
+    level = [Path(folder)]
+    for _ in range(DEPTH):
+        level = sorted(child for parent in level for child in _subfolders(parent))
+        layout = {role: _the_one(role, level, where) for role in FOLDERS}
+        if layout["labels"]:
+            return {role: name for role, name in layout.items() if name}
+    return {}
+
+
+def _the_one(role: str, level: list[Path], where: str) -> str | None:
+    holding = {path.name for path in level if path.name.lower() in FOLDERS[role] and _first_file(path)}
+    known = sorted(holding, key=lambda name: (FOLDERS[role].index(name.lower()), name))
+    if len(known) > 1 and known[0].lower() != FOLDERS[role][0]:
+        raise SeglossError(
+            f"{where}: {' and '.join(f'{name}/' for name in known)} may hold the {role}; say which by a pattern, such"
+            f' as {"label" if role == "labels" else role}: "{known[0]}/{{case}}.png"'
+        )
+    return known[0] if known else None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if not is_skipped(path.name) and path.is_dir()]
+    except OSError:  # the job that looks for the cases says so
+        return []
+
+
+def _first_file(folder: Path) -> str:
+    """The first of its images or volumes, by name; empty if it has none."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return ""
+    known = (name for name in names if not is_skipped(name) and name.lower().endswith(ENDINGS))
+    return min(known, default="")
+
+
+def _dimensions(described: Mapping[str, Any], layout: Mapping[str, str], own: OwnData, where: str) -> int:
+    found = own.label or _an_ending(Path(own.folder), layout)
+    ending = str(described.get("file_ending") or found)
     if found and not found.lower().endswith(ending.lower()):
         raise SeglossError(
             f"{where}: dataset.json says file_ending {ending!r}, but masks are such as {found!r}"
@@ -142,14 +218,51 @@ def _dimensions(told: Mapping[str, Any], folder: Path, own: OwnData, where: str)
     if ending.lower().endswith(PICTURE_ENDINGS):
         return 2
     raise SeglossError(
-        f"{where}: no masks of a known kind in {folder}/labelsTr ({', '.join(VOLUME_ENDINGS + PICTURE_ENDINGS)});"
-        " is this the layout of nnU-Net?"
+        f"{where}: no masks of a known kind ({', '.join(ENDINGS)}) in a folder such as {own.folder}/labelsTr or"
+        f" {own.folder}/masks{dicom_advice(own.folder)}; name the files by patterns if they lie elsewhere:"
+        " docs/own_data.md"
     )
 
 
-def _an_ending(folder: Path) -> str:
-    files = (path for labels in ("labelsTr", "labels") for path in (folder / labels).glob("[!.]*"))
-    return min((path.name for path in files), default="")
+def _an_ending(folder: Path, layout: Mapping[str, str]) -> str:
+    """The name of one mask."""
+    name = layout.get("labels")
+    found = (
+        (_first_file(path) for depth in range(DEPTH) for path in folder.glob("*/" * depth + name))
+        if name
+        else ()
+    )
+    return next(filter(None, found), "")
+
+
+DICOM_FILES_READ = 200
+
+
+def dicom_advice(folder: str) -> str:
+    """How to convert what lies below a folder if it is DICOM; empty if it is not."""
+    paths = islice((path for path in Path(folder).rglob("*") if path.is_file()), DICOM_FILES_READ)
+    kinds = sorted(set(filter(None, map(_dicom_modality, paths))))
+    if not kinds:
+        return ""
+    return (
+        f"; there are DICOM files ({', '.join(kinds)}), which must be converted: series by `dcm2niix -z y -f %i -o"
+        " imagesTr <folder>`, RTSTRUCT by `dcmrtstruct2nii convert -r <file> -d <series> -o labelsTr`, SEG by"
+        " `segimage2itkimage --outputType nii --outputDirectory labelsTr --inputDICOM <file>` (dcmqi)"
+    )
+
+
+def _dicom_modality(path: Path) -> str | None:
+    """What a DICOM file says of its kind, such as CT or RTSTRUCT; None for other files."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+    except OSError:
+        return None
+    is_named = path.name.lower().endswith((".dcm", ".dicom", ".ima"))
+    if head[128:132] != b"DICM" and not is_named:
+        return None
+    modality = re.search(rb"\x08\x00\x60\x00(?:CS..|....)([A-Z]{2,16})", head, re.DOTALL)
+    return modality[1].decode() if modality else "of unknown kind"
 
 
 def training_list(told: Mapping[str, Any], folder: str) -> list[str] | None:
@@ -166,10 +279,8 @@ def training_list(told: Mapping[str, Any], folder: str) -> list[str] | None:
 
 
 def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return next(
-        (name[: -len(end)] for end in VOLUME_ENDINGS + PICTURE_ENDINGS if name.lower().endswith(end)), name
-    )
+    name = posix(path).rpartition("/")[2]
+    return next((name[: -len(end)] for end in ENDINGS if name.lower().endswith(end)), name)
 
 
 def split_parts(path: str) -> dict[str, list[str]]:

@@ -13,23 +13,41 @@ from lib.errors import SeglossError
 CaseFiles = dict[str, list[str]]
 
 
+NO_DATA = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information"}
+"""Folders that operating systems and file servers put beside data, in small letters."""
+
+
+def is_skipped(name: str) -> bool:
+    """Whether a file or folder of this name holds no data: hidden ones, and those of ``NO_DATA``."""
+    return name.startswith(".") or name.lower() in NO_DATA
+
+
 class RawFiles:
     """The files below some folders (or some files themselves), searched once.
 
-    Hidden files and what macOS leaves in archives are not seen.
+    What :func:`is_skipped` names is not seen. Every folder is visited once, however many links lead to it.
     """
 
     def __init__(self, places: Iterable[Path]) -> None:
         self.places = tuple(map(Path, places))
 
     @cached_property
+    def _found(self) -> list[str]:
+        return sorted(path for place in self.places for path in _below(place))
+
+    @cached_property
     def paths(self) -> tuple[str, ...]:
-        return tuple(sorted(path for place in self.places for path in _below(place)))
+        return tuple(path for path in self._found if not _is_skipped_path(path))
+
+    @cached_property
+    def skipped(self) -> tuple[str, ...]:
+        """Files and folders that are not seen."""
+        return tuple(path for path in self._found if _is_skipped_path(path))
 
     def matching(self, pattern: str) -> dict[str, list[str]]:
         """Files by id: ``pattern`` is a regular expression for the end of the path, after a `/`; its group ``id``
-        names the case."""
-        compiled = re.compile(rf".*/{pattern}")
+        names the case. Letter case changes nothing."""
+        compiled = re.compile(rf".*/{pattern}", re.IGNORECASE)
         found = defaultdict(list)
         for path in self.paths:
             if match := compiled.fullmatch(f"/{path}"):
@@ -42,7 +60,7 @@ class RawFiles:
         Raises:
             SeglossError: there is none, or more than one.
         """
-        compiled = re.compile(rf".*/{pattern}")
+        compiled = re.compile(rf".*/{pattern}", re.IGNORECASE)
         found = [path for path in self.paths if compiled.fullmatch(f"/{path}")]
         if len(found) != 1:
             raise SeglossError(f"{self}: {len(found)} files match {pattern}; exactly one was expected")
@@ -63,7 +81,7 @@ class RawFiles:
         Raises:
             SeglossError: no file matches a required role.
         """
-        found = {role: self.matching(pattern) for role, pattern in patterns.items()}
+        found = _most_specific({role: self.matching(pattern) for role, pattern in patterns.items()})
         for role, pattern in patterns.items():
             if not found[role] and role not in optional:
                 raise SeglossError(
@@ -90,9 +108,52 @@ class RawFiles:
         return ", ".join(map(str, self.places[:3])) + (" ..." if len(self.places) > 3 else "")
 
 
+def _most_specific(found: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
+    """Each file for the roles whose pattern leaves the shortest id: `a_mask.png` is a mask, no image of that name."""
+    shortest: dict[str, int] = {}
+    for files in found.values():
+        for case, paths in files.items():
+            for path in paths:
+                shortest[path] = min(len(case), shortest.get(path, len(case)))
+    kept: dict[str, dict[str, list[str]]] = {}
+    for role, files in found.items():
+        of_role = {
+            case: [path for path in paths if shortest[path] == len(case)] for case, paths in files.items()
+        }
+        kept[role] = {case: paths for case, paths in of_role.items() if paths}
+    return kept
+
+
 def digest_of_names(places: Iterable[Path]) -> str:
-    """Short hash of the names of all files below some folders."""
-    return hashlib.sha256("\n".join(RawFiles(places).paths).encode(errors="surrogateescape")).hexdigest()[:12]
+    """Short hash of the names of all files below some folders, and of the state of tables and descriptions there."""
+    paths = RawFiles(places).paths
+    read_by_index = [path for path in paths if path.lower().endswith(DESCRIPTIONS)]
+    return _digest([*paths, digest_of_states(read_by_index)])
+
+
+DESCRIPTIONS = (".csv", ".json", ".tsv", ".txt", ".xls", ".xlsx", ".xml")
+
+
+def digest_of_states(paths: Iterable[str]) -> str:
+    """Short hash of names, sizes and times of files: it changes where a file is replaced, by an older one too."""
+    return _digest(f"{path} {_state(path)}" for path in paths)
+
+
+def _state(path: str) -> str:
+    try:
+        state = Path(path).stat()
+    except OSError:  # gone; the job that reads it says so
+        return "none"
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def posix(path: str) -> str:
+    """A path as a description file gives it, also one that was written on Windows, with `/` between its parts."""
+    return path.replace("\\", "/")
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
@@ -103,16 +164,40 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     )
 
 
-def _refuse(error: OSError) -> None:
-    raise SeglossError(f"{error.filename}: cannot be read: {error.strerror}; change its permissions")
+def _is_skipped_path(path: str) -> bool:
+    return is_skipped(path.rpartition("/")[2])
 
 
 def _below(place: Path) -> Iterator[str]:
+    """Files and links to files below a folder, and the files and folders that are skipped."""
     if place.is_file():
         yield place.as_posix()
         return
     if not place.is_dir():
         raise SeglossError(f"{place}: no such folder of raw files")
-    for folder, folders, files in os.walk(place, onerror=_refuse, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        yield from (Path(folder, name).as_posix() for name in files if not name.startswith("."))
+    visited: set[tuple[int, int]] = set()
+    folders, links = [place.as_posix()], []
+    while folders or links:  # links last: a folder's own path counts, not that of a link to it
+        folder = folders.pop() if folders else links.pop(0)
+        state = Path(folder).stat()
+        if (state.st_dev, state.st_ino) in visited:
+            continue
+        visited.add((state.st_dev, state.st_ino))
+        for entry in _entries(folder):
+            is_link = entry.is_symlink()
+            if is_skipped(entry.name):
+                yield entry.path
+            elif Path(entry.path).is_dir() if is_link else entry.is_dir():
+                (links if is_link else folders).append(entry.path)
+            elif is_link or entry.is_file():  # a link to nothing is reported with its case
+                yield entry.path
+
+
+def _entries(folder: str) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise SeglossError(
+            f"{error.filename}: cannot be read: {error.strerror}; change its permissions"
+        ) from error

@@ -1,14 +1,12 @@
-"""Raw files to arrays in their native axis order, and the checks that every case must pass."""
+"""The checks that every case must pass, and what preparations share: cropping, scaling, resizing."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lib.datasets.index import IndexedCase
-from lib.errors import CaseExcluded, SeglossError
+from lib.datasets.readers import Volume, dimensions_text, read_volume
+from lib.errors import CaseExcluded
 
 SPACING_TOLERANCE = 1e-3
 """Largest difference of spacings, in mm, that counts as rounding."""
@@ -16,109 +14,8 @@ SPACING_TOLERANCE = 1e-3
 POSITION_TOLERANCE = 0.1
 """Largest distance of corresponding corners, in voxels, that counts as rounding."""
 
-
-@dataclass(frozen=True)
-class Volume:
-    """``array`` with its axes as stored, x first for volumes; ``affine`` (4, 4) to RAS+ mm, None for pictures."""
-
-    array: np.ndarray
-    spacing: tuple[float, ...]
-    affine: np.ndarray | None
-
-
-def read_volume(path: str | Path) -> Volume:
-    """Read a NIfTI or MetaImage volume: axes (x, y, z[, t]) as stored, scaled as its header says.
-
-    Raises:
-        CaseExcluded: the content cannot be understood.
-        SeglossError: the file cannot be opened.
-    """
-    path = Path(path)
-    read = _read_nifti if path.name.endswith((".nii", ".nii.gz")) else _read_with_simpleitk
-    with _faults_told(path):
-        volume = read(path)
-    if volume.affine is not None and not np.isfinite(volume.affine).all():
-        raise CaseExcluded(f"{path.name} has no valid position: its affine holds NaN or infinite values")
-    if not all(length > 0 and np.isfinite(length) for length in volume.spacing):
-        raise CaseExcluded(f"{path.name} has spacing {volume.spacing}")
-    return volume
-
-
-@contextmanager
-def _faults_told(path: Path) -> Iterator[None]:
-    """Tell a file that cannot be opened, which may pass, from one that cannot be understood, which stays so."""
-    try:
-        path.open("rb").close()
-        yield
-    except OSError as error:
-        if error.errno is None:  # as readers raise for damaged content
-            raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
-        raise SeglossError(f"{path}: cannot be read: {error.strerror}; mend that and run again") from error
-    except CaseExcluded:
-        raise
-    except Exception as error:  # the readers raise whatever they met in a damaged file
-        raise CaseExcluded(f"{path.name} cannot be read ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-
-
-def _read_nifti(path: Path) -> Volume:
-    import nibabel
-
-    image = nibabel.load(path)
-    array = np.asanyarray(image.dataobj)
-    if array.dtype.names:
-        raise CaseExcluded(f"{path.name} has {len(array.dtype.names)} values a voxel, 1 was expected")
-    # not the header's pixdim: where it differs from the sform, the standard's word is the sform
-    spacing = nibabel.affines.voxel_sizes(image.affine)[: min(array.ndim, 3)]
-    return Volume(array, tuple(map(float, spacing)), np.asarray(image.affine, dtype=float))
-
-
-def _read_with_simpleitk(path: Path) -> Volume:
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    image = SimpleITK.ReadImage(str(path))
-    array = SimpleITK.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise CaseExcluded(
-            f"{path.name} has {image.GetNumberOfComponentsPerPixel()} values a voxel, 1 was expected"
-        )
-    dimensions = image.GetDimension()
-    affine = np.eye(4)
-    if dimensions == 3:
-        direction = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-        to_ras = np.diag([-1.0, -1.0, 1.0])  # ITK's world axes point to left and posterior
-        affine[:3, :3], affine[:3, 3] = to_ras @ direction, to_ras @ image.GetOrigin()
-    return Volume(array.transpose(), tuple(image.GetSpacing()), affine)
-
-
-def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
-    """Read a PNG, JPEG, TIFF or BMP: (height, width) or (height, width, 3), values as stored.
-
-    Opacity is dropped. Other colour spaces and palettes become red, green and blue, but ``as_labels`` keeps a
-    palette's numbers.
-
-    Raises:
-        CaseExcluded: the content cannot be understood, has several pages, or colours of 16 bits.
-        SeglossError: the file cannot be opened.
-    """
-    from PIL import Image
-
-    path = Path(path)
-    with _faults_told(path), Image.open(path) as opened:
-        if (pages := getattr(opened, "n_frames", 1)) > 1:
-            raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")
-        if opened.tile and ";16" in str(opened.tile[0][3]) and len(opened.getbands()) > 1:
-            raise CaseExcluded(
-                f"{path.name} has several channels of 16 bits, which would be cut to 8; convert it"
-            )
-        if opened.mode == "LA":
-            return np.asarray(opened)[..., 0]
-        is_plain = opened.mode in ("1", "L", "I", "F", "RGB") or opened.mode.startswith("I;")
-        return np.asarray(opened if is_plain or (as_labels and opened.mode == "P") else opened.convert("RGB"))
+LABEL_TOLERANCE = 1e-3
+"""Largest distance of a label from a whole number that counts as rounding, where the file does not say another."""
 
 
 def grey_levels(picture: np.ndarray, name: str) -> np.ndarray:
@@ -146,19 +43,16 @@ def colours(picture: np.ndarray, name: str) -> np.ndarray:
 
 
 def volume_3d(volume: Volume, name: str) -> Volume:
-    """The volume, without trailing axes of length 1.
+    """The volume itself.
 
     Raises:
         CaseExcluded: it is not 3D.
     """
-    array = volume.array
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
+    if volume.array.ndim != 3:
         raise CaseExcluded(
-            f"{name} is {array.ndim}D with shape {volume.array.shape}; a 3D volume was expected"
+            f"{name} is {volume.array.ndim}D with shape {volume.array.shape}; a 3D volume was expected"
         )
-    return Volume(array, volume.spacing[:3], volume.affine)
+    return volume
 
 
 def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
@@ -173,7 +67,10 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
     if len(other.spacing) != dimensions or not np.allclose(
         image.spacing, other.spacing, atol=SPACING_TOLERANCE
     ):
-        raise CaseExcluded(f"image and {name} differ in spacing: {image.spacing} and {other.spacing} mm")
+        raise CaseExcluded(
+            f"image and {name} differ in spacing: {dimensions_text(image.spacing)} and"
+            f" {dimensions_text(other.spacing)} mm"
+        )
     if image.affine is not None and other.affine is not None:
         corners = np.zeros((2**dimensions, 4))
         corners[:, 3] = 1
@@ -205,21 +102,42 @@ def read_with_mask(entry: IndexedCase, allowed: Sequence[int]) -> tuple[Volume, 
         CaseExcluded: as :func:`read_aligned`, or the mask holds a value that is not one of ``allowed``.
     """
     image, mask = read_aligned({"image": entry.files["image"][0], "mask": entry.files["label"][0]})
-    return image, labels(mask.array, allowed, "the mask")
+    return image, labels(mask, allowed, "the mask")
 
 
-def labels(array: np.ndarray, allowed: Sequence[int], name: str) -> np.ndarray:
-    """The mask as uint8.
+def labels(mask: Volume | np.ndarray, allowed: Sequence[int], name: str) -> np.ndarray:
+    """The mask as uint8; values that are whole numbers but for rounding in the file are rounded.
 
     Raises:
         CaseExcluded: it holds a value that is not one of ``allowed``.
     """
-    values = np.unique(array)
-    unknown = [value for value in values.tolist() if value not in allowed]
+    volume = mask if isinstance(mask, Volume) else Volume(mask, (), None)
+    array = volume.array
+    unknown: list[str] = []
+    if array.dtype.kind == "f":
+        whole = np.rint(array)
+        distance = np.abs(array - whole)
+        near = (distance <= max(volume.rounding, LABEL_TOLERANCE)) & (distance < 0.5)
+        unknown = [np.format_float_positional(value, trim="-") for value in np.unique(array[~near])[:6]]
+        array = np.where(near, whole, 0)  # the others are refused below
+    unknown += [f"{value:.0f}" for value in _values_of(array) if value not in allowed]
     if unknown:
-        told = ", ".join(f"{value:g}" for value in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
-        raise CaseExcluded(f"{name} holds label {told}; known are {', '.join(map(str, allowed))}")
+        values = ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else "")
+        raise CaseExcluded(f"{name} holds label {values}; known are {', '.join(map(str, allowed))}")
     return array.astype(np.uint8)
+
+
+def is_marked(mask: Volume | np.ndarray) -> np.ndarray:
+    """Where a mask of two values lies above 0 by more than rounding in the file."""
+    volume = mask if isinstance(mask, Volume) else Volume(mask, (), None)
+    return volume.array > (max(volume.rounding, LABEL_TOLERANCE) if volume.array.dtype.kind == "f" else 0)
+
+
+def _values_of(array: np.ndarray) -> list[float]:
+    """The values of whole numbers, ascending; those of bytes, which are the rule, by counting."""
+    if array.size and array.min() >= 0 and array.max() <= 255:
+        return np.flatnonzero(np.bincount(array.astype(np.uint8).ravel(), minlength=256)).tolist()
+    return np.unique(array).tolist()
 
 
 def crop_box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:

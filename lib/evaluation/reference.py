@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from lib.errors import SeglossError
 from lib.evaluation.overlap import dice, tuned_threshold
 
 FINE, COARSE = 0.5, 4.0  # mm, standard deviations of the band-pass filter
@@ -35,7 +36,13 @@ def reference_dice(
 
     Args:
         validation, test: (band-passed image, mask) of each case; those without lesions are left out.
+
+    Raises:
+        SeglossError: no validation case, or no test case, has a lesion.
     """
+    for part, cases in (("validation", validation), ("test", test)):
+        if not _with_lesions(cases):
+            raise SeglossError(f"band-pass reference: expected a {part} case with a lesion, found none")
     scores, targets = zip(*_with_lesions(validation), strict=True)
     thresholds = np.linspace(0, max(score.max() for score in scores), STEPS)
     threshold = tuned_threshold(scores, targets, thresholds)

@@ -53,6 +53,11 @@ def named_sums() -> dict[str, dict[str, Any]]:
     return yaml.safe_load(Path(__file__).with_name("sums.yaml").read_text(encoding="utf-8"))
 
 
+def names() -> list[str]:
+    """The names of all losses and named sums of the library."""
+    return [*CATALOGUE, *named_sums()]
+
+
 def resolved(specification: Specification) -> dict[str, Any]:
     """Check a specification and fill in every default: all that decides the loss, as JSON values.
 
@@ -73,7 +78,7 @@ def resolved(specification: Specification) -> dict[str, Any]:
             raise SeglossError(f"{key!r}: not the name of a parameter")
     supervision = _modifier("deep_supervision", options, _DeepSupervision)
     if ("name" in options) == ("sum" in options):
-        told = f"; allowed names: {', '.join([*CATALOGUE, *named_sums()])}"
+        told = f"; allowed names: {', '.join(names())}"
         found = "both 'name' and 'sum'" if "name" in options else "neither 'name' nor 'sum'"
         raise SeglossError(f"has {found}, one is needed{told}")
     loss = _resolved_sum(options) if "sum" in options else _resolved_name(options)
@@ -96,8 +101,7 @@ def _resolved_name(options: dict[str, Any]) -> dict[str, Any]:
             raise SeglossError(f"loss {name!r} of sums.yaml: {error}") from None
     if isinstance(name, str) and "." in name:
         return _resolved_path(name, options)
-    allowed = [*CATALOGUE, *named_sums()]
-    raise SeglossError(f"name: unknown loss {name!r}{suggestion(name, allowed)}; or a dotted path to a class")
+    raise SeglossError(f"name: unknown loss {name!r}{suggestion(name, names())}; or a dotted path to a class")
 
 
 def _resolved_entry(name: str, entry: LossEntry, options: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,21 @@ from lib.store import StoredCase
 COLUMNS, ROWS = 6, 4
 MOST_OVERLAYS = 96
 LONGEST_SIDE = 512  # pixels of an overlay
+FOOTER_WIDTH = 190  # characters
 _WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
 
-def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], classes: Sequence[str]) -> None:
-    """Write the pages: histograms, then overlays of up to 96 cases, evenly over the data set."""
+def draw_data_report(
+    path: Path, title: str, cases: Sequence[StoredCase], classes: Sequence[str], usage: Sequence[str]
+) -> None:
+    """Write the pages: histograms with ``usage`` of the files below, then overlays of up to 96 cases, evenly drawn."""
     if not cases:
-        save_pages([new_figure(11.5, 2, f"{title}: no case can be used; excluded.csv tells why")], path)
+        why = fill(f"{title}: {'; '.join(usage)}; excluded.csv lists all reasons", FOOTER_WIDTH)
+        save_pages([new_figure(11.5, 2, why)], path)
         return
     chosen = [cases[i] for i in np.unique(np.linspace(0, len(cases) - 1, MOST_OVERLAYS).round().astype(int))]
     per_page = COLUMNS * ROWS
-    pages = [_histograms(title, cases)]
+    pages = [_histograms(title, cases, usage)]
     for first in range(0, len(chosen), per_page):
         shown = chosen[first : first + per_page]
         footer = (
@@ -39,11 +44,14 @@ def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], classe
     save_pages(pages, path)
 
 
-def _histograms(title: str, cases: Sequence[StoredCase]) -> Figure:
+def _histograms(title: str, cases: Sequence[StoredCase], usage: Sequence[str]) -> Figure:
     diameters = np.concatenate([_diameters(case) for case in cases])
     spacing = np.array([case.description["spacing"] for case in cases])
     shape = np.array([case.shape for case in cases])
-    footer = f"{title}: {len(cases)} cases, {len(diameters)} connected components of the foreground"
+    components = f"{len(diameters)} connected components of the foreground"
+    footer = "\n".join(
+        fill(line, FOOTER_WIDTH) for line in (f"{title}: {usage[0]}; {components}", *usage[1:])
+    )
     figure = new_figure(11.5, 7.0, footer)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     (sizes, counts), (spacings, shapes) = figure.subplots(2, 2)
@@ -146,6 +154,7 @@ def case_table(
                 "lesions": told["n_lesions"],
                 **{f"voxels {name}": told["class_voxels"].get(str(k), 0) for k, name in enumerate(classes)},
                 "voxels not annotated": told["class_voxels"].get(str(IGNORED), 0),
+                "notes": "; ".join(told["notes"]),
                 "sha256 image": told["sha256"]["image"],
                 "sha256 label": told["sha256"]["label"],
             }

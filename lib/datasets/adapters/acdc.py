@@ -52,7 +52,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (one channel) and label on axes (x, y, z); see the module's text for the two forms."""
     volume, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
     image = volumes.scale(volume, "image")
-    label = reading.labels(mask.array, (0, 1, 2, 3), "the mask")
+    label = reading.labels(mask, (0, 1, 2, 3), "the mask")
     if not label.any():
         raise CaseExcluded("the mask is empty; every frame shows the heart")
     spacing, affine = mask.spacing, mask.affine

@@ -17,6 +17,7 @@ from lib.datasets import reading
 from lib.datasets.adapters import pictures, splits
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
+from lib.datasets.readers import read_picture
 from lib.maps import IGNORED
 from lib.store import Case
 
@@ -50,6 +51,6 @@ def _city(case: str) -> str:
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (3, height, width) in [0, 1] and label of 0 to 18, 255 where nothing is evaluated."""
     (path,) = entry.files["mask"]
-    ids = reading.grey_levels(reading.read_picture(path, as_labels=True), Path(path).name)
+    ids = reading.grey_levels(read_picture(path, as_labels=True), Path(path).name)
     label = _CLASS_OF_ID[reading.labels(ids, range(_IDS), "the mask")]
     return pictures.make_case(pictures.read_colours(*entry.files["image"]), label, entry.patient)

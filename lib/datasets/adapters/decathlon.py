@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.datasets.index import Index, IndexedCase, drawn_index
-from lib.datasets.raw import RawFiles
+from lib.datasets.raw import RawFiles, posix
 from lib.datasets.reading import read_with_mask, standardise, window
 from lib.errors import SeglossError
 from lib.files import read_json
@@ -57,8 +57,8 @@ def _training_pairs(path: Path, task: str) -> list[tuple[str, dict[str, str]]]:
         dimensions = told["tensorImageSize"]
         pairs = [
             (
-                Path(pair["image"]).name.removesuffix(".nii.gz"),
-                {role: (path.parent / pair[role]).as_posix() for role in ("image", "label")},
+                Path(posix(pair["image"])).name.removesuffix(".nii.gz"),
+                {role: (path.parent / posix(pair[role])).as_posix() for role in ("image", "label")},
             )
             for pair in told["training"]
         ]

@@ -37,5 +37,5 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (CT, CBF, CBV, MTT, Tmax) and label on axes (x, y, z)."""
     *channels, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
     image = [volumes.scale(volume, role) for volume, role in zip(channels, _FILES, strict=False)]
-    label = reading.labels(mask.array, (0, 1), "the mask")
+    label = reading.labels(mask, (0, 1), "the mask")
     return Case(np.stack(image), label, mask.spacing, entry.patient, mask.affine)

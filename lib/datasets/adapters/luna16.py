@@ -37,16 +37,8 @@ import numpy as np
 
 from lib.datasets.index import Index, IndexedCase, Parts
 from lib.datasets.raw import RawFiles
-from lib.datasets.reading import (
-    Volume,
-    check_same_geometry,
-    crop_box,
-    cropped_affine,
-    labels,
-    read_volume,
-    volume_3d,
-    window,
-)
+from lib.datasets.readers import Volume, read_volume
+from lib.datasets.reading import check_same_geometry, crop_box, cropped_affine, labels, volume_3d, window
 from lib.errors import CaseExcluded, SeglossError
 from lib.store import Case
 

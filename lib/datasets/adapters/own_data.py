@@ -1,8 +1,9 @@
 """A user's own data: the layout of nnU-Net or of the Medical Segmentation Decathlon, 2D and 3D.
 
-Images lie in `imagesTr` (or `images`) as `<case>.<ending>`, or `<case>_0000.<ending>`, `<case>_0001.<ending>`, ...
-for one file a channel; masks in `labelsTr` (or `labels`) as `<case>.<ending>`; region masks, if any, in `regionsTr`
-(or `regions`). Other names are told by patterns such as `{case}_FLAIR.nii.gz`.
+Images lie in `imagesTr`, or another folder of `lib.datasets.own.FOLDERS`, as `<case>.<ending>`, or
+`<case>_0000.<ending>`, `<case>_0001.<ending>`, ... for one file a channel; masks in `labelsTr`, `masks`, ... as
+`<case>.<ending>`; region masks, if any, in `regionsTr`. Other names are given by patterns such as
+`{case}_FLAIR.nii.gz`.
 
 Intensities: pictures of 8 bits are divided by 255; a ``window`` is clipped and scaled to [0, 1]; anything else is
 brought to mean 0 and standard deviation 1 per case and channel, within the region if there is one. Outside the
@@ -12,6 +13,7 @@ region the image holds its minimum.
 import itertools
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,30 +21,34 @@ import numpy as np
 from lib.datasets import IGNORED, reading
 from lib.datasets.index import Index, IndexedCase, split_by_patient
 from lib.datasets.own import (
+    ENDINGS,
     IGNORE,
-    PICTURE_ENDINGS,
     VOLUME_ENDINGS,
+    dicom_advice,
     read_description,
     split_parts,
     training_list,
 )
-from lib.datasets.raw import RawFiles
-from lib.datasets.reading import Volume
+from lib.datasets.raw import CaseFiles, RawFiles
+from lib.datasets.readers import Volume, read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
 from lib.maps import foreground
 from lib.store import Case
 
-_ENDING = "(?i:" + "|".join(map(re.escape, VOLUME_ENDINGS + PICTURE_ENDINGS)) + ")"
+_ADDED_TO_MASKS = "[_-](?:mask|masks|seg|segmentation|gt|groundtruth|label|labels|lesion|lesions)"
+"""What names of masks may have behind the name of their image."""
 
 
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     """Pair images and masks; splits come from the user's file, or are drawn by patient."""
-    label = _pattern(parameters["label"]) or rf"labels(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
-    patterns = _image_patterns(raw, raw.matching(label), parameters)
-    patterns["label"] = label
-    patterns["region"] = _pattern(parameters["region"]) or rf"regions(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
+    patterns = _image_patterns(raw, parameters) | {
+        "label": _label_pattern(raw, parameters),
+        "region": _pattern(parameters["region"]) or _in_folder("regions", parameters),
+    }
     optional = () if parameters["region"] else ("region",)
+    _check_found(raw, patterns, optional, parameters)
     files, excluded = raw.cases(patterns, optional)
+    notes = _notes(raw, files, parameters)
     _obey_description(files, excluded, parameters["folder"])
     parts = split_parts(parameters["splits"]) if parameters["splits"] else None
     if parts is not None:
@@ -53,15 +59,38 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     cases = {
         case: IndexedCase(_patient(case, parameters["patients"]), of_case) for case, of_case in files.items()
     }
-    return Index(cases, {"holdout": _split(cases, parts, parameters)}, excluded)
+    return Index(cases, {"holdout": _split(cases, parts, parameters)}, excluded, notes)
 
 
-def _image_patterns(raw: RawFiles, masks: Collection[str], parameters: dict[str, Any]) -> dict[str, str]:
+def _in_folder(role: str, parameters: dict[str, Any], added: str = "") -> str:
+    """Pattern of the files in the folder of images, labels or regions."""
+    folder = parameters["layout"].get(role, f"{role}Tr")
+    return rf"{re.escape(folder)}/(?P<id>[^/]+?){added}(?:{'|'.join(map(re.escape, _endings(parameters)))})"
+
+
+def _endings(parameters: dict[str, Any]) -> tuple[str, ...]:
+    return VOLUME_ENDINGS if parameters["dimensions"] == 3 else ENDINGS
+
+
+def _label_pattern(raw: RawFiles, parameters: dict[str, Any]) -> str:
+    if parameters["label"]:
+        return _pattern(parameters["label"])
+    plain, longer = (
+        _in_folder("labels", parameters),
+        _in_folder("labels", parameters, f"(?:{_ADDED_TO_MASKS})?"),
+    )
+    pattern = next(iter(_image_patterns(raw, parameters).values()))
+    images = raw.matching(pattern).keys()
+    same_names = images & raw.matching(plain).keys()
+    return longer if not same_names and images & raw.matching(longer).keys() else plain
+
+
+def _image_patterns(raw: RawFiles, parameters: dict[str, Any]) -> dict[str, str]:
     if parameters["images"]:
         return {f"image {number}": _pattern(pattern) for number, pattern in enumerate(parameters["images"])}
-    plain = rf"images(?:Tr)?/(?P<id>[^/]+?){_ENDING}"
-    numbered = rf"images(?:Tr)?/(?P<id>[^/]+)_{{:04d}}{_ENDING}"
-    if set(masks) & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
+    plain, numbered = _in_folder("images", parameters), _in_folder("images", parameters, "_{:04d}")
+    masks = _pattern(parameters["label"]) or _in_folder("labels", parameters)
+    if raw.matching(masks).keys() & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
         return {"image 0": plain}
     n_files = next(number for number in itertools.count(1) if not raw.matching(numbered.format(number)))
     n_channels = len(parameters["channels"])
@@ -72,6 +101,37 @@ def _image_patterns(raw: RawFiles, masks: Collection[str], parameters: dict[str,
     return {f"image {number}": numbered.format(number) for number in range(n_files)}
 
 
+def _check_found(
+    raw: RawFiles, patterns: dict[str, str], optional: Collection[str], parameters: dict[str, Any]
+) -> None:
+    given = dict(zip(patterns, parameters["images"] or [], strict=False))
+    given |= {role: parameters[role] for role in ("label", "region") if parameters[role]}
+    for role, pattern in patterns.items():
+        if role not in optional and not raw.matching(pattern):
+            kind = "labels" if role == "label" else "images"
+            expected = (
+                given.get(role)
+                or f"{parameters['layout'].get(kind, f'{kind}Tr')}/<case>{_endings(parameters)[0]}"
+            )
+            raise SeglossError(
+                f"{raw}: no {role}: no file is named as {expected}{dicom_advice(parameters['folder'])}; see"
+                " docs/own_data.md for layouts and patterns"
+            )
+
+
+def _notes(raw: RawFiles, files: dict[str, CaseFiles], parameters: dict[str, Any]) -> tuple[str, ...]:
+    """What lies in the folder and is neither image nor mask nor description."""
+    used = {path for of_case in files.values() for paths in of_case.values() for path in paths}
+    described = {f"{parameters['folder'].rstrip('/')}/dataset.json", parameters["splits"]}
+    unknown = (path for path in raw.paths if not path.lower().endswith(_endings(parameters)))
+    ignored = [path for path in [*unknown, *raw.skipped] if path not in used | described]
+    names = sorted({path.rpartition("/")[2] for path in ignored})
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return (
+        (f"{len(ignored)} files or folders without a known ending were ignored: {shown}",) if ignored else ()
+    )
+
+
 def _pattern(text: str | None) -> str | None:
     """`{case}_FLAIR.nii.gz` as a regular expression whose group ``id`` is the case."""
     return text and re.escape(text).replace(re.escape("{case}"), r"(?P<id>[^/]+)", 1).replace(r"\*", "[^/]*")
@@ -79,19 +139,19 @@ def _pattern(text: str | None) -> str | None:
 
 def _obey_description(files: dict[str, Any], excluded: dict[str, str], folder: str) -> None:
     """Hold what dataset.json says against what is there."""
-    told = read_description(folder)
-    if (listed := training_list(told, folder)) is not None:
+    described = read_description(folder)
+    if (listed := training_list(described, folder)) is not None:
         for case in listed:
             if case not in files:
                 excluded.setdefault(case, "listed by dataset.json, but its files are not there")
         _leave_out(
             files, excluded, sorted(set(files) - set(listed)), "not in the training list of dataset.json"
         )
-    named = len(files) + len(excluded)
-    if told.get("numTraining") is not None and str(told["numTraining"]) != str(named):
+    named, number = len(files) + len(excluded), described.get("numTraining")
+    if number is not None and str(number).removesuffix(".0") != str(named):
         raise SeglossError(
-            f"dataset.json says numTraining {told['numTraining']}, but {named} cases are there or listed; correct the"
-            " number or complete the files"
+            f"dataset.json says numTraining {number}, but {named} cases are there or listed; correct the number or"
+            " complete the files"
         )
 
 
@@ -108,7 +168,9 @@ def _patient(case: str, pattern: str | None) -> str:
     match = re.search(pattern, case)
     patient = match and (match[1] if match.re.groups else match[0])
     if not patient:
-        raise SeglossError(f"patients: {pattern!r} finds no patient in the case {case!r}; mend the pattern")
+        raise SeglossError(
+            f"patients: {pattern!r} finds no patient in the case {case!r}; correct the pattern"
+        )
     return patient
 
 
@@ -134,7 +196,8 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         if role.startswith("image")
         for path in paths
     ]
-    label = _read(entry.files["label"][0], parameters, as_labels=True)
+    # a threshold is of what viewers show, labels are of the numbers in the file
+    label = _read(entry.files["label"][0], parameters, as_labels=parameters["threshold"] is None)
     for other, name in [(label, "mask"), *((image, "a further channel") for image in images[1:])]:
         reading.check_same_geometry(images[0], other, name)
     image = np.concatenate([_channels_first(volume.array, parameters) for volume in images])
@@ -142,14 +205,14 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         raise CaseExcluded(
             f"the image has {len(image)} channels, {len(parameters['channels'])} were expected"
         )
-    mask = _classes(_single(label, parameters), parameters["label_values"])
+    mask = _classes(label, parameters) if parameters["threshold"] is None else _above(label, parameters)
     if parameters["empty_masks"] == "exclude" and not foreground(mask).any():
         raise CaseExcluded("the mask is empty; to keep such cases set empty_masks: keep")
     region = None
     if "region" in entry.files:
         volume = _read(entry.files["region"][0], parameters, as_labels=True)
         reading.check_same_geometry(images[0], volume, "region")
-        region = _single(volume, parameters) > 0
+        region = reading.is_marked(_single(volume, parameters))
     scaled = np.stack([_scaled(channel, region, parameters) for channel in image])
     spacing = images[0].spacing[: parameters["dimensions"]]
     if size := parameters["size"]:
@@ -160,15 +223,14 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
 
 def _read(path: str, parameters: dict[str, Any], as_labels: bool = False) -> Volume:
     if parameters["dimensions"] == 3 or path.lower().endswith(VOLUME_ENDINGS):
-        return reading.read_volume(path)
-    return Volume(reading.read_picture(path, as_labels), (1.0, 1.0), None)
+        return read_volume(path)
+    return Volume(read_picture(path, as_labels), (1.0, 1.0), None)
 
 
 def _channels_first(array: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
-    """Channels, which files keep last, to the front; trailing axes of length 1 are no channels."""
+    """Channels, which files keep last, to the front; further axes of length 1 are no channels."""
     dimensions = parameters["dimensions"]
-    while array.ndim > dimensions and array.shape[-1] == 1:
-        array = array[..., 0]
+    array = array.reshape(*array.shape[:dimensions], *(n for n in array.shape[dimensions:] if n > 1))
     if array.ndim == dimensions:
         return array[None]
     if array.ndim == dimensions + 1 and array.shape[-1] == len(parameters["channels"]):
@@ -181,18 +243,49 @@ def _channels_first(array: np.ndarray, parameters: dict[str, Any]) -> np.ndarray
     )
 
 
-def _single(volume: Volume, parameters: dict[str, Any]) -> np.ndarray:
-    found = _channels_first(volume.array, {**parameters, "channels": ["mask"]})
-    return found[0]
+def _single(volume: Volume, parameters: dict[str, Any]) -> Volume:
+    (array,) = _channels_first(volume.array, {**parameters, "channels": ["mask"]})
+    return replace(volume, array=array)
 
 
-def _classes(mask: np.ndarray, label_values: dict[str, list[int]]) -> np.ndarray:
-    """The class numbers of a mask's values, in the order of ``label_values``."""
-    reading.labels(mask, [value for values in label_values.values() for value in values], "the mask")
+def _classes(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
+    """The class numbers of a mask's values, in the order of the labels."""
+    label_values = parameters["label_values"]
+    known = [value for values in label_values.values() for value in values]
+    mask = _single(label, parameters)
+    if mask.array.dtype == bool and 1 not in known:
+        mask = replace(
+            mask, array=np.where(mask.array, np.uint8(255), np.uint8(0))
+        )  # white, as viewers show it
+    try:
+        values = reading.labels(mask, known, "the mask")
+    except CaseExcluded as reason:
+        soft = "; is it of soft values? then set a threshold, such as 127 or 0.5"
+        raise CaseExcluded(f"{reason}{soft if _has_many_values(mask.array) else ''}") from reason
     table = np.zeros(256, np.uint8)
-    for number, (name, values) in enumerate(label_values.items()):
-        table[values] = IGNORED if name == IGNORE else number
-    return table[mask.astype(np.uint8)]
+    for number, (name, of_class) in enumerate(label_values.items()):
+        table[of_class] = IGNORED if name == IGNORE else number
+    return table[values]
+
+
+def _has_many_values(mask: np.ndarray) -> bool:
+    return len(np.unique(mask)) > 8
+
+
+def _above(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
+    """1 where a mask, or any colour of a picture, lies above the threshold."""
+    threshold = parameters["threshold"]
+    if np.isnan(label.array).any():
+        raise CaseExcluded("the mask holds NaN")
+    marked = label.array > threshold
+    if parameters["dimensions"] == 2 and marked.shape[2:] == (3,):
+        marked = marked.any(axis=-1)
+    mask = _single(replace(label, array=marked), parameters).array
+    if not mask.any() and parameters["empty_masks"] == "exclude":
+        raise CaseExcluded(
+            f"no value of the mask lies above the threshold {threshold:g}; the largest is {label.array.max():g}"
+        )
+    return mask.astype(np.uint8)
 
 
 def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str, Any]) -> np.ndarray:

@@ -10,23 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from lib.datasets import reading
+from lib.datasets.readers import read_picture
 from lib.errors import CaseExcluded
 from lib.store import Case
 
 
 def read_colours(path: str) -> np.ndarray:
     """Red, green and blue as whole numbers: (3, height, width)."""
-    return reading.colours(reading.read_picture(path), Path(path).name)
+    return reading.colours(read_picture(path), Path(path).name)
 
 
 def read_grey(path: str) -> np.ndarray:
     """Grey levels as whole numbers: (1, height, width)."""
-    return reading.grey_levels(reading.read_picture(path), Path(path).name)[None]
+    return reading.grey_levels(read_picture(path), Path(path).name)[None]
 
 
 def read_foreground(path: str, above: int = 0) -> np.ndarray:
     """Where a mask is brighter than ``above`` in any of its channels: (height, width), bool."""
-    bright = reading.read_picture(path) > above
+    bright = read_picture(path) > above
     return bright.any(axis=-1) if bright.ndim == 3 else bright
 
 

@@ -9,7 +9,7 @@ from lib.datasets import reading
 from lib.datasets.adapters import splits
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
-from lib.datasets.reading import Volume
+from lib.datasets.readers import Volume
 from lib.errors import CaseExcluded
 
 IN_PLANE = (256, 256)
@@ -62,7 +62,7 @@ def resize_labels_in_plane(array: np.ndarray) -> np.ndarray:
     return reading.resize_labels(array, (*IN_PLANE, array.shape[2]))
 
 
-def resized_geometry(volume: Volume) -> tuple[tuple[float, ...], np.ndarray]:
+def resized_geometry(volume: Volume) -> tuple[tuple[float, ...], np.ndarray | None]:
     """Spacing in mm and affine of the volume's grid after its slices were resized to 256x256.
 
     Old and new slices cover the same field, so new voxel i has its centre at old voxel (i + 0.5) * factor - 0.5.
@@ -70,4 +70,5 @@ def resized_geometry(volume: Volume) -> tuple[tuple[float, ...], np.ndarray]:
     factors = np.array([*(np.array(volume.array.shape[:2]) / IN_PLANE), 1.0])
     to_old_voxels = np.diag([*factors, 1.0])
     to_old_voxels[:3, 3] = factors / 2 - 0.5
-    return tuple((volume.spacing * factors).tolist()), volume.affine @ to_old_voxels
+    affine = None if volume.affine is None else volume.affine @ to_old_voxels
+    return tuple((volume.spacing * factors).tolist()), affine

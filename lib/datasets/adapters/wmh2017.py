@@ -40,7 +40,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (FLAIR, T1) and label on axes (x, y, z); see the module's text for the two forms."""
     *channels, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
     image = [volumes.scale(volume, role) for volume, role in zip(channels, _FILES, strict=False)]
-    label = reading.labels(mask.array, (0, 1, 2), "the mask")
+    label = reading.labels(mask, (0, 1, 2), "the mask")
     spacing, affine = mask.spacing, mask.affine
     if parameters["form"] == "published":
         spacing, affine = volumes.resized_geometry(channels[0])

@@ -1,0 +1,71 @@
+"""What became of a data set's files, in a few words: for the terminal and for the report. Never imports numpy."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lib.datasets.index import Index, read_index
+from lib.files import read_json
+from lib.paths import Paths
+
+Description = Mapping[str, Any]
+"""Content of a `case.json`."""
+MIXED_SPACING = 1.01
+"""Ratio of the largest to the smallest spacing along an axis from which a reader is told of it."""
+
+
+def usage_line(name: str, paths: Paths, cases_per_job: int) -> str | None:
+    """What of a data set is used, in a line; None where its cases have not been prepared."""
+    if not Path(paths.index(name)).is_file():
+        return None
+    index = read_index(Path(paths.index(name)))
+    bundles = [Path(paths.bundle(name, bundle)) for bundle in index.bundles(cases_per_job)]
+    if not all(bundle.is_file() for bundle in bundles):
+        return None
+    cases = {case: of_case for bundle in bundles for case, of_case in read_json(bundle)["cases"].items()}
+    counts, *notes = usage(index, cases)
+    listed = (
+        f" (all reasons: {paths.result(f'data/{name}/excluded.csv')})" if excluded_cases(index, cases) else ""
+    )
+    return f"data {name}: {'; '.join([f'{counts}{listed}', *notes])}"
+
+
+def excluded_cases(index: Index, cases: Mapping[str, Description]) -> dict[str, str]:
+    """Why each case that is left out is."""
+    return index.excluded | {
+        name: of_case["excluded"] for name, of_case in cases.items() if "excluded" in of_case
+    }
+
+
+def usage(index: Index, cases: Mapping[str, Description]) -> list[str]:
+    """How many cases are used and left out, the commonest reason, and what a reader must know of the others."""
+    excluded = excluded_cases(index, cases)
+    used = {name: of_case for name, of_case in cases.items() if "excluded" not in of_case}
+    counts = f"{len(used)} cases used, {len(excluded) or 'none'} left out{_commonest(excluded)}"
+    return [counts, *_spacing_note(used.values()), *_case_notes(used), *index.notes]
+
+
+def _commonest(excluded: Mapping[str, str]) -> str:
+    if not excluded:
+        return ""
+    kinds = {case: re.sub(r"\d+", "0", reason.replace(case, "")) for case, reason in excluded.items()}
+    kind, count = Counter(kinds.values()).most_common(1)[0]
+    example = next(case for case in excluded if kinds[case] == kind)
+    return f", {count} of them as {example}: {excluded[example]}"
+
+
+def _spacing_note(used: Iterable[Description]) -> Iterator[str]:
+    spacings = [of_case["spacing"] for of_case in used if len(of_case["shape"]) == 3]
+    axes = [(min(axis), max(axis)) for axis in zip(*spacings, strict=True)]
+    if any(high > MIXED_SPACING * low for low, high in axes):
+        ranges = " x ".join(f"{low:.4g} to {high:.4g}" for low, high in axes)
+        yield f"the spacing differs between cases, {ranges} mm, and nothing is resampled"
+
+
+def _case_notes(used: Mapping[str, Description]) -> Iterator[str]:
+    noted = {name: of_case["notes"] for name, of_case in used.items() if of_case["notes"]}
+    if noted:
+        first = next(iter(noted))
+        yield f"{len(noted)} cases with a note in cases.csv, such as {first}: {noted[first][0]}"
