@@ -6,6 +6,7 @@ from snakemake.utils import min_version
 from lib import config as configuration
 from lib.errors import SeglossError
 from lib.maps import MAPS
+from lib.strict_yaml import check_configuration
 from lib.training.failures import told_of_failures
 
 min_version("9.20")
@@ -15,6 +16,7 @@ configfile: Path(workflow.basedir) / "workflow_config.yaml"
 
 
 try:
+    check_configuration(workflow.configfiles, workflow.config_settings.config_args)
     CONFIG = configuration.load(config)
     configuration.check_maps(CONFIG.runs, MAPS)
     configuration.check_writable(CONFIG.workflow.folders, Path.cwd())
@@ -41,10 +43,14 @@ include: "rules/plot.smk"
 include: "rules/crate.smk"
 
 
+onsuccess:
+    if workflow.is_main_process:
+        print(*lines_on_data(), sep="\n", file=sys.stderr)
+
+
 onerror:
     if workflow.is_main_process:
-        for line in told_of_failures(CONFIG.runs, PATHS):
-            print(line, file=sys.stderr)
+        print(*lines_on_data(), *told_of_failures(CONFIG.runs, PATHS), sep="\n", file=sys.stderr)
 
 
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md

@@ -306,7 +306,7 @@ def _notes(
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
         layout = datasets[name].indexing["layout"]
-        if layout and not layout["labels"].endswith("Tr"):
+        if not all(folder.endswith("Tr") for folder in layout.values()):
             yield f"own_data.{name}: " + ", ".join(f"{role} in {folder}/" for role, folder in layout.items())
         if name not in used:
             yield f"{_fits_none(name, datasets[name])}; it is prepared on request only: plots/data/{name}.pdf"

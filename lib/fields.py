@@ -1,6 +1,8 @@
 """The kinds of fields that sections of configuration files are made of."""
 
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +12,19 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 """What becomes part of a path: a loss's label, a variant."""
 
 
-def _no_truth_value(value: Any) -> Any:
+def underscored_number(text: str) -> float | None:
+    """The number that Python reads in such as ``1_0``; None if it is none, or one without an underscore."""
+    for kind in (int, float) if "_" in text else ():
+        with suppress(ValueError):
+            return kind(text)
+    return None
+
+
+def _plain_number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"{value} is not a number")
+    if isinstance(value, str) and (number := underscored_number(value)) is not None:
+        raise ValueError(f"{value!r} would be read as {number}; write the number without underscores")
     return value
 
 
@@ -33,7 +45,7 @@ def whole_number(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, int) else value
+    return value if isinstance(value, Collection) else [value]
 
 
 def folder_or_address(mirror: str | None) -> str | None:
@@ -70,9 +82,9 @@ def regular_expression(pattern: str) -> str:
     return pattern
 
 
-Int = Annotated[int, BeforeValidator(_no_truth_value)]
+Int = Annotated[int, BeforeValidator(_plain_number)]
 PositiveInt = Annotated[Int, Field(ge=1)]
-Number = Annotated[float, BeforeValidator(_no_truth_value)]
+Number = Annotated[float, BeforeValidator(_plain_number)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -82,7 +94,7 @@ Seed = Annotated[Int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
-Names = Annotated[Literal["all"] | NameList, BeforeValidator(_split_at_commas)]
+Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Folder = Annotated[str, Field(min_length=1)]
 ExistingFolder = Annotated[str, AfterValidator(_existing_folder)]

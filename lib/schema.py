@@ -61,7 +61,7 @@ class OwnData(Section):
     title: str | None = None
     dimensions: Annotated[Literal[2, 3] | None, BeforeValidator(whole_number)] = None
     channels: Annotated[list[str], Field(min_length=1)] | None = None
-    labels: dict[str, int | list[int]] | None = None
+    labels: dict[str, Int | list[Int]] | None = None
     images: Annotated[list[FilePattern], Field(min_length=1)] | None = None
     label: FilePattern | None = None
     region: FilePattern | None = None
@@ -359,8 +359,8 @@ class Evaluation(Section):
     not given; ``size_bins``: diameter edges; ``surface_tolerance``: mm that a surface may be off."""
 
     surface_tolerance: Positive = 1.0
-    small_diameter: dict[str, Annotated[float, Field(gt=0)]] = {}
-    size_bins: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0, 5, 8, 12, 20]
+    small_diameter: dict[str, Positive] = {}
+    size_bins: Annotated[list[NonNegative], Field(min_length=1)] = [0, 5, 8, 12, 20]
 
     @model_validator(mode="after")
     def _ascending(self) -> "Evaluation":

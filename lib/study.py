@@ -1,15 +1,12 @@
 """A study file: read, validated, and held against the losses and published tables it names. Never imports torch."""
 
 import csv
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.schema import Study
+from lib.strict_yaml import read_yaml
 from lib.suggest import suggestion
 from lib.validation import validated
 
@@ -28,7 +25,7 @@ def load_study(path: Path, root: Path) -> Study:
         SeglossError: any fault, named by file, key and value, with what is allowed.
     """
     where = str(path.relative_to(root))
-    study = validated(Study, _read_yaml(path, where), where)
+    study = validated(Study, read_yaml(path, where), where)
     for label, specification in study.losses.items():
         try:
             losses.resolved(specification)
@@ -58,37 +55,3 @@ def _check_published(study: Study, root: Path, where: str) -> None:
         if published not in theirs:
             unknown = f"published/{table.name} has no loss {published!r}{suggestion(published, theirs)}"
             raise SeglossError(f"{where}: published.losses.{label}: {unknown}")
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a repeated key is an error, not a silent replacement."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is no key", problem_mark=key_node.start_mark)
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(path: Path, where: str) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise SeglossError(f"{where}: {line}{error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SeglossError(f"{where}: not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise SeglossError(
-            f"{where}: a mapping of keys to values was expected, found {type(content).__name__}"
-        )
-    return content

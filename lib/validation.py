@@ -1,6 +1,7 @@
 """Values of a configuration file held against its schema, and what is said about one that does not fit."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ def validated(model: type[BaseModel], values: Any, where: str) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [_told(fault, model) for fault in _most_specific(error.errors())]
+        faults = [_told(fault, model, where) for fault in _most_specific(error.errors())]
         raise SeglossError(f"{where}: {' | '.join(dict.fromkeys(faults))}") from None
 
 
@@ -28,7 +29,7 @@ def _most_specific(faults: list[Any]) -> list[Any]:
     return listed or faults
 
 
-def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _told(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
     location = [part for part in fault["loc"] if not _is_union_member(part)]
     key = ".".join(map(str, location))
     if fault["type"] == "extra_forbidden":
@@ -36,6 +37,8 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{key}: unknown key{suggestion(location[-1], allowed)}"
     if fault["type"] == "missing":
         return f"{key}: is missing"
+    if fault["type"] in ("string_type", "invalid_key") and not isinstance(fault["input"], Collection):
+        return f"{key}: {_text_without_quotes(fault, where)}"
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if fault["type"] == "too_short":
         reason = f"at least {fault['ctx']['min_length']} of them"
@@ -48,6 +51,21 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     if fault["type"] == "value_error":
         return f"{key}: {reason}" if key else reason
     return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
+
+
+_READ_AS = {bool: "a truth value", int: "a number", float: "a number", type(None): "nothing"}
+
+
+def _text_without_quotes(fault: Mapping[str, Any], where: str) -> str:
+    """What a word has become that YAML or Snakemake did not read as text, and how to write it so that it stays text."""
+    value, place = fault["input"], fault["loc"]
+    word = json.dumps(value, default=str).strip('"')  # true and null, as YAML has them
+    kind = _READ_AS.get(type(value), type(value).__name__)
+    remedy = f'put the word in quotes, such as "{word}" in a file'
+    if "--config" in where and len(place) == 3 and isinstance(place[-1], int):
+        listed = f"'{place[0]}=[\"{word}\"]'"  # Snakemake takes the quotes off a single value
+        remedy += f" or --config {listed} on the command line"
+    return f"expected text, but it was read as {word} ({kind}); {remedy}"
 
 
 def _is_union_member(part: Any) -> bool:

@@ -237,7 +237,33 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
         ({"scale": "dmo"}, "scale: 'dmo' is not allowed; expected 'demo' or 'paper'"),
         ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: ce, dice"),
-        ({"losses": ["bce", 3]}, "losses.1: 3 is not allowed; expected a valid string"),
+        (
+            {"losses": ["bce", 3]},
+            'losses.1: expected text, but it was read as 3 (a number); put the word in quotes, such as "3" in a file'
+            " or --config 'losses=[\"3\"]' on the command line",
+        ),
+        (
+            {"datasets": 20241},
+            "datasets.0: expected text, but it was read as 20241 (a number); put the word in quo",
+        ),
+        (
+            {"studies": True},
+            "studies.0: expected text, but it was read as true (a truth value); put the word in q",
+        ),
+        (
+            {"variants": None},
+            "variants.0: expected text, but it was read as null (nothing); put the word in quotes",
+        ),
+        (
+            {"own_data": {2024: {"folder": "/"}}},
+            'own_data.2024: expected text, but it was read as 2024 (a number); put the word in quotes, such as "2024"',
+        ),
+        (
+            {1: 2},
+            '1: expected text, but it was read as 1 (a number); put the word in quotes, such as "1" in a file',
+        ),
+        ({"seeds": "0_1,2"}, "seeds.0: '0_1' would be read as 1; write the number without underscores"),
+        ({"noise": [{"alpha": "0_1.5"}]}, "noise.0.alpha: '0_1.5' would be read as 1.5; write the number"),
         ({"seeds": "0,x"}, "seeds.1: 'x' is not allowed; expected a valid integer"),
         ({"seeds": 7}, "seeds: unknown value 7; allowed: 0, 1"),
         ({"studies": ["inverse_weightin"]}, "did you mean 'inverse_weighting'?"),

@@ -11,10 +11,11 @@ from lib.comparison.runs import by_loss
 from lib.comparison.summary import SAME_FOR_ALL_SEEDS, LesionRun, run_row, size_table
 from lib.errors import SeglossError
 from lib.evaluation.lesions import lesion_records
-from lib.evaluation.overlap import dice, dice_by_threshold, tuned_threshold
+from lib.evaluation.overlap import dice, dice_by_threshold, overlap_row, predicted_classes, tuned_threshold
 from lib.evaluation.records import write_records
 from lib.evaluation.reference import band_pass, reference_dice
 from lib.evaluation.run import PredictedCase, evaluate_run
+from lib.files import read_json
 from lib.plotting import study_froc
 
 
@@ -37,10 +38,31 @@ def test_dice_by_threshold_equals_dice_at_each_threshold() -> None:
 
 
 def test_the_tuned_threshold_maximises_the_mean_over_cases() -> None:
-    target = np.array([1, 1, 0, 0])
+    target = np.array([1, 1, 0, 0], bool)
     scores = [np.array([5.0, 4.0, 3.0, 0.0]), np.array([6.0, 3.6, 3.5, 0.0])]
     assert tuned_threshold(scores, [target, target]) == 3.5
-    assert tuned_threshold([-s for s in scores], [1 - target, 1 - target]) == -4.0
+    assert tuned_threshold([-s for s in scores], [~target, ~target]) == -4.0
+
+
+def test_other_arrays_than_the_masks_and_logits_of_a_case_are_refused() -> None:
+    target = np.array([[1, 1, 0], [0, 0, 0]], bool)
+    logits = np.where(np.stack([~target, target]), 1.0, -1.0)
+    for refused, told in (
+        (lambda: dice_by_threshold(logits[0], target.astype(int)), "target: expected bool masks"),
+        (
+            lambda: dice_by_threshold(logits[0], target[:1]),
+            "score and target: expected numbers, .* one shape",
+        ),
+        (
+            lambda: overlap_row("a", logits, target.astype(int)),
+            r"a: .* found float64 of shape \(2, 2, 3\) and",
+        ),
+        (lambda: predicted_classes(logits[:1], 2), r"logits: expected, for 2D, .*; found shape \(1, 2, 3\)"),
+        (lambda: predicted_classes(logits[0, 0], 2), r"logits: expected, for 2D, .*; found shape \(3,\)"),
+    ):
+        with pytest.raises(SeglossError, match=f"^{told}"):
+            refused()
+    np.testing.assert_array_equal(predicted_classes(logits, 2), target)
 
 
 def test_reference_finds_bright_blobs_of_a_body() -> None:
@@ -159,6 +181,27 @@ def test_one_row_per_run(tmp_path: Path) -> None:
     assert rows["avg_recall"][1] == pytest.approx(at_one, abs=0.01)
 
 
+@pytest.mark.parametrize(("wrong", "status"), [(40, "learnt"), (41, "poor")])
+def test_a_run_with_ten_times_more_wrong_components_than_lesions_is_poor(
+    tmp_path: Path, wrong: int, status: str
+) -> None:
+    run = evaluated(tmp_path, "bce", 0, shift=0, tuned_shift=0)
+    records = read_json(tmp_path / "records_tuned.json")
+    specks = np.zeros((2 * wrong, 2, 2), bool)
+    specks[::2, 0, 0] = True
+    records["empty"] = lesion_records(specks & False, specks * 0.9, np.where(specks, 2.0, -2.0))
+    write_records(tmp_path / "records_tuned.json", records)
+    row = run_row(run, reference=0.9)
+    assert (row["lesions"], row["test_cases"] * row["fp_per_case_tuned"]) == (4, wrong)
+    assert row["status"] == status
+
+
+def test_a_run_above_the_reference_with_little_dice_is_poor(tmp_path: Path) -> None:
+    row = run_row(evaluated(tmp_path, "bce", 0, shift=0, tuned_shift=5), reference=0.1)
+    assert row["dice_tuned"] == pytest.approx(2 * 36 / (2 * 224))
+    assert row["status"] == "poor"
+
+
 def test_one_row_per_loss(tmp_path: Path) -> None:
     rows = pd.DataFrame([run_row(run, reference=0.9) for run in three_runs(tmp_path)])
     table = by_loss(rows, SAME_FOR_ALL_SEEDS).set_index("loss")
@@ -181,9 +224,10 @@ def test_the_figure_draws_what_it_says(tmp_path: Path, objects: str, monkeypatch
     )
     runs = three_runs(tmp_path)
     per_run = pd.DataFrame([run_row(run, reference=0.9) for run in runs])
+    per_run.loc[0, "status"] = "poor"
     study_froc.draw_study_froc(runs, per_run, objects, "demo", tmp_path / "froc.pdf")
     good, bad = (next(line for label, line in drawn.items() if label.startswith(n)) for n in ("good", "bad"))
-    assert bad.label.endswith("1 of 1 collapsed")
+    assert (good.label[-11:], bad.label[-16:]) == ("1 of 2 poor", "1 of 1 collapsed")
     last = {"all": (0.75, 1.0), "small": (0.5, 1.0), "tuned": (1.0, 0.0)}[objects]
     assert (good.curve.mean[-1], bad.curve.mean[-1]) == last
     assert good.curve.std[-1] == pytest.approx(

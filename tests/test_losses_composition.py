@@ -13,6 +13,7 @@ from lib.losses import build_loss, build_resolved
 from lib.losses.base import set_progress
 from lib.losses.specification import code_modules, named_sums, required_maps, resolved
 from lib.maps import MAPS
+from lib.study import load_study
 
 
 @pytest.fixture
@@ -55,8 +56,14 @@ def test_convex_rebalancing_adds_up_to_1(epochs: int) -> None:
     rows = np.array(weights_over("gdl_boundary_rebalance", epochs))
     np.testing.assert_allclose(rows.sum(1), 1, atol=1e-12)
     assert rows[0].tolist() == [1, 0]
-    assert (np.diff(rows[:, 0]) < 0).all()
+    assert (np.diff(rows[:, 0]) <= 0).all()
     assert rows[:, 0].min() >= 0.01
+
+
+def test_convex_rebalancing_steps_by_a_hundredth_as_in_the_paper() -> None:
+    rows = weights_over("gdl_boundary_rebalance", 100)
+    steps = np.arange(100) / 100
+    np.testing.assert_allclose(rows, np.stack([1 - steps, steps], axis=1), rtol=0, atol=1e-12)
 
 
 def test_a_schedule_keeps_to_its_floor_and_ceiling() -> None:
@@ -292,6 +299,18 @@ def test_a_user_loss_is_told_the_progress_and_gets_maps_by_name(pair: tuple[Tens
     set_progress(loss, 3, 4)
     value = loss(*pair, {"components": pair[1]})
     assert value.item() == pytest.approx(0.75 * pair[0].mean().item() + pair[1].sum().item())
+
+
+@pytest.mark.usefixtures("user_module")
+def test_a_users_loss_gets_the_numbers_that_the_study_file_holds(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text("""
+        {title: t, publication: p, metrics: overlap, figures: [], demo: {}, losses: {
+        mine: {name: users_losses.Mine, scale: 1e-5}, text: {name: users_losses.Mine, scale: "1e-5"}}}
+    """)
+    losses = load_study(study, tmp_path).losses
+    assert build_loss(losses["mine"]).module.scale == 1e-5
+    assert build_loss(losses["text"]).module.scale == "1e-5"
 
 
 def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) -> None:

@@ -96,6 +96,14 @@ def test_a_run_that_marks_everything_or_nothing_has_collapsed(tmp_path: Path) ->
     assert run_row(evaluated(tmp_path, predicted=0, both=0))["status"] == "collapsed"
 
 
+@pytest.mark.parametrize(("dice", "status"), [(0.29, "poor"), (0.3, "learnt")])
+def test_a_run_whose_cases_have_little_dice_is_poor(tmp_path: Path, dice: float, status: str) -> None:
+    """However good all voxels together are: one large case outweighs many small ones."""
+    row = run_row(evaluated(tmp_path, dice=dice))
+    assert row["test_dice_pooled_last"] == 0.75 > row["trivial_dice"]
+    assert row["status"] == status
+
+
 def study(values: dict[str, list[float]], **changes: object) -> pd.DataFrame:
     rows = [
         keys(loss=loss, seed=seed, **changes)

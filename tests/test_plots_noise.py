@@ -107,12 +107,14 @@ def test_means_stand_at_their_dose() -> None:
     assert "collapsed" not in words(figure)
 
 
-def test_one_seed_has_no_bars_and_a_collapsed_run_is_told() -> None:
+def test_one_seed_has_no_bars_and_collapsed_and_poor_runs_are_counted() -> None:
     runs = run_table(losses=["gce"])
     figure = dose_figure(runs[runs["seed"] == 0].assign(status="collapsed"))
     (start, end) = figure.axes[0].containers[0].lines[2][0].get_segments()[0]
     assert start == pytest.approx(end)
-    assert "3 of 3 runs collapsed" in words(figure)
+    assert "; of the runs 3 of 3 collapsed, counted in the means." in words(figure)
+    poor = dose_figure(runs.assign(status=["learnt", "poor", "collapsed", "poor", "learnt", "poor"]))
+    assert "; of the runs 1 of 6 collapsed, 3 of 6 poor, counted in the means." in words(poor)
 
 
 def test_published_numbers_stand_beside_ours() -> None:

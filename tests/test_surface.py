@@ -1,7 +1,7 @@
 """Surface distances and the rest of a structure's measures: golden, by brute force, by other libraries, by hand."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -413,12 +413,54 @@ def test_a_picture_has_rows_too() -> None:
 
 def test_other_shapes_and_spacings_are_refused_in_one_line() -> None:
     prediction, label = two_structures()
-    with pytest.raises(
-        SeglossError, match=r"^a: the prediction has shape \(9, 10, 4\), the label \(10, 10, 4\)$"
+    of_case = "a: prediction and label: expected a class per voxel as integers, NumPy arrays of one shape"
+    for wrong, found in ((prediction[1:], "uint8 of shape (9, 10, 4)"), (prediction / 2, "float64 of shape")):
+        told = refusal(surface_rows, "a", wrong, label, (1, 1, 1), ["left"], 1)
+        assert told.startswith(f"{of_case}, found {found}")
+    for spacing in ((1, 1), (1, 0, 1), (1, -1, 1), (1, float("nan"), 1), 1):
+        told = refusal(surface_rows, "a", prediction, label, spacing, ["left"], 1)
+        assert told.startswith("a: expected a spacing of 3 positive lengths, mm along each axis, found ")
+        for measure, arguments in ((surface_distances, (spacing,)), (surface_measures, (spacing, 1))):
+            assert "expected a spacing of 3" in refusal(measure, prediction > 0, label > 0, *arguments)
+
+
+def refusal(function: Callable, *arguments: Any) -> str:
+    with pytest.raises(SeglossError) as error:
+        function(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("measure", "arguments"),
+    [
+        (dice, ()),
+        (surface_distances, ((1, 1, 1),)),
+        (surface_measures, ((1, 1, 1), 1)),
+        (dice_of_slices, ()),
+        (row_hausdorff, ()),
+        (lesion_detection, ()),
+    ],
+)
+def test_labels_and_shapes_that_broadcast_are_no_pair_of_masks(measure: Callable, arguments: tuple) -> None:
+    prediction, label = two_structures()
+    masks = prediction > 0, label > 0
+    measure(*masks, *arguments)
+    for pair, found in (
+        ((prediction, label), "found uint8 of shape (10, 10, 4) and uint8 of shape (10, 10, 4)"),
+        ((prediction, masks[1]), "found uint8 of shape (10, 10, 4) and bool of shape (10, 10, 4)"),
+        ((masks[0], masks[1][:1]), "found bool of shape (10, 10, 4) and bool of shape (1, 10, 4)"),
+        ((masks[0].tolist(), masks[1]), "found <class 'list'> and bool of shape (10, 10, 4)"),
     ):
-        surface_rows("a", prediction[1:], label, (1, 1, 1), ["left"], 1)
-    with pytest.raises(SeglossError, match=r"^a: expected a spacing of 3 axes, found \[1, 1\]$"):
-        surface_rows("a", prediction, label, (1, 1), ["left"], 1)
+        told = refusal(measure, *pair, *arguments)
+        assert "expected bool masks (`label == class`, or `label > 0`), NumPy arrays of one shape" in told
+        assert found in told
+
+
+def test_a_surface_is_that_of_a_mask_and_structures_are_of_one_shape() -> None:
+    prediction, label = two_structures()
+    assert "found uint8 of shape" in refusal(surface, label)
+    assert "of one shape, found" in refusal(structure_masks, prediction[:1], label, 1)
 
 
 def test_disagreement_reports_the_two_definitions_of_the_percentile_and_nothing_else() -> None:

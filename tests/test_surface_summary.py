@@ -107,6 +107,20 @@ def test_a_run_that_marks_nothing_has_collapsed(tmp_path: Path) -> None:
     assert (row["status"], row["empty_predictions"], row["lesion_recall"]) == ("collapsed", 3, 0)
 
 
+@pytest.mark.parametrize(("wrong", "status"), [(10, "learnt"), (11, "poor")])
+def test_a_run_with_ten_times_more_wrong_components_than_true_ones_is_poor(
+    tmp_path: Path, wrong: int, status: str
+) -> None:
+    row = run_row(evaluated(tmp_path, [{**row, "components_wrong": wrong * row["lesions"]} for row in ROWS]))
+    assert (row["status"], row["wrong_components"]) == (status, wrong * 5 / 2)
+
+
+def test_a_run_with_little_dice_is_poor_even_if_it_is_above_nothing(tmp_path: Path) -> None:
+    row = run_row(evaluated(tmp_path, [{**row, "dice": 0.29} for row in ROWS]))
+    assert row["dice"] > row["dice_of_nothing"] == 0.25
+    assert row["status"] == "poor"
+
+
 def test_a_structure_that_no_test_case_has_counts_for_nothing(tmp_path: Path) -> None:
     nowhere = measured("1", "nowhere", (0, 0, 0, 0, 0, 0), dice=1.0)
     assert run_row(evaluated(tmp_path, [*ROWS, nowhere])) == run_row(evaluated(tmp_path))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.comparison.runs import EvaluatedRun, read_table
+from lib.comparison.runs import EvaluatedRun, read_table, run_status
 from lib.evaluation.overlap import MEASURED, pooled_dice
 from lib.store import MASK_KINDS
 
@@ -21,7 +21,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     epochs in which the training measured them, of the last network alone where it measured none; ``..._last`` are
     those of the last network. ``noisy_fit`` and ``clean_fit``: Dice of the last epoch's predictions for training cases
     with noise, with their noisy and with their clean masks. ``trivial_dice`` is the pooled Dice of marking everything;
-    a run that is not above it, or marks nothing, has ``collapsed``.
+    a run that is not above it, or marks nothing, has ``collapsed`` (:func:`lib.comparison.runs.run_status`).
     """
     cases = read_table(run.folder / "overlap.csv", ("case", "dice"))
     history = run.history()
@@ -31,7 +31,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     trivial = 2 * share / (1 + share)
     row = {
         **run.keys,
-        "status": "learnt" if last[METRIC] > trivial else "collapsed",
+        "status": run_status(last["test_dice"], collapsed=not last[METRIC] > trivial),
         "test_cases": len(cases),
         "epochs_averaged": max(len(averaged), 1),
         **(averaged.mean().to_dict() if len(averaged) else last),

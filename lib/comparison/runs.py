@@ -12,6 +12,9 @@ from lib.errors import SeglossError
 from lib.paths import Paths
 
 KEYS = ["scale", "dataset", "variant", "noise", "loss"]
+# A bar for reading, no result: below it no one would look at the masks any further, whatever a network has learnt.
+POOR_DICE = 0.3  # mean over cases
+POOR_COMPONENTS = 10  # wrong ones for each true one
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,35 @@ def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
         told = f"expected rows with columns {', '.join(columns)}"
         raise SeglossError(f"{path}: damaged: {told}; delete it and run again")
     return table
+
+
+def run_status(
+    dice: float,
+    *,
+    collapsed: bool,
+    below_reference: bool = False,
+    wrong_components: float = 0,
+    true_components: float = 0,
+) -> str:
+    """What a run has come to, in one word or two.
+
+    ``collapsed``: no better than a prediction made without learning; ``below reference``: worse than what needs no
+    network; ``poor``: the mean Dice of its cases is below ``POOR_DICE``, or it has more than ``POOR_COMPONENTS`` wrong
+    components for each true one; ``learnt``: none of these. The first that applies.
+    """
+    if collapsed:
+        return "collapsed"
+    if below_reference:
+        return "below reference"
+    if dice < POOR_DICE or wrong_components > POOR_COMPONENTS * true_components:
+        return "poor"
+    return "learnt"
+
+
+def unusable(status: pd.Series) -> str:
+    """How many runs have collapsed or are poor, such as ``1 of 6 collapsed, 2 of 6 poor``; empty for none."""
+    counts = {name: (status == name).sum() for name in ("collapsed", "poor")}
+    return ", ".join(f"{count} of {len(status)} {name}" for name, count in counts.items() if count)
 
 
 def by_part(runs: Sequence[EvaluatedRun]) -> list[list[EvaluatedRun]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.comparison.runs import KEYS, EvaluatedRun
+from lib.comparison.runs import KEYS, EvaluatedRun, run_status
 from lib.evaluation.froc import (
     CORRECTED,
     count_by_case,
@@ -56,23 +56,31 @@ def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
     cases. Dice is the mean over the test cases with lesions.
 
     Args:
-        reference: Dice of the band-pass threshold. A run's status by its tuned Dice: ``learnt`` above it,
-            ``below reference``, or ``collapsed`` below half of it.
+        reference: Dice of the band-pass threshold. A run with less tuned Dice than half of it has ``collapsed``,
+            one that is not above it is ``below reference``; by tuned Dice and components it is ``poor`` or ``learnt``
+            (:func:`lib.comparison.runs.run_status`).
     """
     records, tuned = run.records(), run.records("tuned")
     dice = pd.read_csv(run.folder / "dice.csv").query("has_lesions")
+    dice_tuned = float(dice["dice_tuned"].mean())
     numbers = froc_numbers(records)
     recall, fp = _operating_point(records)
     recall_tuned, fp_tuned = _operating_point(tuned)
     row = {
         **run.keys,
-        "status": _status(dice["dice_tuned"].mean(), reference),
+        "status": run_status(
+            dice_tuned,
+            collapsed=dice_tuned < COLLAPSED_BELOW * reference,
+            below_reference=not dice_tuned > reference,
+            wrong_components=round(fp_tuned * len(records.cases)),
+            true_components=numbers["lesions"],
+        ),
         "test_cases": len(records.cases),
         "lesions": numbers["lesions"],
         "avg_recall_tuned": full_curve(count_by_case(tuned, CORRECTED)).average_recall().item(),
         "recall_tuned": recall_tuned,
         "fp_per_case_tuned": fp_tuned,
-        "dice_tuned": dice["dice_tuned"].mean(),
+        "dice_tuned": dice_tuned,
         "tuned_logit": dice["tuned_logit"].iloc[0],
         "reference_dice": reference,
         "masks_dice": run.masks_dice(),
@@ -89,12 +97,6 @@ def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
     row["avg_recall_small"] = curve.average_recall().item()
     row["recall_small"] = curve.recall.max()
     return row
-
-
-def _status(tuned_dice: float, reference: float) -> str:
-    if tuned_dice < COLLAPSED_BELOW * reference:
-        return "collapsed"
-    return "learnt" if tuned_dice > reference else "below reference"
 
 
 def _operating_point(records: Records) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.comparison.runs import EvaluatedRun, read_table
+from lib.comparison.runs import EvaluatedRun, read_table, run_status
 from lib.training.following import best_epoch
 
 METRIC = "dice"
@@ -27,23 +27,28 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     voxel was predicted; their distances are the diagonal of the image. ``lesion_recall``: share of lesions that a
     predicted voxel touches; ``wrong_components``: predicted components that touch none, per case. ``dice_of_nothing``
     and ``dice_slices_of_nothing``: what an empty prediction gets; a run that is not above the former has
-    ``collapsed``. ``best_epoch`` and ``..._best_epoch``: the epoch with the largest Dice per slice of the test cases
-    and its values, which is what the boundary loss's publication reports; only of runs that measured every epoch and
-    kept their last network.
+    ``collapsed`` (:func:`lib.comparison.runs.run_status`). ``best_epoch`` and ``..._best_epoch``: the epoch with the
+    largest Dice per slice of the test cases and its values, which is what the boundary loss's publication reports; only
+    of runs that measured every epoch and kept their last network.
     """
     cases = read_table(run.folder / "surface.csv", ("case", "structure", "components_wrong"))
     cases = cases[cases.groupby("structure")["present"].transform("sum") > 0]
-    lesions = cases["lesions"].sum()
+    lesions, wrong = cases["lesions"].sum(), cases["components_wrong"].sum()
     means = {name: float(cases[name].mean()) for name in MEANS}
     of_nothing = float((cases["present"] == 0).mean())
     return {
         **run.keys,
-        "status": "learnt" if means["dice"] > of_nothing else "collapsed",
+        "status": run_status(
+            means["dice"],
+            collapsed=not means["dice"] > of_nothing,
+            wrong_components=wrong,
+            true_components=lesions,
+        ),
         "test_cases": cases["case"].nunique(),
         "structures": cases["structure"].nunique(),
         **means,
         "lesion_recall": cases["lesions_found"].sum() / lesions if lesions else np.nan,
-        "wrong_components": cases["components_wrong"].sum() / max(cases["case"].nunique(), 1),
+        "wrong_components": wrong / max(cases["case"].nunique(), 1),
         "empty_predictions": int(((cases["predicted"] == 0) & (cases["present"] > 0)).sum()),
         "dice_of_nothing": of_nothing,
         "dice_slices_of_nothing": float(cases["slices_without"].mean()),

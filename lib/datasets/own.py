@@ -35,7 +35,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     described = read_description(own.folder)
     channels = own.channels or _channels(described, where)
     labels = _labels(own, described, where)
-    layout = {} if own.images and own.label else find_layout(own.folder, where)
+    layout = find_layout(own, where)
     dimensions = own.dimensions or _dimensions(described, layout, own, where)
     if own.size and len(own.size) != dimensions:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
@@ -149,11 +149,11 @@ def _is_value(value: Any) -> bool:
 
 
 FOLDERS = {
-    "images": ("imagestr", "images", "image", "imgs", "img"),
     "labels": (
         *("labelstr", "labels", "label", "masks", "mask", "gt", "gts", "ground_truth", "groundtruth"),
         *("annotations", "annotation", "segmentations", "segmentation"),
     ),
+    "images": ("imagestr", "images", "image", "imgs", "img"),
     "regions": ("regionstr", "regions"),
 }
 """What the folders of images, masks and regions may be called, in small letters; first what nnU-Net calls them."""
@@ -161,20 +161,23 @@ DEPTH = 3
 """How far below the user's folder those are looked for."""
 
 
-def find_layout(folder: str, where: str) -> dict[str, str]:
-    """The names of the folders in which images, masks and regions lie; roles of which there is no folder are left out.
+def find_layout(own: OwnData, where: str) -> dict[str, str]:
+    """The names of the folders in which masks, images and regions lie, but for roles that patterns describe.
 
-    They are taken from the highest level that has a folder of masks.
+    They are taken from the highest level that has one of masks (or of images, where a pattern describes the masks);
+    a role of which there is none is left out.
 
     Raises:
         SeglossError: two folders may hold the masks, or the images.
     """
-    level = [Path(folder)]
+    described = {"labels": own.label, "images": own.images, "regions": own.region}
+    roles = [role for role, pattern in described.items() if not pattern]
+    level = [Path(own.folder)]
     for _ in range(DEPTH):
         level = sorted(child for parent in level for child in _subfolders(parent))
-        layout = {role: _the_one(role, level, where) for role in FOLDERS}
-        if layout["labels"]:
-            return {role: name for role, name in layout.items() if name}
+        layout = {role: name for role in roles if (name := _the_one(role, level, where))}
+        if roles and roles[0] in layout:
+            return layout
     return {}
 
 

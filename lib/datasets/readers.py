@@ -216,7 +216,8 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
     from PIL import Image
 
     path = Path(path)
-    with _one_line_errors(path), Image.open(path) as opened:
+    # by a stream: the rows of a TIFF that it maps into memory and turns by 90 degrees Pillow 13.0 mixes up
+    with _one_line_errors(path), path.open("rb") as stream, Image.open(stream) as opened:
         pages = getattr(opened, "n_frames", 1)
         if pages > 1 and opened.format != "MPO":  # MPO: a JPEG with previews behind it
             raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")

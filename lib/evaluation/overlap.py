@@ -6,6 +6,15 @@ from typing import Any
 import numpy as np
 
 from lib.datasets import IGNORED
+from lib.errors import SeglossError
+
+MASKS, CLASSES, VALUES = "b", "biu", "biuf"
+"""What an array may hold, as kinds of dtypes."""
+_KINDS = {
+    MASKS: "bool masks (`label == class`, or `label > 0`)",
+    CLASSES: "a class per voxel as integers",
+    VALUES: "numbers",
+}
 
 MEASURED = {
     **dict.fromkeys(("lesions", "overlap"), ("dice_pooled", "dice")),
@@ -17,20 +26,55 @@ LOGIT_THRESHOLDS = np.arange(-40, 81) / 4
 """Candidates for a tuned threshold: -10 to 20 by quarters; weighted losses shift logits upwards."""
 
 
+def check_arrays(where: str, kind: str, *arrays: np.ndarray) -> None:
+    """Check that all are arrays of a kind and of one shape.
+
+    Labels in the place of masks, or shapes that broadcast, would give wrong numbers without a word.
+
+    Raises:
+        SeglossError: they are not; ``where`` begins the message.
+    """
+    fits = all(isinstance(array, np.ndarray) and array.dtype.kind in kind for array in arrays)
+    if not fits or len({array.shape for array in arrays}) > 1:
+        found = " and ".join(map(_dtype_and_shape, arrays))
+        raise SeglossError(f"{where}: expected {_KINDS[kind]}, NumPy arrays of one shape, found {found}")
+
+
+def _dtype_and_shape(array: Any) -> str:
+    return f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else repr(type(array))
+
+
 def dice(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Dice of two masks; 1 if both are empty."""
+    """Dice of two bool masks of one shape; 1 if both are empty.
+
+    Raises:
+        SeglossError: they are something else.
+    """
+    check_arrays("dice", MASKS, prediction, target)
     size = np.count_nonzero(prediction) + np.count_nonzero(target)
     return 2 * np.count_nonzero(prediction & target) / size if size else 1.0
 
 
 def predicted_classes(logit: np.ndarray, dimensions: int) -> np.ndarray:
-    """Class of each voxel, uint8 (*spatial): of one logit (*spatial) whether it is above 0, else the largest's."""
+    """Class of each voxel, uint8 (*spatial): of one logit (*spatial) whether it is above 0, else the largest's.
+
+    Raises:
+        SeglossError: the logits are neither (*spatial) nor (two classes or more, *spatial).
+    """
     one = logit.ndim == dimensions
+    if not one and (logit.ndim != dimensions + 1 or len(logit) < 2):
+        told = "one of its shape, or one per class (2 or more) along a first axis"
+        raise SeglossError(f"logits: expected, for {dimensions}D, {told}; found shape {logit.shape}")
     return (logit > 0).astype(np.uint8) if one else logit.argmax(0).astype(np.uint8)
 
 
 def overlap_row(case: str, logit: np.ndarray, label: np.ndarray) -> dict[str, Any]:
-    """Annotated voxels of a case, those of its mask, of the prediction (logit above 0) and of both; their Dice."""
+    """Annotated voxels of a case, those of its mask, of the prediction (logit above 0) and of both; their Dice.
+
+    Raises:
+        SeglossError: the shapes differ.
+    """
+    check_arrays(case, VALUES, logit, label)
     annotated = label != IGNORED
     predicted, present = (logit > 0) & annotated, (label > 0) & annotated
     return {
@@ -52,9 +96,15 @@ def pooled_dice(rows: Sequence[Mapping[str, Any]]) -> float:
 def dice_by_threshold(
     score: np.ndarray, target: np.ndarray, thresholds: np.ndarray = LOGIT_THRESHOLDS
 ) -> np.ndarray:
-    """Dice of ``score > t`` against the mask ``target`` for each of the ascending ``thresholds``."""
+    """Dice of ``score > t`` against the bool mask ``target`` for each of the ascending ``thresholds``.
+
+    Raises:
+        SeglossError: the target is no mask, or of another shape than the score.
+    """
+    check_arrays("target", MASKS, target)
+    check_arrays("score and target", VALUES, score, target)
     bins = np.searchsorted(thresholds, score.ravel(), side="left")  # number of thresholds below the score
-    inside = target.ravel() > 0
+    inside = target.ravel()
 
     def above(rank: np.ndarray) -> np.ndarray:
         return np.bincount(rank, minlength=len(thresholds) + 1)[:0:-1].cumsum()[::-1]

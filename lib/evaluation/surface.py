@@ -1,7 +1,7 @@
 """What a segmentation is worth besides its voxel-wise overlap: distances of surfaces, slices, lesions found.
 
-Masks are bool arrays (*spatial), in 2D or 3D; spacings and distances are in mm. ``lib.evaluation.agreement``
-computes the same numbers by another library.
+Masks are bool arrays (*spatial) of one shape, in 2D or 3D, spacings and distances in mm; anything else raises
+``SeglossError``. ``lib.evaluation.agreement`` computes the same numbers by another library.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from scipy.spatial.distance import directed_hausdorff
 
 from lib.datasets import IGNORED
 from lib.errors import SeglossError
-from lib.evaluation.overlap import dice
+from lib.evaluation.overlap import CLASSES, MASKS, check_arrays, dice
 from lib.maps import connected_components
 
 DISTANCES = ("hd", "hd95", "hd95_directed", "assd")
@@ -26,6 +26,7 @@ def surface(mask: np.ndarray) -> np.ndarray:
 
     Beyond the border of the array is background. The surface of an empty mask is empty.
     """
+    check_arrays("surface", MASKS, mask)
     return mask & ~ndimage.binary_erosion(mask)
 
 
@@ -41,6 +42,7 @@ def surface_distances(
     Raises:
         SeglossError: a mask is empty.
     """
+    _check("surface distances", prediction, target, spacing)
     if not (prediction.any() and target.any()):
         raise SeglossError("surface distances: expected two masks of one voxel or more, found an empty one")
     box = ndimage.find_objects((prediction | target).astype(np.uint8))[0]  # holds both surfaces: still exact
@@ -67,6 +69,7 @@ def surface_measures(
     diagonal of the image, sqrt(sum((spacing * shape)^2)), and ``nsd`` is 0. That is the penalty that the
     boundary loss's publication states for an empty prediction; for an empty target its code left 0.
     """
+    _check("surface measures", prediction, target, spacing)
     if not (prediction.any() and target.any()):
         both_empty = not (prediction.any() or target.any())
         penalty = 0.0 if both_empty else float(np.linalg.norm(np.multiply(spacing, target.shape)))
@@ -87,6 +90,7 @@ def dice_of_slices(prediction: np.ndarray, target: np.ndarray) -> float:
 
     The validation Dice of the boundary loss's code, which counts every slice without lesions as 1 or 0.
     """
+    check_arrays("Dice of slices", MASKS, prediction, target)
     return float(np.mean([dice(*pair) for pair in _slices(prediction, target)]))
 
 
@@ -99,6 +103,7 @@ def row_hausdorff(prediction: np.ndarray, target: np.ndarray) -> float:
     the background; the differences of the rows are the same. Slices are those of the last axis; one where
     both masks are empty has 0. No other rule for empty masks is needed.
     """
+    check_arrays("Hausdorff distance of rows", MASKS, prediction, target)
     return float(np.mean([_farthest_row(*pair) for pair in _slices(prediction, target)]))
 
 
@@ -108,6 +113,7 @@ def lesion_detection(prediction: np.ndarray, target: np.ndarray) -> dict[str, in
     ``lesions`` of the target; ``lesions_found``: touched by one predicted voxel or more; ``components`` of the
     prediction; ``components_wrong``: touch no lesion. An empty mask has none.
     """
+    check_arrays("lesion detection", MASKS, prediction, target)
     lesions, components = connected_components(target), connected_components(prediction)
     overlap = prediction & target
     count = int(components.max())
@@ -120,7 +126,11 @@ def lesion_detection(prediction: np.ndarray, target: np.ndarray) -> dict[str, in
 
 
 def structure_masks(prediction: np.ndarray, label: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and target of class ``number`` as masks; voxels that are not annotated belong to neither."""
+    """Prediction and target of class ``number`` as masks; voxels that are not annotated belong to neither.
+
+    Both are classes, integer (*spatial).
+    """
+    check_arrays("prediction and label", CLASSES, prediction, label)
     return (prediction == number) & (label != IGNORED), label == number
 
 
@@ -148,12 +158,10 @@ def surface_rows(
         ``row_hausdorff``, the keys of :func:`lesion_detection`.
 
     Raises:
-        SeglossError: the shapes differ, or the spacing is not of as many axes.
+        SeglossError: these are no classes, the shapes differ, or the spacing is not one positive length per axis.
     """
-    if prediction.shape != label.shape:
-        raise SeglossError(f"{case}: the prediction has shape {prediction.shape}, the label {label.shape}")
-    if len(spacing) != label.ndim:
-        raise SeglossError(f"{case}: expected a spacing of {label.ndim} axes, found {list(spacing)}")
+    check_arrays(f"{case}: prediction and label", CLASSES, prediction, label)
+    _check_spacing(case, spacing, label.ndim)
     rows = []
     for number, structure in enumerate(structures, start=1):
         predicted, present = structure_masks(prediction, label, number)
@@ -172,6 +180,18 @@ def surface_rows(
             }
         )
     return rows
+
+
+def _check(where: str, prediction: np.ndarray, target: np.ndarray, spacing: Sequence[float]) -> None:
+    check_arrays(where, MASKS, prediction, target)
+    _check_spacing(where, spacing, target.ndim)
+
+
+def _check_spacing(where: str, spacing: Sequence[float], axes: int) -> None:
+    lengths = np.asarray(spacing, dtype=float)
+    if lengths.shape != (axes,) or not (np.isfinite(lengths) & (lengths > 0)).all():
+        expected = f"a spacing of {axes} positive lengths, mm along each axis"
+        raise SeglossError(f"{where}: expected {expected}, found {lengths.tolist()}")
 
 
 def _slices(*masks: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:

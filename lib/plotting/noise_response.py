@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.comparison.runs import unusable
 from lib.plotting.style import QUIET, loss_line_style, new_figure, save_figure
 
 _MEASURES = {
@@ -225,6 +226,5 @@ def _legend(figure: Figure, panels: Iterable[Axes], losses: Sequence[str]) -> No
 def _counts(part: pd.DataFrame, titles: Mapping[str, str]) -> str:
     seeds = ", ".join(map(str, sorted(part["seed"].unique())))
     told = f"{titles[part['dataset'].iloc[0]]}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
-    collapsed = (part["status"] == "collapsed").sum()
-    fate = f"; {collapsed} of {len(part)} runs collapsed, counted in the means" if collapsed else ""
-    return f"{told}{fate}."
+    fate = unusable(part["status"])
+    return f"{told}; of the runs {fate}, counted in the means." if fate else f"{told}."

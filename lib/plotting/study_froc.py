@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.comparison.runs import unusable
 from lib.comparison.summary import LesionRun
 from lib.evaluation.froc import CORRECTED, DRAWN_UP_TO, DrawnCurve, count_by_case, full_curve
 from lib.plotting.froc import GROUPS, FrocLine, draw_froc_panel
@@ -40,7 +41,7 @@ def draw_study_froc(
     """One row of panels per data set and variant: the two published groups of losses, and all others, where any ran.
 
     Args:
-        per_run: the study's table of runs, for object Dice and what has collapsed.
+        per_run: the study's table of runs, for object Dice and what has collapsed or is poor.
         objects: ``all``, ``small`` for lesions below the study's diameter, or ``tuned`` for all lesions and
             components cut at each run's tuned logit.
         note: what the scale of the study is evidence of.
@@ -101,11 +102,10 @@ def _line(loss: str, members: Sequence[LesionRun], objects: str, per_run: pd.Dat
 
 
 def _outcome(loss: str, part: str, objects: str, per_run: pd.DataFrame) -> str:
-    """Mean Dice, without which a curve misleads, and how many runs have collapsed."""
+    """Mean Dice, without which a curve misleads, and how many runs have collapsed or are poor."""
     rows = per_run[(per_run["loss"] == loss) & (per_run["dataset"] + "/" + per_run["variant"] == part)]
     dice = rows["dice_tuned" if objects == "tuned" else "object_dice"].mean()
-    collapsed = (rows["status"] == "collapsed").sum()
-    return f"({dice:.2f})" + (f" {collapsed} of {len(rows)} collapsed" if collapsed else "")
+    return f"({dice:.2f}) {unusable(rows['status'])}".rstrip()
 
 
 def _counts(members: Sequence[LesionRun], objects: str) -> str:
