@@ -1,3 +1,4 @@
+import atexit
 import sys
 from pathlib import Path
 
@@ -43,14 +44,15 @@ include: "rules/plot.smk"
 include: "rules/crate.smk"
 
 
-onsuccess:
-    if workflow.is_main_process:
-        print(*lines_on_data(), sep="\n", file=sys.stderr)
-
-
 onerror:
     if workflow.is_main_process:
-        print(*lines_on_data(), *told_of_failures(CONFIG.runs, PATHS), sep="\n", file=sys.stderr)
+        for line in told_of_failures(CONFIG.runs, PATHS):
+            print(line, file=sys.stderr)
+
+
+if workflow.is_main_process:
+    # at the exit, as Snakemake calls no onsuccess where nothing is to be done
+    atexit.register(print_lines_on_data)
 
 
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md

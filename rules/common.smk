@@ -346,10 +346,15 @@ def names_below(dataset):
     return digest_of_names([folder]) + (digest_of_description(own) if own else "")
 
 
-def lines_on_data():
-    """What of each data set is used, for the end of a call."""
-    names = dict.fromkeys([*datasets_used(), *CONFIG.workflow.own_data])
-    yield from filter(None, (usage_line(name, PATHS, CONFIG.workflow.cases_per_job) for name in names))
+def print_lines_on_data():
+    """Say what of each data set is used."""
+    for name in dict.fromkeys([*datasets_used(), *CONFIG.workflow.own_data]):
+        try:
+            line = usage_line(name, PATHS, CONFIG.workflow.cases_per_job)
+        except SeglossError as error:
+            line = f"data {name}: {error}"
+        if line:
+            print(line, file=sys.stderr)
 
 
 def datasets_used():

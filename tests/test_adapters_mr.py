@@ -1,8 +1,10 @@
 """Adapters of WMH, ISLES and ACDC, and what holds for all adapters of MR and pictures, against computations by hand."""
 
+import gzip
 import json
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import official_mr_2d as official
 import pytest
@@ -12,6 +14,7 @@ from official_mr_2d import block, nifti
 from lib.datasets import DATASETS
 from lib.datasets.index import Index
 from lib.datasets.raw import RawFiles
+from lib.datasets.readers import collected_notes
 from lib.errors import CaseExcluded, SeglossError
 from lib.maps import IGNORED
 from lib.store import write_case
@@ -171,6 +174,20 @@ def test_acdc_corrected_keeps_grid_and_values(unpack: Unpack) -> None:
     volume = stored(TREES["acdc"], "003_frame12.nii.gz").astype(float)
     assert np.allclose(made.image[0], unit(volume), atol=1e-6)
     assert np.array_equal(made.label, official.acdc_mask())
+
+
+def test_acdc_takes_the_form_that_pixdim_confirms(unpack: Unpack) -> None:
+    tree = dict(TREES["acdc"])
+    for path in [path for path in tree if "patient003_frame12" in path]:
+        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(tree[path]))
+        image.header.set_qform(image.affine, code=1)
+        image.header.set_sform(np.diag([-1, -1, 1, 1]), code=1)
+        tree[path] = gzip.compress(nibabel.Nifti1Image(image.dataobj, None, image.header).to_bytes())
+    with collected_notes() as notes:
+        made = prepared("acdc_corrected", unpack(tree), "patient003_frame12")
+    assert made.spacing == pytest.approx((0.9, 1.1, 3))
+    assert np.allclose(made.affine, official.AFFINE, atol=1e-5)
+    assert "sform 1 x 1 x 1, qform 0.9 x 1.1 x 3, pixdim 0.9 x 1.1 x 3 mm" in notes[0]
 
 
 def with_nan() -> np.ndarray:

@@ -46,6 +46,37 @@ def test_demo_scale_expands_to_ten_losses_by_two_seeds() -> None:
     assert "inverse_weighting/phantom_lesions/base/iwbce/seed-1" in {run.id for run in runs}
 
 
+def test_figures_say_what_the_data_are(tmp_path: Path) -> None:
+    for kind in ("imagesTr", "labelsTr"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.nii.gz").touch()
+    own = {"mine": {"folder": str(tmp_path), "title": "My lesions", "labels": {"background": 0, "lesion": 1}}}
+
+    def note(**values: object) -> str:
+        return config.load({"studies": "inverse_weighting", **values}).note("inverse_weighting")
+
+    demo = "Demo scale: a small network, trained for a minute at most. Data: "
+    assert note() == f"{demo}phantoms, no evidence about patients."
+    assert note(own_data=own, datasets="mine") == f"{demo}My lesions (own data)."
+    assert note(own_data=own) == f"{demo}phantoms, no evidence about patients; My lesions (own data)."
+    assert note(scale="paper", own_data=own, datasets="mine").startswith(
+        "Paper scale: the publication's settings."
+    )
+    assert "LiTS liver tumours, as published (public data)" in note(scale="paper", datasets="lits")
+
+
+def test_own_data_may_stand_in_a_study_file(root: Path, tmp_path: Path) -> None:
+    for kind in ("imagesTr", "labelsTr"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.nii.gz").touch()
+    changed(root, "demo", "datasets", to=["phantom_lesions", "mine"])
+    own = {"mine": {"folder": str(tmp_path), "labels": {"background": 0, "lesion": 1}}}
+    runs = config.load({"own_data": own, "losses": "bce", "seeds": 0}, root).runs
+    assert [run.dataset for run in runs] == ["phantom_lesions", "mine"]
+    with pytest.raises(SeglossError, match="datasets: unknown data set 'mine'"):
+        config.load({}, root)
+
+
 def test_every_run_reads_components_for_its_lesion_centred_patches() -> None:
     assert {run.maps for run in config.load({"studies": ["inverse_weighting"]}).runs} == {("components",)}
 
@@ -63,6 +94,31 @@ def test_a_map_that_cannot_be_made(root: Path) -> None:
         config.check_maps(runs, MAPS)
     near = changed(root, "losses", "bce", to={"name": "boundary"})
     config.check_maps(config.load({}, near).runs, MAPS)
+
+
+def losses_by_study(**values: object) -> dict[str, set[str]]:
+    runs = config.load(values).runs
+    return {study: {run.loss for run in runs if run.study == study} for study in {run.study for run in runs}}
+
+
+def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
+    named = losses_by_study(studies="t_loss", losses="ce,dice,t_loss")
+    assert named == {"t_loss": {"ce", "dice", "t_loss"}}
+    everywhere = losses_by_study(losses="ce")
+    assert everywhere == {"t_loss": {"ce"}, "boundary": {"ce"}}
+    assert "ce" not in losses_by_study(studies="t_loss")["t_loss"]
+
+
+def test_any_loss_of_the_library_can_be_named() -> None:
+    named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
+    new = {"focal_tversky", "generalized_surface"}
+    assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new}
+    configuration = config.load({"losses": "focal_tversky,ce"})
+    assert configuration.notes == (
+        "losses: focal_tversky: of the library with its defaults, as no study file names it",
+    )
+    maps = {run.maps for run in config.load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
+    assert maps == {("published_distance",)}
 
 
 @pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])

@@ -27,7 +27,9 @@ CONNECTIVITIES = {4: (2, 1), 8: (2, 2), 6: (3, 1), 18: (3, 2), 26: (3, 3)}
 
 
 def assert_same_components(ours: np.ndarray, count: int, mask: np.ndarray, connectivity: int) -> None:
-    reference, expected = ndimage.label(mask, ndimage.generate_binary_structure(*CONNECTIVITIES[connectivity]))
+    reference, expected = ndimage.label(
+        mask, ndimage.generate_binary_structure(*CONNECTIVITIES[connectivity])
+    )
     assert count == expected == ours.max(initial=0)
     np.testing.assert_array_equal(ours > 0, mask)
     pairs = {*zip(ours[mask].tolist(), reference[mask].tolist(), strict=True)}
@@ -41,7 +43,13 @@ def test_components_equal_scipy(connectivity: int) -> None:
     axes = CONNECTIVITIES[connectivity][0]
     longest = 65 if axes == 2 else 17
     shapes = [tuple(rng.integers(1, longest + 1, axes)) for _ in range(150)]
-    shapes += [(1, longest, 1)[:axes], (longest, 1, 1)[:axes], (1,) * axes, (4, 3, 1)[:axes], (40, 41, 2)[:axes]]
+    shapes += [
+        (1, longest, 1)[:axes],
+        (longest, 1, 1)[:axes],
+        (1,) * axes,
+        (4, 3, 1)[:axes],
+        (40, 41, 2)[:axes],
+    ]
     for number, shape in enumerate(shapes):
         mask = rng.random(shape) < rng.choice([0.05, 0.3, 0.6, 1.0])
         mask = (mask, np.asfortranarray(mask), np.repeat(mask, 2, axis=0)[::2])[number % 3]

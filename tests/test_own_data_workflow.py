@@ -1,20 +1,25 @@
 """A user's own data through a whole study, and what runs again when they change."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from test_workflow import copy_with_tiny_study, planned, snakemake
+from test_workflow import copy_with_tiny_study, edit, planned, snakemake
+
+from lib.schema import OwnData
 
 MINE = ("--config", "datasets=mine", "losses=bce,iwbce")
+PATTERNS = 'images: ["imagesTr/{case}.nii.gz"], label: "labelsTr/{case}.nii.gz"'
 
 
-def save_case(folder: Path, name: str, seed: int) -> None:
+def save_case(folder: Path, name: str, seed: int, empty: bool = False) -> None:
     rng = np.random.default_rng(seed)
     label = np.zeros((26, 24, 20), np.uint8)
-    for corner in rng.integers(3, 14, (3, 3)):
+    for corner in () if empty else rng.integers(3, 14, (3, 3)):
         label[tuple(slice(start, start + 4) for start in corner)] = 1
     for kind, array in (("imagesTr", rng.normal(size=label.shape) + 3 * label), ("labelsTr", label)):
         path = folder / kind / f"{name}.nii.gz"
@@ -36,11 +41,24 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         json.dumps({"train": ["case 0", "case 1"], "validation": ["case 2"], "test": ["case 3", "case 4"]})
     )
     configuration = folder / "workflow_config.yaml"
-    own = "own_data: {mine: {folder: my data, splits: splits.json}}"
+    (data / "imagesTr/Thumbs.db").touch()
+    own = f"own_data: {{mine: {{folder: my data, splits: splits.json, {PATTERNS}}}}}"
     configuration.write_text(configuration.read_text().replace("own_data: {} ", own))
     done = snakemake(folder, *MINE)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert LINE in done.stderr
     return folder
+
+
+LINE = (
+    "data mine: 5 cases used, 1 left out, 1 of them as case 5: no label among the raw files (all reasons:"
+    " results/data/mine/excluded.csv); 1 files or folders without a known ending were ignored: Thumbs.db\n"
+)
+
+
+def test_every_call_ends_with_a_line_for_each_data_set(project: Path) -> None:
+    done = snakemake(project, *MINE)
+    assert "Nothing to be done" in done.stderr and LINE in done.stderr
 
 
 def test_own_data_end_in_the_figures_and_tables_of_the_study(project: Path) -> None:
@@ -56,8 +74,11 @@ def test_own_data_end_in_the_figures_and_tables_of_the_study(project: Path) -> N
 def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     assert planned(project, *MINE) == {}
     save_case(project / "my data", "case 3", seed=77)
+    for path in (project / "my data").glob("*/case 3.nii.gz"):
+        os.utime(path, (1e9, 1e9))  # as `cp -p` leaves a corrected file: older than what was made of it
     assert planned(project, "plots/data/mine.pdf", *MINE) == {"prepare": 1, "data_report": 1}
     assert snakemake(project, "plots/data/mine.pdf", *MINE).returncode == 0
+    assert planned(project, "plots/data/mine.pdf", *MINE) == {}
     parts = json.loads((project / "splits.json").read_text())
     (project / "splits.json").write_text(
         json.dumps({**parts, "train": ["case 0"], "test": [*parts["test"], "case 1"]})
@@ -68,3 +89,62 @@ def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     assert done.returncode == 0
     assert "case 5" not in json.loads((project / "data/prepared/mine/index.json").read_text())["cases"]
     assert "case 5,in no part of the splits file" in (project / "results/data/mine/excluded.csv").read_text()
+
+
+OPTIONS = {
+    "plain": {},
+    "patterns": {
+        **{"images": ["{case}_a.nii.gz", "imagesTr/{case}_b.nii.gz"], "label": "{case}_lesions.nii.gz"},
+        **{
+            "region": "{case}_brain.nii.gz",
+            "channels": ["FLAIR", "T1"],
+            "title": "Titles may have {braces}, $(x)",
+        },
+    },
+    "drawn": {"patients": "^[^_]{2,}", "seed": 3, "validation_share": 0.2, "test_share": 0.4},
+    "from_file": {"splits": "splits.json"},
+    "scaled": {"window": [-100, 300], "size": [16, 16, 16], "dimensions": 3, "empty_masks": "keep"},
+    "soft": {"threshold": 0.5},
+}
+
+
+def test_every_option_passes_through_the_dry_run_of_the_main_job(project: Path) -> None:
+    assert {"folder", "labels"}.union(*OPTIONS.values()) == set(OwnData.model_fields)
+    common = {"folder": "my data", "labels": {"background": 0, "lesion": 1}}
+    own = {name: common | options for name, options in OPTIONS.items()}
+    configuration = project / "all.yaml"
+    configuration.write_text(json.dumps({"own_data": own}))
+    done = snakemake(project, "--dry-run", "--configfile", "all.yaml", "--config", "losses=bce")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in OPTIONS:
+        assert f"plots/data/{name}.pdf" in done.stdout + done.stderr
+
+
+def test_a_part_without_lesions_ends_the_call_before_any_training(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns("results", "plots"))
+    for number in range(5):
+        save_case(folder / "my data", f"case {number}", number, empty=number == 2)
+    edit(folder / "workflow_config.yaml", "folder: my data", "folder: my data, empty_masks: keep")
+    done = snakemake(folder, *MINE)
+    assert done.returncode == 1
+    message = "error: data set mine, split holdout, validation: the masks of all its 1 cases are empty"
+    assert done.stderr.count(message) == 1
+    assert not [*folder.glob("logs/train/**/*.log")]
+
+
+def test_where_no_case_can_be_used_the_call_says_so(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns("results", "plots", "data"))
+    edit(
+        folder / "workflow_config.yaml",
+        "folder: my data",
+        "folder: my data, labels: {background: 0, lesion: 7}",
+    )
+    done = snakemake(folder, "plots/data/mine.pdf", *MINE)
+    assert done.returncode == 0
+    line = "data mine: 0 cases used, 6 left out, 5 of them as case 0: the mask holds label 1; known are 0, 7"
+    assert line in done.stderr
+    done = snakemake(folder, *MINE)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.count("none of its 2 cases can be used; case 0: the mask holds label 1") == 1  # train

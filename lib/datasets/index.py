@@ -113,7 +113,7 @@ def read_index(path: Path) -> Index:
                 for name, parts in content["splits"].items()
             },
             content["excluded"],
-            tuple(content["notes"]),
+            tuple(content.get("notes", ())),  # none in one that earlier code made
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error

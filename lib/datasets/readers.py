@@ -112,13 +112,18 @@ def _read_nifti(path: Path) -> Volume:
         compressed = stream.read(2) == b"\x1f\x8b"
     # by content: nibabel goes by the name, and looks for mixed-case endings under another one
     with gzip.open(path) if compressed else path.open("rb") as stream:
-        image = _nifti_class(stream).from_stream(stream)
+        kind = _nifti_class(stream)
+        pixdim = kind.header_class.from_fileobj(stream, check=False)["pixdim"][1:4]  # nibabel makes 1 mm of 0
+        stream.seek(0)
+        image = kind.from_stream(stream)
         array = np.asanyarray(image.dataobj)
         slope, offset = image.dataobj.slope, image.dataobj.inter
     if array.dtype.names:  # colours, as records of their components
         array = np.stack([array[name] for name in array.dtype.names], axis=-1)
-    spacing, affine = _nifti_geometry(image.header, min(array.ndim, 3), path.name)
-    rounding = abs(float(slope)) / 2 if (slope, offset) != (1, 0) else 0.0
+    n_axes = min(len(image.shape), 3)
+    spacing, affine = _nifti_geometry(image.header, np.abs(pixdim[:n_axes].astype(float)), path.name)
+    is_scaled = image.get_data_dtype().kind in "iu" and (slope, offset) != (1, 0)
+    rounding = abs(float(slope)) / 2 if is_scaled else 0.0
     return Volume(_without_further_axes(array), spacing, affine, rounding)
 
 
@@ -126,7 +131,9 @@ def _without_further_axes(array: np.ndarray) -> np.ndarray:
     return array.reshape(*array.shape[:3], *(length for length in array.shape[3:] if length > 1))
 
 
-def _nifti_geometry(header: Any, n_axes: int, name: str) -> tuple[tuple[float, ...], np.ndarray | None]:
+def _nifti_geometry(
+    header: Any, pixdim: np.ndarray, name: str
+) -> tuple[tuple[float, ...], np.ndarray | None]:
     """Spacing and affine of the sform, else of the qform; where the two differ, of the one that pixdim confirms.
 
     Raises:
@@ -135,11 +142,12 @@ def _nifti_geometry(header: Any, n_axes: int, name: str) -> tuple[tuple[float, .
     scale = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
     if scale != 1:
         note(f"{name}: spacing converted to mm from the header's {'metres' if scale > 1 else 'micrometres'}")
-    pixdim = np.abs(header["pixdim"][1 : n_axes + 1].astype(float))
     forms = _nifti_forms(header)
+    if not pixdim.all():  # which the qform needs
+        forms.pop("qform", None)
     if not forms:
         return tuple(scale * pixdim), None
-    spacings = {form: np.linalg.norm(affine[:3, :n_axes], axis=0) for form, affine in forms.items()}
+    spacings = {form: np.linalg.norm(affine[:3, : len(pixdim)], axis=0) for form, affine in forms.items()}
     confirmed = [form for form, spacing in spacings.items() if _same_spacing(spacing, pixdim)]
     form = next(iter(confirmed or forms))
     if len(confirmed) < len(forms):

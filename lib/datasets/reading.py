@@ -116,7 +116,8 @@ def labels(mask: Volume | np.ndarray, allowed: Sequence[int], name: str) -> np.n
     unknown: list[str] = []
     if array.dtype.kind == "f":
         whole = np.rint(array)
-        distance = np.abs(array - whole)
+        with np.errstate(invalid="ignore"):  # of infinite values
+            distance = np.abs(array - whole)
         near = (distance <= max(volume.rounding, LABEL_TOLERANCE)) & (distance < 0.5)
         unknown = [np.format_float_positional(value, trim="-") for value in np.unique(array[~near])[:6]]
         array = np.where(near, whole, 0)  # the others are refused below

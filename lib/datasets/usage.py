@@ -65,7 +65,7 @@ def _spacing_note(used: Iterable[Description]) -> Iterator[str]:
 
 
 def _case_notes(used: Mapping[str, Description]) -> Iterator[str]:
-    noted = {name: of_case["notes"] for name, of_case in used.items() if of_case["notes"]}
+    noted = {name: of_case["notes"] for name, of_case in used.items() if of_case.get("notes")}
     if noted:
         first = next(iter(noted))
         yield f"{len(noted)} cases with a note in cases.csv, such as {first}: {noted[first][0]}"

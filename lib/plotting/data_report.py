@@ -154,7 +154,7 @@ def case_table(
                 "lesions": told["n_lesions"],
                 **{f"voxels {name}": told["class_voxels"].get(str(k), 0) for k, name in enumerate(classes)},
                 "voxels not annotated": told["class_voxels"].get(str(IGNORED), 0),
-                "notes": "; ".join(told["notes"]),
+                "notes": "; ".join(told.get("notes", ())),
                 "sha256 image": told["sha256"]["image"],
                 "sha256 label": told["sha256"]["label"],
             }
