@@ -24,7 +24,8 @@ def usage_line(name: str, paths: Paths, cases_per_job: int) -> str | None:
     bundles = [Path(paths.bundle(name, bundle)) for bundle in index.bundles(cases_per_job)]
     if not all(bundle.is_file() for bundle in bundles):
         return None
-    cases = {case: of_case for bundle in bundles for case, of_case in read_json(bundle)["cases"].items()}
+    found = {case: of_case for bundle in bundles for case, of_case in read_json(bundle)["cases"].items()}
+    cases = {case: found[case] for case in index.cases if case in found}
     counts, *notes = usage(index, cases)
     listed = (
         f" (all reasons: {paths.result(f'data/{name}/excluded.csv')})" if excluded_cases(index, cases) else ""
