@@ -240,10 +240,10 @@ def _upright(picture: Any, name: str) -> Any:
     from PIL import ExifTags, ImageOps
 
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    turned = ImageOps.exif_transpose(picture)
-    if orientation in range(2, 9):
-        note(f"{name}: turned upright, as its EXIF orientation {orientation} says")
-    return turned
+    if orientation not in range(2, 9):
+        return picture
+    note(f"{name}: turned upright, as its EXIF orientation {orientation} says")
+    return ImageOps.exif_transpose(picture)
 
 
 def _values(picture: Any, as_labels: bool) -> np.ndarray:
