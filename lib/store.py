@@ -210,12 +210,12 @@ def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
         first = next(iter(cases), "")
         why = f"; {first}: {cases[first]['excluded']}" if cases else ""
         raise SeglossError(
-            f"{where}: none of its {len(cases)} cases can be used{why}; see the data set's report"
+            f"{where}: none of its cases ({len(cases)}) can be used{why}; see the data set's report"
         )
     if not any(map(shows_something, used.values())):
         raise SeglossError(
-            f"{where}: the masks of all its {len(used)} cases are empty, so that nothing can be learnt or measured"
-            " there; put a case with a lesion into it (own_data: splits, seed or larger shares)"
+            f"{where}: the masks of all its usable cases ({len(used)}) are empty: nothing can be learnt or measured;"
+            " put a case with a lesion into it (own_data: splits, seed or larger shares)"
         )
 
 

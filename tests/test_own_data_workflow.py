@@ -53,7 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 LINE = (
     "data mine: 5 cases used, 1 left out, 1 of them as case 5: no label among the raw files (all reasons:"
-    " results/data/mine/excluded.csv); 1 files or folders without a known ending were ignored: Thumbs.db\n"
+    " results/data/mine/excluded.csv); files or folders without a known ending, ignored: 1 (Thumbs.db)\n"
 )
 
 
@@ -129,7 +129,9 @@ def test_a_part_without_lesions_ends_the_call_before_any_training(project: Path,
     edit(folder / "workflow_config.yaml", "folder: my data", "folder: my data, empty_masks: keep")
     done = snakemake(folder, *MINE)
     assert done.returncode == 1
-    message = "error: data set mine, split holdout, validation: the masks of all its 1 cases are empty"
+    message = (
+        "error: data set mine, split holdout, validation: the masks of all its usable cases (1) are empty"
+    )
     assert done.stderr.count(message) == 1
     assert not [*folder.glob("logs/train/**/*.log")]
 
@@ -148,5 +150,5 @@ def test_where_no_case_can_be_used_the_call_says_so(project: Path, tmp_path: Pat
     assert line in done.stderr
     done = snakemake(folder, *MINE)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    message = r"train: none of its \d cases can be used; case 0: the mask holds label 1; known are 0, 7"
+    message = r"train: none of its cases \(\d\) can be used; case 0: the mask holds label 1; known are 0, 7"
     assert len(re.findall(message, done.stderr)) == 1

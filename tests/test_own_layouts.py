@@ -107,8 +107,8 @@ def test_files_that_are_no_data_are_ignored_and_counted(tmp_path: Path) -> None:
     assert (list(found.cases), found.excluded) == (["c0", "c1", "c2"], {})
     count = len(folders) * (len(NO_DATA) + 3)
     assert found.notes == (
-        f"{count} files or folders without a known ending were ignored: .DS_Store, ._c1.png, .c1.png.swp,"
-        " .ipynb_checkpoints, @eaDir, ...",
+        f"files or folders without a known ending, ignored: {count} (.DS_Store, ._c1.png, .c1.png.swp,"
+        " .ipynb_checkpoints, @eaDir, ...)",
     )
 
 

@@ -36,7 +36,7 @@ def test_the_commonest_reason_is_named_whatever_numbers_stand_in_it() -> None:
     cases = {f"c{number}": {"excluded": f"the mask holds label {number}"} for number in range(3)}
     cases |= {"x": {"excluded": "the mask is empty"}, "good": description()}
     found = usage(index(*cases, excluded={"y": "no label among the raw files"}), cases)
-    assert found == ["1 cases used, 5 left out, 3 of them as c0: the mask holds label 0"]
+    assert found == ["1 case used, 5 left out, 3 of them as c0: the mask holds label 0"]
 
 
 def test_mixed_spacing_notes_on_files_and_on_the_folder() -> None:
@@ -49,7 +49,7 @@ def test_mixed_spacing_notes_on_files_and_on_the_folder() -> None:
     assert spacing == (
         "the spacing differs between cases, 0.6 to 4 x 0.6 to 0.6 x 1 to 10 mm, and nothing is resampled"
     )
-    assert noted == "1 cases with a note in cases.csv, such as a: a.nii.gz: turned"
+    assert noted == "1 case with a note in cases.csv, such as a: a.nii.gz: turned"
     assert folder == "2 files ignored"
     assert len(usage(index("a"), {"a": description((1.0, 1.0, 1.005))})) == 1
 
@@ -66,7 +66,7 @@ def test_the_line_of_a_data_set(tmp_path: Path) -> None:
         {"code": "", "cases": {"a": description(), "b": {"excluded": "NaN"}}},
     )
     assert usage_line("mine", paths, 16) == (
-        "data mine: 1 cases used, 1 left out, 1 of them as b: NaN (all reasons: results/data/mine/excluded.csv)"
+        "data mine: 1 case used, 1 left out, 1 of them as b: NaN (all reasons: results/data/mine/excluded.csv)"
     )
 
 
@@ -77,11 +77,11 @@ def test_a_part_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     write_excluded(tmp_path / "bad", "bad", "it holds NaN")
     empty, bad = (read_json(tmp_path / case / "case.json") for case in ("empty", "bad"))
     assert empty["notes"] == ["a note"]
-    with pytest.raises(SeglossError, match=r"^validation: the masks of all its 1 cases are empty"):
+    with pytest.raises(SeglossError, match=r"^validation: the masks of all its usable cases \(1\) are empty"):
         check_part({"empty": empty, "bad": bad}, "validation")
-    with pytest.raises(SeglossError, match=r"^test: none of its 1 cases can be used; bad: it holds NaN"):
+    with pytest.raises(SeglossError, match=r"^test: none of its cases \(1\) can be used; bad: it holds NaN"):
         check_part({"bad": bad}, "test")
-    with pytest.raises(SeglossError, match=r"^test: none of its 0 cases can be used; see"):
+    with pytest.raises(SeglossError, match=r"^test: none of its cases \(0\) can be used; see"):
         check_part({}, "test")
     label[1, 1] = 1
     write_case(tmp_path / "good", "good", Case(image, label, (1, 1), "p"))

@@ -104,7 +104,7 @@ def _last_line(error: Exception) -> str:
 
 def dimensions_text(lengths: Any) -> str:
     """Lengths as `1 x 1 x 2.5`."""
-    return " x ".join(f"{float(length):.5g}" for length in lengths)
+    return " x ".join(f"{float(length):.7g}" for length in lengths)
 
 
 def _read_nifti(path: Path) -> Volume:

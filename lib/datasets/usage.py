@@ -44,8 +44,12 @@ def usage(index: Index, cases: Mapping[str, Description]) -> list[str]:
     """How many cases are used and left out, the commonest reason, and what a reader must know of the others."""
     excluded = excluded_cases(index, cases)
     used = {name: of_case for name, of_case in cases.items() if "excluded" not in of_case}
-    counts = f"{len(used)} cases used, {len(excluded) or 'none'} left out{_commonest(excluded)}"
+    counts = f"{_cases(len(used))} used, {len(excluded) or 'none'} left out{_commonest(excluded)}"
     return [counts, *_spacing_note(used.values()), *_case_notes(used), *index.notes]
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'' if count == 1 else 's'}"
 
 
 def _commonest(excluded: Mapping[str, str]) -> str:
@@ -69,4 +73,4 @@ def _case_notes(used: Mapping[str, Description]) -> Iterator[str]:
     noted = {name: of_case["notes"] for name, of_case in used.items() if of_case.get("notes")}
     if noted:
         first = next(iter(noted))
-        yield f"{len(noted)} cases with a note in cases.csv, such as {first}: {noted[first][0]}"
+        yield f"{_cases(len(noted))} with a note in cases.csv, such as {first}: {noted[first][0]}"

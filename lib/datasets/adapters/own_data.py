@@ -127,9 +127,7 @@ def _notes(raw: RawFiles, files: dict[str, CaseFiles], parameters: dict[str, Any
     ignored = [path for path in [*unknown, *raw.skipped] if path not in used | described]
     names = sorted({path.rpartition("/")[2] for path in ignored})
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return (
-        (f"{len(ignored)} files or folders without a known ending were ignored: {shown}",) if ignored else ()
-    )
+    return (f"files or folders without a known ending, ignored: {len(ignored)} ({shown})",) if ignored else ()
 
 
 def _pattern(text: str | None) -> str | None:
@@ -283,7 +281,7 @@ def _above(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
     mask = _single(replace(label, array=marked), parameters).array
     if not mask.any() and parameters["empty_masks"] == "exclude":
         raise CaseExcluded(
-            f"no value of the mask lies above the threshold {threshold:g}; the largest is {label.array.max():g}"
+            f"no value of the mask lies above the threshold {threshold:.9g}; the largest is {label.array.max():.9g}"
         )
     return mask.astype(np.uint8)
 
