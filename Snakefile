@@ -52,7 +52,7 @@ onerror:
 
 if workflow.is_main_process:
     # at the exit, as Snakemake calls no onsuccess where nothing is to be done
-    atexit.register(print_lines_on_data)
+    atexit.register(print_lines_on_data, Path.cwd())
 
 
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md
@@ -63,6 +63,7 @@ localrules:  # seconds each, or the network: not worth, or not possible on, a no
     published,
     download,
     list_part,
+    check_part,
     list_maps,
     list_code_changes,
     summarize,

@@ -21,7 +21,7 @@ from lib.losses import specification as losses
 from lib.networks import catalogue as networks
 from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
 from lib.study import load_study
-from lib.suggest import suggestion
+from lib.suggest import shortened, suggestion
 from lib.validation import validated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -487,7 +487,12 @@ def check_writable(folders: Folders, directory: Path) -> None:
     """
     for key, name in folders:
         path = directory / name
-        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        try:
+            existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        except OSError as error:
+            raise SeglossError(
+                f"{CONFIG_NAME}: folders.{key}: {shortened(name)}: {error.strerror}"
+            ) from error
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise SeglossError(
                 f"{CONFIG_NAME}: folders.{key}: {path} cannot be written ({existing} is not a writable folder);"

@@ -1,12 +1,14 @@
 """The kinds of fields that sections of configuration files are made of."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from lib.suggest import shortened
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 """What becomes part of a path: a loss's label, a variant."""
@@ -48,21 +50,28 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, Collection) else [value]
 
 
+def _is(test: Callable[[Path], bool], path: str) -> bool:
+    try:
+        return test(Path(path))
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False
+
+
 def folder_or_address(mirror: str | None) -> str | None:
-    if mirror and "://" not in mirror and not Path(mirror).is_dir():
-        raise ValueError(f"{mirror!r} is neither a folder that exists nor an http(s) address")
+    if mirror and "://" not in mirror and not _is(Path.is_dir, mirror):
+        raise ValueError(f"{shortened(mirror)} is neither a folder that exists nor an http(s) address")
     return mirror
 
 
 def existing(path: str) -> str:
-    if not Path(path).exists():
-        raise ValueError(f"{path!r} does not exist")
+    if not _is(Path.exists, path):
+        raise ValueError(f"{shortened(path)} does not exist")
     return path
 
 
 def _existing_folder(path: str) -> str:
-    if not Path(path).is_dir():
-        raise ValueError(f"{path!r} is not a folder that exists")
+    if not _is(Path.is_dir, path):
+        raise ValueError(f"{shortened(path)} is not a folder that exists")
     if set("{}") & set(path):
         raise ValueError(f"{path!r} holds braces, which stand for wildcards; make a link without")
     return path
@@ -90,12 +99,12 @@ Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
 Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
-Seed = Annotated[Int, Field(ge=0)]
+Seed = Annotated[Int, Field(ge=0, lt=2**63)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
-Folder = Annotated[str, Field(min_length=1)]
+Folder = Annotated[str, Field(min_length=1, pattern="^[^\0]*$")]
 ExistingFolder = Annotated[str, AfterValidator(_existing_folder)]
 FilePattern = Annotated[str, AfterValidator(_with_case)]

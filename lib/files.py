@@ -81,17 +81,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str = "delete the file and make it again") -> Any:
-    """Read a JSON file; ``remedy`` tells what to do about a damaged one.
+    """Read a JSON file; ``remedy`` says what to do about a damaged one.
 
     Raises:
-        SeglossError: the file is missing, truncated or not JSON.
+        SeglossError: the file is missing, truncated or not JSON, or has a key twice in one object.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_unique_keys)
     except OSError as error:
         raise SeglossError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SeglossError(f"{path}: not valid JSON ({error}); {remedy}") from error
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(key for key in content if keys.count(key) > 1)!r}")
+    return content
 
 
 def sha256(path: Path) -> str:

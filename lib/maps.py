@@ -30,7 +30,7 @@ def connected_components(
 
 
 def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, int]:
-    """Number the connected components of a mask from 1, in the order in which memory holds them.
+    """Number the connected components of a mask from 1, in memory order.
 
     Args:
         mask: bool, 2D or 3D.

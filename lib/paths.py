@@ -45,6 +45,10 @@ class Paths:
         """The descriptions of the cases of one part of a split."""
         return f"{self.folders.data}/splits/{dataset}/{split}/{part}.json"
 
+    def checked_part(self, dataset: str, split: str, part: str) -> str:
+        """An empty file: the part has cases to train or to measure on."""
+        return f"{self.folders.data}/splits/{dataset}/{split}/{part}.checked"
+
     def maps(self, dataset: str, split: str, map_name: str) -> str:
         """The checksums of one map of the training cases of a split."""
         return f"{self.folders.data}/splits/{dataset}/{split}/maps/{map_name}.json"

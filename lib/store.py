@@ -20,7 +20,8 @@ import numpy as np
 from lib.datasets import IGNORED
 from lib.datasets.index import read_index
 from lib.errors import CaseExcluded, SeglossError
-from lib.files import atomic_path, read_json, write_json
+from lib.files import atomic_path, read_json, sha256, write_json
+from lib.suggest import suggestion
 
 log = logging.getLogger(__name__)
 MASK_KINDS = ("clean", "dilate", "erode", "affine")
@@ -66,24 +67,40 @@ def write_array(path: Path, array: np.ndarray) -> None:
             raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error
 
 
-def open_array(path: Path, remedy: str = "delete it and run again") -> Any:
+def open_array(
+    path: Path, remedy: str = "delete it and run again", shape: Sequence[int] | None = None
+) -> Any:
     """Open an array for reading: in memory if it is small, otherwise sliced from disk.
 
+    Args:
+        shape: of its last axes, where it is known.
+
     Raises:
-        SeglossError: the file is missing or damaged; ``remedy`` tells what to do about it.
+        SeglossError: the file is missing or damaged; ``remedy`` says what to do about it.
     """
     if not path.is_file():
         raise SeglossError(f"{path}: no such array; {remedy}")
     try:
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
-        return array[...] if math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES else array
-    except (RuntimeError, ValueError, OSError) as error:
+        if shape is not None and tuple(array.shape[-len(shape) :]) != tuple(shape):
+            raise ValueError(f"shape {array.shape} where {tuple(shape)} was expected")
+        is_small = math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES
+        return array[...] if is_small else array
+    except Exception as error:  # Blosc2 raises whatever it met in a damaged file
         raise SeglossError(f"{path}: damaged ({error}); {remedy}") from error
 
 
 def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
-    """Open the ``logit`` or ``probability`` that a run predicted for a case, from its folder of predictions."""
-    return open_array(folder / f"{case}.{kind}.b2nd", f"delete the folder {folder} and run again")
+    """Open the ``logit`` or ``probability`` that a run predicted for a case, from its folder of predictions.
+
+    Raises:
+        SeglossError: it is missing, or is not what the checksums beside the folder say.
+    """
+    path, remedy = folder / f"{case}.{kind}.b2nd", f"delete the folder {folder} and run again"
+    checksums = folder.with_name(f"{folder.name}.json")
+    if checksums.is_file() and path.is_file() and read_json(checksums, remedy).get(path.name) != sha256(path):
+        raise SeglossError(f"{path}: damaged (its checksum is not that of {checksums.name}); {remedy}")
+    return open_array(path, remedy)
 
 
 def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -> None:
@@ -178,7 +195,10 @@ def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
     Raises:
         SeglossError: the parts hold no case, or every one was excluded.
     """
-    named = read_index(prepared / "index.json").splits[split]
+    splits = read_index(prepared / "index.json").splits
+    if split not in splits:
+        raise SeglossError(f"{prepared}: no split {split!r}{suggestion(split, splits)}")
+    named = splits[split]
     cases = [StoredCase(prepared / case) for part in parts for case in named[part]]
     used = [case for case in cases if not case.excluded]
     if len(used) < len(cases):
@@ -210,7 +230,7 @@ def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
         first = next(iter(cases), "")
         why = f"; {first}: {cases[first]['excluded']}" if cases else ""
         raise SeglossError(
-            f"{where}: none of its cases ({len(cases)}) can be used{why}; see the data set's report"
+            f"{where}: none of its cases ({len(cases)}) can be used{why}; correct files or split"
         )
     if not any(map(shows_something, used.values())):
         raise SeglossError(
@@ -228,12 +248,32 @@ def _content_hash(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
+_DESCRIPTION = {
+    **{"patient": str, "channels": int, "shape": list, "spacing": list, "class_voxels": dict, "sha256": dict},
+    "n_lesions": int,
+}
+"""What the description of a case that can be used holds."""
+
+
+def _checked_description(path: Path) -> dict[str, Any]:
+    description = read_json(path)
+    fits = isinstance(description, dict) and isinstance(description.get("case"), str)
+    if fits and "excluded" not in description:
+        fits = all(isinstance(description.get(key), kind) for key, kind in _DESCRIPTION.items())
+        fits = fits and all(isinstance(length, int) for length in description["shape"])
+    if not fits:
+        raise SeglossError(
+            f"{path}: not the description of a case; delete its data set's folder and run again"
+        )
+    return description
+
+
 class StoredCase:
     """A prepared case opened for reading; arrays are opened when first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.description = read_json(self.folder / "case.json")
+        self.description = _checked_description(self.folder / "case.json")
 
     @property
     def name(self) -> str:
@@ -263,7 +303,7 @@ class StoredCase:
         dataset, data = self.folder.parent.name, self.folder.parents[2]
         # Snakemake knows the lists of cases and maps, and makes these again with their lists
         lists = f"{data / 'bundles' / dataset} and {data / 'splits' / dataset}"
-        return open_array(self.folder / f"{name}.b2nd", f"delete {lists} and run again")
+        return open_array(self.folder / f"{name}.b2nd", f"delete {lists} and run again", self.shape)
 
 
 class NoisyCase(StoredCase):
@@ -284,8 +324,11 @@ class NoisyCase(StoredCase):
         if name == "image":
             return self.clean.array("image")
         if name == "label":
-            return open_array(self.folder / "label.b2nd", f"delete {self.folder.parent} and run again")
-        return open_array(self.maps / name / f"{self.clean.name}.b2nd", f"delete {self.maps} and run again")
+            return open_array(
+                self.folder / "label.b2nd", f"delete {self.folder.parent} and run again", self.shape
+            )
+        path = self.maps / name / f"{self.clean.name}.b2nd"
+        return open_array(path, f"delete {self.maps} and run again", self.shape)
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:
@@ -298,7 +341,13 @@ def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | Non
         slice(max(s, 0), min(s + n, length)) for s, n, length in zip(start, size, spatial, strict=True)
     )
     leading = (slice(None),) * (array.ndim - len(size))
-    part = np.asarray(array[leading + inside])
+    try:
+        part = np.asarray(array[leading + inside])
+    except (RuntimeError, ValueError, MemoryError) as error:  # of a damaged array on disk
+        name = getattr(getattr(array, "schunk", None), "urlpath", "an array")
+        raise SeglossError(
+            f"{name}: damaged ({error}); delete its data set's folder and run again"
+        ) from error
     if part.shape[-len(size) :] == tuple(size):
         return part
     if part.size == 0:

@@ -60,7 +60,7 @@ StrictLoader.add_implicit_resolver(
 
 
 def read_yaml(path: Path, where: str) -> dict[str, Any]:
-    """The mapping that a YAML file holds.
+    """The mapping of a YAML file.
 
     Raises:
         SeglossError: it holds none, a key stands twice, or a number would be misread; ``where`` begins the message.
@@ -70,7 +70,11 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise SeglossError(f"{where}: {line}{error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:  # of text that is no UTF-8, of a day that no month has
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # no UTF-8, a day that no month has, deep nesting
         raise SeglossError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise SeglossError(

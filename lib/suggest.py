@@ -1,7 +1,13 @@
 """What is allowed, and what was probably meant: the second half of a message about an unknown word."""
 
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+def shortened(value: object) -> str:
+    """A value as Python writes it, cut where it is long."""
+    return reprlib.repr(value) if len(repr(value)) > 200 else repr(value)
 
 
 def suggestion(word: object, allowed: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from lib.errors import SeglossError
-from lib.suggest import suggestion
+from lib.suggest import shortened, suggestion
 
 
 def validated(model: type[BaseModel], values: Any, where: str) -> Any:
@@ -50,7 +50,7 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
         reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
     if fault["type"] == "value_error":
         return f"{key}: {reason}" if key else reason
-    return f"{key}: {fault['input']!r} is not allowed; expected {reason}"
+    return f"{key}: {shortened(fault['input'])} is not allowed; expected {reason}"
 
 
 _READ_AS = {bool: "a truth value", int: "a number", float: "a number", type(None): "nothing"}

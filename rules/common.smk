@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import json
+import os
 import re
 import shlex
 import sys
@@ -12,7 +13,7 @@ from itertools import chain
 from lib.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
-from lib.datasets.raw import digest_of_names, digest_of_states
+from lib.datasets.raw import digest_of_names, digest_of_states, digest_of_tables
 from lib.datasets.sources import load_source, source_names
 from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
@@ -144,6 +145,11 @@ def split_parts(*parts):
     One file a part stands for thousands of cases, so that the graph does not grow with runs times cases.
     """
     return lambda wildcards: [PATHS.part(*dataset_and_split(wildcards), part) for part in parts]
+
+
+def checked_parts(run):
+    """Files that stand for the check of all parts without which the run would be in vain."""
+    return [PATHS.checked_part(run.dataset, run.split, part) for part in ("train", *run.evaluated_parts)]
 
 
 def noisy_set(run, file=""):
@@ -340,14 +346,15 @@ def raw_places(dataset):
 
 def names_below(dataset):
     """Digest of what decides the cases in a folder that the user names: the files' names, and what describes them."""
-    if not (folder := CONFIG.users_folder(dataset)):
-        return ""
-    own = CONFIG.workflow.own_data.get(dataset)
-    return digest_of_names([folder]) + (digest_of_description(own) if own else "")
+    if own := CONFIG.workflow.own_data.get(dataset):
+        return digest_of_names([own.folder]) + digest_of_description(own)
+    folder = CONFIG.users_folder(dataset)
+    return digest_of_names([folder]) + digest_of_tables(folder) if folder else ""
 
 
-def print_lines_on_data():
-    """Say what of each data set is used."""
+def print_lines_on_data(directory):
+    """Say what of each data set is used; Snakemake has left its working directory by then."""
+    os.chdir(directory)
     for name in dict.fromkeys([*datasets_used(), *CONFIG.workflow.own_data]):
         try:
             line = usage_line(name, PATHS, CONFIG.workflow.cases_per_job)

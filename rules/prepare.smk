@@ -76,13 +76,34 @@ rule list_part:
     threads: 1
     params:
         bundles=lambda wildcards, input: bundles_option(input.bundles),
-        part="data set {dataset}, split {split}, {part}",
         code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --part {{params.part:q}}"
-        " --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"
+
+
+rule check_part:
+    input:
+        PATHS.part("{dataset}", "{split}", "{part}"),
+    output:
+        PATHS.checked_part("{dataset}", "{split}", "{part}"),
+    log:
+        PATHS.log("check_part/{dataset}/{split}/{part}"),
+    benchmark:
+        PATHS.benchmark("check_part/{dataset}/{split}/{part}")
+    wildcard_constraints:
+        part="|".join(SPLITS),
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        name="data set {dataset}, split {split}, {part}",
+        code=lambda wildcards: data_code("scripts.check_part"),
+    message:
+        "check the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/check_part.py --cases {{input:q}} --name {{params.name:q}} --output {{output:q}} &> {{log:q}}"
 
 
 rule data_report:

@@ -7,7 +7,7 @@ rule train:
         masks=run_masks,
         maps=run_maps,
         measured=run_measured,
-        evaluated=lambda wildcards: ancient(split_parts(*run_of(wildcards).evaluated_parts)(wildcards)),
+        checked=lambda wildcards: ancient(checked_parts(run_of(wildcards))),
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),

@@ -57,8 +57,8 @@ def test_other_arrays_than_the_masks_and_logits_of_a_case_are_refused() -> None:
             lambda: overlap_row("a", logits, target.astype(int)),
             r"a: .* found float64 of shape \(2, 2, 3\) and",
         ),
-        (lambda: predicted_classes(logits[:1], 2), r"logits: expected, for 2D, .*; found shape \(1, 2, 3\)"),
-        (lambda: predicted_classes(logits[0, 0], 2), r"logits: expected, for 2D, .*; found shape \(3,\)"),
+        (lambda: predicted_classes(logits[:1], 2), r"logits: expected shape .* in 2D, found \(1, 2, 3\)"),
+        (lambda: predicted_classes(logits[0, 0], 2), r"logits: expected shape .* in 2D, found \(3,\)"),
     ):
         with pytest.raises(SeglossError, match=f"^{told}"):
             refused()

@@ -505,7 +505,7 @@ def test_spacing_is_that_of_the_affine(folder: Path) -> None:
 
 def test_volumes_of_other_kinds_are_excluded(folder: Path) -> None:
     nibabel.Nifti1Image(ramp() + 1j, AFFINE).to_filename(folder / "imagesTr/p0_scan0_0000.nii.gz")
-    assert "holds values of type complex" in reason(folder, "p0_scan0")
+    assert "has values of type complex" in reason(folder, "p0_scan0")
     save(folder / "imagesTr/p0_scan1_0000.nii.gz", ramp()[:, :, 0])
     assert "differ in" in reason(folder, "p0_scan1")
     (folder / "imagesTr/p1_scan2_0000.nii.gz").unlink()
@@ -520,7 +520,7 @@ def test_what_may_pass_is_no_exclusion(folder: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refused)
-    with pytest.raises(SeglossError, match=r"cannot be read: Permission denied; mend that") as caught:
+    with pytest.raises(SeglossError, match=r"cannot be read: Permission denied; make it readable") as caught:
         own_data.prepare("p0_scan0", entry, parameters)
     assert not isinstance(caught.value, CaseExcluded)
 

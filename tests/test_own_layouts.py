@@ -75,7 +75,7 @@ def test_two_folders_that_may_hold_the_masks(tmp_path: Path) -> None:
     assert len(indexed(tmp_path, labels=POLYP).cases) == 3
     save_pictures(tmp_path, masks="labels")
     with pytest.raises(
-        SeglossError, match=r'labels/ and masks/ may hold the labels; say .* label: "labels/\{case\}'
+        SeglossError, match=r'labels/ and masks/ may both be .* label: "labels/\{case\}\.png"'
     ):
         described(tmp_path, labels=POLYP)
     assert len(indexed(tmp_path, labels=POLYP, label="masks/{case}.png").cases) == 3
@@ -207,7 +207,7 @@ def test_probability_maps_and_their_region(tmp_path: Path) -> None:
     case = prepared(tmp_path, "a", labels=BINARY, threshold=0.5)
     np.testing.assert_array_equal(case.label, probability.astype(np.float32) > 0.5)
     save(tmp_path / "labelsTr/a.nii.gz", np.where(mask() > 0, np.nan, probability))
-    assert reason(tmp_path, "a", labels=BINARY, threshold=0.5) == "the mask holds NaN"
+    assert reason(tmp_path, "a", labels=BINARY, threshold=0.5) == "the mask has NaN"
 
 
 @pytest.mark.parametrize(

@@ -13,5 +13,5 @@ def test_jobs_of_a_run_ask_for_lists_of_cases_and_maps(tmp_path: Path) -> None:
     edges = [(rules[needed], rules[job]) for needed, job in re.findall(r"(\d+) -> (\d+)", graph)]
     of_runs = {"train", "predict", "evaluate"}
     # not index, a checkpoint, either: when it is done Snakemake makes every job anew that asks for it
-    lists = {"list_part", "list_maps", "make_noise", "make_noisy_maps"}
+    lists = {"list_part", "check_part", "list_maps", "make_noise", "make_noisy_maps"}
     assert {needed for needed, job in edges if job in of_runs} == lists | {"train", "predict"}

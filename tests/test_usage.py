@@ -36,7 +36,7 @@ def test_the_commonest_reason_is_named_whatever_numbers_stand_in_it() -> None:
     cases = {f"c{number}": {"excluded": f"the mask holds label {number}"} for number in range(3)}
     cases |= {"x": {"excluded": "the mask is empty"}, "good": description()}
     found = usage(index(*cases, excluded={"y": "no label among the raw files"}), cases)
-    assert found == ["1 case used, 5 left out, 3 of them as c0: the mask holds label 0"]
+    assert found == ["1 case used, 5 left out, most often (3) as c0: the mask holds label 0"]
 
 
 def test_mixed_spacing_notes_on_files_and_on_the_folder() -> None:
@@ -66,7 +66,8 @@ def test_the_line_of_a_data_set(tmp_path: Path) -> None:
         {"code": "", "cases": {"a": description(), "b": {"excluded": "NaN"}}},
     )
     assert usage_line("mine", paths, 16) == (
-        "data mine: 1 case used, 1 left out, 1 of them as b: NaN (all reasons: results/data/mine/excluded.csv)"
+        "data mine: 1 case used, 1 left out, as b: NaN (all reasons: results/data/mine/excluded.csv, made with"
+        " plots/data/mine.pdf)"
     )
 
 
@@ -79,10 +80,32 @@ def test_a_part_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     assert empty["notes"] == ["a note"]
     with pytest.raises(SeglossError, match=r"^validation: the masks of all its usable cases \(1\) are empty"):
         check_part({"empty": empty, "bad": bad}, "validation")
-    with pytest.raises(SeglossError, match=r"^test: none of its cases \(1\) can be used; bad: it holds NaN"):
+    with pytest.raises(
+        SeglossError, match=r"^test: none of its cases \(1\) can be used; bad: it holds NaN; correct"
+    ):
         check_part({"bad": bad}, "test")
-    with pytest.raises(SeglossError, match=r"^test: none of its cases \(0\) can be used; see"):
+    with pytest.raises(SeglossError, match=r"^test: none of its cases \(0\) can be used; correct"):
         check_part({}, "test")
     label[1, 1] = 1
     write_case(tmp_path / "good", "good", Case(image, label, (1, 1), "p"))
     check_part({"empty": empty, "good": read_json(tmp_path / "good/case.json")}, "test")
+
+
+@pytest.mark.parametrize("content", [{}, [], {"cases": {"a": description()}}, {"cases": 3}])
+def test_damaged_lists_of_cases_are_refused(tmp_path: Path, content: object) -> None:
+    paths, found = Paths(Folders(data=str(tmp_path))), index("a", "b")
+    found.write(Path(paths.index("mine")))
+    (bundle,) = found.bundles(16)
+    write_json(Path(paths.bundle("mine", bundle)), content)
+    with pytest.raises(SeglossError, match="damaged"):
+        usage_line("mine", paths, 16)
+
+
+def test_names_of_cases_within_words_do_not_part_reasons() -> None:
+    cases = {
+        "a": {"excluded": "the mask is empty"},
+        "b": {"excluded": "the mask is empty"},
+        "c": {"excluded": "x"},
+    }
+    (found,) = usage(index(*cases), cases)
+    assert found == "0 cases used, 3 left out, most often (2) as a: the mask is empty"

@@ -94,6 +94,8 @@ def read_printed(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise SeglossError(f"{path}: cannot be read as CSV: {error}") from error
+    if not isinstance(table.index, pd.RangeIndex) or not path.read_text().endswith("\n"):
+        raise SeglossError(f"{path}: a row has surplus cells, or the last line is cut off; correct the table")
     missing = [column for column in _PRINTED_COLUMNS if column not in table]
     if missing:
         raise SeglossError(f"{path}: column '{missing[0]}' is missing; expected {','.join(_PRINTED_COLUMNS)}")

@@ -60,13 +60,14 @@ def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
     """A table that a job of the workflow wrote.
 
     Raises:
-        SeglossError: it is damaged: no row, a column is missing, or its last line was cut off.
+        SeglossError: it is damaged: no row, a column is missing, surplus cells, or its last line was cut off.
     """
     try:
         table = pd.read_csv(path)
     except (ValueError, OSError) as error:
         raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
-    if table.empty or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
+    has_surplus = not isinstance(table.index, pd.RangeIndex)  # pandas takes the first cells for an index then
+    if table.empty or has_surplus or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
         told = f"expected rows with columns {', '.join(columns)}"
         raise SeglossError(f"{path}: damaged: {told}; delete it and run again")
     return table

@@ -64,22 +64,22 @@ def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
     dice = pd.read_csv(run.folder / "dice.csv").query("has_lesions")
     dice_tuned = float(dice["dice_tuned"].mean())
     numbers = froc_numbers(records)
-    recall, fp = _operating_point(records)
-    recall_tuned, fp_tuned = _operating_point(tuned)
+    recall, wrong = _operating_point(records)
+    recall_tuned, wrong_tuned = _operating_point(tuned)
     row = {
         **run.keys,
         "status": run_status(
             dice_tuned,
             collapsed=dice_tuned < COLLAPSED_BELOW * reference,
             below_reference=not dice_tuned > reference,
-            wrong_components=round(fp_tuned * len(records.cases)),
+            wrong_components=wrong_tuned,
             true_components=numbers["lesions"],
         ),
         "test_cases": len(records.cases),
         "lesions": numbers["lesions"],
         "avg_recall_tuned": full_curve(count_by_case(tuned, CORRECTED)).average_recall().item(),
         "recall_tuned": recall_tuned,
-        "fp_per_case_tuned": fp_tuned,
+        "fp_per_case_tuned": wrong_tuned / len(tuned.cases),
         "dice_tuned": dice_tuned,
         "tuned_logit": dice["tuned_logit"].iloc[0],
         "reference_dice": reference,
@@ -89,7 +89,7 @@ def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
         "avg_recall_published": numbers["avg_recall_mean"],
         "luna_metric": numbers["luna_metric_full_data_all_cases"],
         "recall": recall,
-        "fp_per_case": fp,
+        "fp_per_case": wrong / len(records.cases),
         "object_dice": numbers["object_dice_mean"],
         "dice_05": dice["dice_05"].mean(),
     }
@@ -99,13 +99,13 @@ def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
     return row
 
 
-def _operating_point(records: Records) -> tuple[float, float]:
-    """Recall of lesions and false positives per case of the components as they were cut."""
+def _operating_point(records: Records) -> tuple[float, int]:
+    """Recall of lesions and number of false positives of the components as they were cut."""
     table = records.table
     hit = table["hit_dice"] > 0
     lesions = table["is_tum"].sum()
     found = (table["is_tum"] & hit).sum() / lesions if lesions else np.nan
-    return float(found), float((~table["is_tum"] & ~hit).sum() / len(records.cases))
+    return float(found), int((~table["is_tum"] & ~hit).sum())
 
 
 def size_table(runs: Sequence[LesionRun]) -> pd.DataFrame:

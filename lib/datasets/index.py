@@ -106,16 +106,15 @@ def read_index(path: Path) -> Index:
     """
     content = read_json(path)
     try:
-        return Index(
-            {case: IndexedCase(**entry) for case, entry in content["cases"].items()},
-            {
-                name: {part: tuple(ids) for part, ids in parts.items()}
-                for name, parts in content["splits"].items()
-            },
-            content["excluded"],
-            tuple(content.get("notes", ())),  # none in one that earlier code made
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        cases = {case: IndexedCase(**entry) for case, entry in content["cases"].items()}
+        splits = {
+            name: {part: tuple(parts[part]) for part in SPLITS} for name, parts in content["splits"].items()
+        }
+        for case in (case for parts in splits.values() for ids in parts.values() for case in ids):
+            cases[case]
+        # earlier code made no notes
+        return Index(cases, splits, dict(content["excluded"]), tuple(content.get("notes", ())))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error
 
 

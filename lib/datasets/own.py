@@ -5,6 +5,7 @@ This module stays free of heavy imports, because parsing the DAG reads it; ``ada
 
 import csv
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import Any
 
 from lib.datasets import Dataset
 from lib.datasets.index import SPLITS
-from lib.datasets.raw import is_skipped, posix
+from lib.datasets.raw import is_folder, is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.schema import OwnData
@@ -162,39 +163,42 @@ DEPTH = 3
 
 
 def find_layout(own: OwnData, where: str) -> dict[str, str]:
-    """The names of the folders in which masks, images and regions lie, but for roles that patterns describe.
+    """The names of the folders in which masks, images and regions lie, each from the highest level that has one.
 
-    They are taken from the highest level that has one of masks (or of images, where a pattern describes the masks);
-    a role of which there is none is left out.
+    Roles that a pattern describes, and those of which there is no folder, are left out.
 
     Raises:
-        SeglossError: two folders may hold the masks, or the images.
+        SeglossError: two folders may be the one of the masks, or of the images.
     """
     described = {"labels": own.label, "images": own.images, "regions": own.region}
-    roles = [role for role, pattern in described.items() if not pattern]
+    layout: dict[str, str] = {}
     level = [Path(own.folder)]
     for _ in range(DEPTH):
         level = sorted(child for parent in level for child in _subfolders(parent))
-        layout = {role: name for role in roles if (name := _the_one(role, level, where))}
-        if roles and roles[0] in layout:
-            return layout
-    return {}
+        missing = [role for role, pattern in described.items() if not pattern and role not in layout]
+        layout |= {role: name for role in missing if (name := _the_one(role, level, where))}
+        if {"labels", "images"} <= layout.keys():
+            break
+    return layout
 
 
 def _the_one(role: str, level: list[Path], where: str) -> str | None:
-    holding = {path.name for path in level if path.name.lower() in FOLDERS[role] and _first_file(path)}
-    known = sorted(holding, key=lambda name: (FOLDERS[role].index(name.lower()), name))
+    files = {path.name: _first_file(path) for path in level if path.name.lower() in FOLDERS[role]}
+    known = sorted(filter(files.get, files), key=lambda name: (FOLDERS[role].index(name.lower()), name))
     if len(known) > 1 and known[0].lower() != FOLDERS[role][0]:
+        ending = next(end for end in ENDINGS if files[known[0]].lower().endswith(end))
+        key = "label" if role == "labels" else role
         raise SeglossError(
-            f"{where}: {' and '.join(f'{name}/' for name in known)} may hold the {role}; say which by a pattern, such"
-            f' as {"label" if role == "labels" else role}: "{known[0]}/{{case}}.png"'
+            f"{where}: {' and '.join(f'{name}/' for name in known)} may both be the folder of the {role}; choose one"
+            f' by a pattern, such as {key}: "{known[0]}/{{case}}{ending}"'
         )
     return known[0] if known else None
 
 
 def _subfolders(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if not is_skipped(path.name) and path.is_dir()]
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if not is_skipped(entry.name) and is_folder(entry)]
     except OSError:  # the job that looks for the cases says so
         return []
 
@@ -313,7 +317,7 @@ def _parts_of_table(path: Path) -> dict[str, list[str]]:
         for row in rows:
             parts.setdefault(row["part"], []).append(row["case"])
         return parts
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise SeglossError(
             f"{path}: a table with the columns case and part was expected ({error!r})"
         ) from error

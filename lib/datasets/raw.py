@@ -18,7 +18,7 @@ NO_DATA = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "syst
 
 
 def is_skipped(name: str) -> bool:
-    """Whether a file or folder of this name holds no data: hidden ones, and those of ``NO_DATA``."""
+    """Whether a file or folder of this name has no data: hidden ones, and those of ``NO_DATA``."""
     return name.startswith(".") or name.lower() in NO_DATA
 
 
@@ -125,13 +125,16 @@ def _most_specific(found: dict[str, dict[str, list[str]]]) -> dict[str, dict[str
 
 
 def digest_of_names(places: Iterable[Path]) -> str:
-    """Short hash of the names of all files below some folders, and of the state of tables and descriptions there."""
-    paths = RawFiles(places).paths
-    read_by_index = [path for path in paths if path.lower().endswith(DESCRIPTIONS)]
-    return _digest([*paths, digest_of_states(read_by_index)])
+    """Short hash of the names of all files below some folders."""
+    return _digest(RawFiles(places).paths)
 
 
-DESCRIPTIONS = (".csv", ".json", ".tsv", ".txt", ".xls", ".xlsx", ".xml")
+TABLES = (".csv", ".json", ".tsv", ".txt", ".xls", ".xlsx", ".xml")
+
+
+def digest_of_tables(folder: str) -> str:
+    """Short hash of the state of all tables and descriptions below a folder of official data."""
+    return digest_of_states(path for path in RawFiles([folder]).paths if path.lower().endswith(TABLES))
 
 
 def digest_of_states(paths: Iterable[str]) -> str:
@@ -184,13 +187,17 @@ def _below(place: Path) -> Iterator[str]:
             continue
         visited.add((state.st_dev, state.st_ino))
         for entry in _entries(folder):
-            is_link = entry.is_symlink()
             if is_skipped(entry.name):
                 yield entry.path
-            elif Path(entry.path).is_dir() if is_link else entry.is_dir():
-                (links if is_link else folders).append(entry.path)
-            elif is_link or entry.is_file():  # a link to nothing is reported with its case
+            elif is_folder(entry):
+                (links if entry.is_symlink() else folders).append(entry.path)
+            elif entry.is_symlink() or entry.is_file():  # a link to nothing is reported with its case
                 yield entry.path
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder or a link to one; a link to itself is none."""
+    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
 def _entries(folder: str) -> list[os.DirEntry]:

@@ -4,6 +4,7 @@ What a file says against itself is settled here, by the rules of `docs/files.md`
 """
 
 import gzip
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lib.datasets.itk_headers import RATIO, check_itk_file
 from lib.errors import CaseExcluded, SeglossError
 
 SPACING_ROUNDING = 0.01
@@ -72,13 +74,11 @@ def read_volume(path: str | Path) -> Volume:
         else:
             volume = _read_with_simpleitk(path, _SIMPLEITK_READERS.get(ending, ""))
     if volume.array.dtype.kind not in "buif":
-        raise CaseExcluded(
-            f"{path.name} holds values of type {volume.array.dtype}; real numbers were expected"
-        )
+        raise CaseExcluded(f"{path.name} has values of type {volume.array.dtype}; real numbers were expected")
     if not all(length > 0 and np.isfinite(length) for length in volume.spacing):
         raise CaseExcluded(f"{path.name} has spacing {dimensions_text(volume.spacing)} mm")
     if volume.affine is not None and not np.isfinite(volume.affine).all():
-        raise CaseExcluded(f"{path.name} has no valid position: its affine holds NaN or infinite values")
+        raise CaseExcluded(f"{path.name} has no valid position: its affine has NaN or infinite values")
     return volume
 
 
@@ -90,16 +90,18 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is None:  # as readers raise for damaged content
-            raise CaseExcluded(f"{path.name} cannot be read ({_last_line(error)})") from error
-        raise SeglossError(f"{path}: cannot be read: {error.strerror}; mend that and run again") from error
-    except CaseExcluded:
+            raise CaseExcluded(f"{path.name} cannot be read ({_one_line(error)})") from error
+        raise SeglossError(
+            f"{path}: cannot be read: {error.strerror}; make it readable and run again"
+        ) from error
+    except (CaseExcluded, MemoryError):  # the latter may pass too
         raise
     except Exception as error:  # the readers raise whatever they met in a damaged file
-        raise CaseExcluded(f"{path.name} cannot be read ({_last_line(error)})") from error
+        raise CaseExcluded(f"{path.name} cannot be read ({_one_line(error)})") from error
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+def _one_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())
 
 
 def dimensions_text(lengths: Any) -> str:
@@ -113,18 +115,38 @@ def _read_nifti(path: Path) -> Volume:
     # by content: nibabel goes by the name, and looks for mixed-case endings under another one
     with gzip.open(path) if compressed else path.open("rb") as stream:
         kind = _nifti_class(stream)
-        pixdim = kind.header_class.from_fileobj(stream, check=False)["pixdim"][1:4]  # nibabel makes 1 mm of 0
+        raw = kind.header_class.from_fileobj(stream, check=False)  # nibabel corrects what it finds odd
         stream.seek(0)
         image = kind.from_stream(stream)
+        _check_size(path, image, raw["bitpix"], compressed)
         array = np.asanyarray(image.dataobj)
-        slope, offset = image.dataobj.slope, image.dataobj.inter
+        while stream.read(2**20):  # to the end, where gzip has its checksum
+            pass
     if array.dtype.names:  # colours, as records of their components
         array = np.stack([array[name] for name in array.dtype.names], axis=-1)
     n_axes = min(len(image.shape), 3)
-    spacing, affine = _nifti_geometry(image.header, np.abs(pixdim[:n_axes].astype(float)), path.name)
-    is_scaled = image.get_data_dtype().kind in "iu" and (slope, offset) != (1, 0)
-    rounding = abs(float(slope)) / 2 if is_scaled else 0.0
-    return Volume(_without_further_axes(array), spacing, affine, rounding)
+    pixdim = np.abs(raw["pixdim"][1 : n_axes + 1].astype(float))
+    spacing, affine = _nifti_geometry(image.header, pixdim, path.name)
+    scaling = image.dataobj.slope, image.dataobj.inter
+    is_scaled = image.get_data_dtype().kind in "iu" and scaling != (1, 0)
+    return Volume(
+        _without_further_axes(array), spacing, affine, abs(float(scaling[0])) / 2 if is_scaled else 0.0
+    )
+
+
+def _check_size(path: Path, image: Any, bitpix: int, compressed: bool) -> None:
+    """Check, before they are read, that the file can have the data that its header announces."""
+    kind, found = image.get_data_dtype(), path.stat().st_size
+    expected = image.dataobj.offset + math.prod(image.shape) * kind.itemsize
+    if expected > (RATIO * found if compressed else found):
+        raise CaseExcluded(
+            f"{path.name} cannot be read (by its header it has {expected} bytes, found {found})"
+        )
+    # a wrong bitpix alone does no harm, and the length of uncompressed data shows that the type is right
+    if bitpix not in (0, 8 * kind.itemsize) and (compressed or expected != found):
+        raise CaseExcluded(
+            f"{path.name} has a header that contradicts itself: type {kind} with {bitpix} bits; correct it"
+        )
 
 
 def _without_further_axes(array: np.ndarray) -> np.ndarray:
@@ -195,6 +217,7 @@ _SIMPLEITK_READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "Nr
 def _read_with_simpleitk(path: Path, reader: str) -> Volume:
     import SimpleITK
 
+    check_itk_file(path)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     image = SimpleITK.ReadImage(str(path), imageIO=reader)
     array = SimpleITK.GetArrayFromImage(image)

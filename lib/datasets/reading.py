@@ -14,6 +14,12 @@ SPACING_TOLERANCE = 1e-3
 POSITION_TOLERANCE = 0.1
 """Largest distance of corresponding corners, in voxels, that counts as rounding."""
 
+SLAB = 2**24
+"""Voxels that are looked at together."""
+
+LARGE_OFFSET = 1000
+"""Times the spread of values: an offset of which float32 leaves too few digits for them."""
+
 LABEL_TOLERANCE = 1e-3
 """Largest distance of a label from a whole number that counts as rounding, where the file does not say another."""
 
@@ -42,17 +48,16 @@ def colours(picture: np.ndarray, name: str) -> np.ndarray:
     return np.moveaxis(picture, -1, 0)
 
 
-def volume_3d(volume: Volume, name: str) -> Volume:
-    """The volume itself.
+def check_3d(volume: Volume, name: str) -> None:
+    """Check that a volume has three axes and one channel.
 
     Raises:
-        CaseExcluded: it is not 3D.
+        CaseExcluded: it has not.
     """
     if volume.array.ndim != 3:
         raise CaseExcluded(
             f"{name} is {volume.array.ndim}D with shape {volume.array.shape}; a 3D volume was expected"
         )
-    return volume
 
 
 def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
@@ -90,7 +95,8 @@ def read_aligned(files: Mapping[str, str]) -> list[Volume]:
     """
     volumes: list[Volume] = []
     for role, path in files.items():
-        volumes.append(volume_3d(read_volume(path), role))
+        volumes.append(read_volume(path))
+        check_3d(volumes[-1], role)
         check_same_geometry(volumes[0], volumes[-1], role)
     return volumes
 
@@ -109,36 +115,50 @@ def labels(mask: Volume | np.ndarray, allowed: Sequence[int], name: str) -> np.n
     """The mask as uint8; values that are whole numbers but for rounding in the file are rounded.
 
     Raises:
-        CaseExcluded: it holds a value that is not one of ``allowed``.
+        CaseExcluded: it has a value that is not one of ``allowed``.
     """
-    volume = mask if isinstance(mask, Volume) else Volume(mask, (), None)
-    array = volume.array
-    unknown: list[str] = []
-    if array.dtype.kind == "f":
-        whole = np.rint(array)
-        with np.errstate(invalid="ignore"):  # of infinite values
-            distance = np.abs(array - whole)
-        near = (distance <= max(volume.rounding, LABEL_TOLERANCE)) & (distance < 0.5)
-        unknown = [np.format_float_positional(value, trim="-") for value in np.unique(array[~near])[:6]]
-        array = np.where(near, whole, 0)  # the others are refused below
-    unknown += [f"{value:.0f}" for value in _values_of(array) if value not in allowed]
+    array, rounding = (mask.array, mask.rounding) if isinstance(mask, Volume) else (mask, 0.0)
+    found, unknown = np.empty(array.shape, np.uint8), set()
+    n_slabs = max(
+        1, min(array.shape[-1], array.size // SLAB)
+    )  # so that little memory is needed beside the mask
+    slabs = (np.array_split(whole, n_slabs, axis=-1) for whole in (array, found))
+    for part, result in zip(*slabs, strict=True):
+        values, fractions = _rounded(part, rounding)
+        unknown |= {*fractions, *(value for value in _values_of(values) if value not in allowed)}
+        np.copyto(result, values, casting="unsafe")
     if unknown:
-        values = ", ".join(unknown[:5]) + (" ..." if len(unknown) > 5 else "")
+        values = ", ".join(map(_exact, sorted(unknown)[:5])) + (" ..." if len(unknown) > 5 else "")
         raise CaseExcluded(f"{name} holds label {values}; known are {', '.join(map(str, allowed))}")
-    return array.astype(np.uint8)
+    return found
 
 
-def is_marked(mask: Volume | np.ndarray) -> np.ndarray:
+def _exact(value: np.number) -> str:
+    """All digits, so that no message shows the value that was expected."""
+    return np.format_float_positional(value, trim="-") if isinstance(value, np.floating) else str(value)
+
+
+def _rounded(array: np.ndarray, rounding: float) -> tuple[np.ndarray, list[np.floating]]:
+    """An array of whole numbers, with 0 in place of what is none, and some of the latter."""
+    if array.dtype.kind != "f":
+        return array, []
+    whole = np.rint(array)
+    with np.errstate(invalid="ignore"):  # of infinite values
+        distance = np.abs(array - whole)
+    near = (distance <= max(rounding, LABEL_TOLERANCE)) & (distance < 0.5)
+    return np.where(near, whole, 0), list(np.unique(array[~near])[:6])
+
+
+def is_marked(mask: Volume) -> np.ndarray:
     """Where a mask of two values lies above 0 by more than rounding in the file."""
-    volume = mask if isinstance(mask, Volume) else Volume(mask, (), None)
-    return volume.array > (max(volume.rounding, LABEL_TOLERANCE) if volume.array.dtype.kind == "f" else 0)
+    return mask.array > (max(mask.rounding, LABEL_TOLERANCE) if mask.array.dtype.kind == "f" else 0)
 
 
-def _values_of(array: np.ndarray) -> list[float]:
+def _values_of(array: np.ndarray) -> list[np.number]:
     """The values of whole numbers, ascending; those of bytes, which are the rule, by counting."""
     if array.size and array.min() >= 0 and array.max() <= 255:
-        return np.flatnonzero(np.bincount(array.astype(np.uint8).ravel(), minlength=256)).tolist()
-    return np.unique(array).tolist()
+        return list(np.flatnonzero(np.bincount(array.astype(np.uint8).ravel(), minlength=256)))
+    return list(np.unique(array))
 
 
 def crop_box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
@@ -194,9 +214,18 @@ def standardise(array: np.ndarray, region: np.ndarray | None = None) -> np.ndarr
     """
     inside = array if region is None else array[region]
     check_varied(inside)
+    deviation = np.float32(inside.std(dtype=float))
+    scaled = _centred(array, inside.mean(dtype=float), deviation)
+    scaled /= deviation
+    return scaled
+
+
+def _centred(array: np.ndarray, offset: float, spread: float) -> np.ndarray:
+    """The array minus an offset as float32."""
+    if array.dtype == np.float64 and abs(offset) > LARGE_OFFSET * spread:
+        return np.subtract(array, offset, out=np.empty(array.shape, np.float32), casting="unsafe")
     scaled = array.astype(np.float32)
-    scaled -= np.float32(inside.mean(dtype=float))
-    scaled /= np.float32(inside.std(dtype=float))
+    scaled -= np.float32(offset)
     return scaled
 
 

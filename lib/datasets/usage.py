@@ -3,34 +3,45 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lib.datasets.index import Index, read_index
+from lib.errors import SeglossError
 from lib.files import read_json
 from lib.paths import Paths
 
 Description = Mapping[str, Any]
 """Content of a `case.json`."""
 MIXED_SPACING = 1.01
-"""Ratio of the largest to the smallest spacing along an axis from which a reader is told of it."""
+"""Ratio of the largest to the smallest spacing along an axis above which it is noted."""
 
 
 def usage_line(name: str, paths: Paths, cases_per_job: int) -> str | None:
-    """What of a data set is used, in a line; None where its cases have not been prepared."""
+    """What of a data set is used, in a line; None where its cases have not been prepared.
+
+    Raises:
+        SeglossError: a file of the workflow is damaged.
+    """
     if not Path(paths.index(name)).is_file():
         return None
     index = read_index(Path(paths.index(name)))
     bundles = [Path(paths.bundle(name, bundle)) for bundle in index.bundles(cases_per_job)]
     if not all(bundle.is_file() for bundle in bundles):
         return None
-    found = {case: of_case for bundle in bundles for case, of_case in read_json(bundle)["cases"].items()}
-    cases = {case: found[case] for case in index.cases if case in found}
-    counts, *notes = usage(index, cases)
-    listed = (
-        f" (all reasons: {paths.result(f'data/{name}/excluded.csv')})" if excluded_cases(index, cases) else ""
-    )
-    return f"data {name}: {'; '.join([f'{counts}{listed}', *notes])}"
+    try:
+        found = dict(chain.from_iterable(read_json(bundle)["cases"].items() for bundle in bundles))
+        cases = {case: found[case] for case in index.cases}
+        counts, *notes = usage(index, cases)
+    except (KeyError, TypeError, AttributeError) as error:
+        folder = bundles[0].parent
+        raise SeglossError(f"{folder}: damaged ({error!r}); delete it and run again") from error
+    if excluded_cases(index, cases):
+        listed = paths.result(f"data/{name}/excluded.csv")
+        by_report = "" if Path(listed).is_file() else f", made with {paths.plot(f'data/{name}.pdf')}"
+        counts += f" (all reasons: {listed}{by_report})"
+    return f"data {name}: {'; '.join([counts, *notes])}"
 
 
 def excluded_cases(index: Index, cases: Mapping[str, Description]) -> dict[str, str]:
@@ -55,10 +66,16 @@ def _cases(count: int) -> str:
 def _commonest(excluded: Mapping[str, str]) -> str:
     if not excluded:
         return ""
-    kinds = {case: re.sub(r"\d+", "0", reason.replace(case, "")) for case, reason in excluded.items()}
+    kinds = {case: _kind(case, reason) for case, reason in excluded.items()}
     kind, count = Counter(kinds.values()).most_common(1)[0]
     example = next(case for case in excluded if kinds[case] == kind)
-    return f", {count} of them as {example}: {excluded[example]}"
+    of_all = f"most often ({count}) " if len(excluded) > 1 else ""
+    return f", {of_all}as {example}: {excluded[example]}"
+
+
+def _kind(case: str, reason: str) -> str:
+    """A reason without what differs between cases: their names, and numbers."""
+    return re.sub(r"\d+", "0", re.sub(rf"(?<!\w){re.escape(case)}(?![^\W_])", "", reason))
 
 
 def _spacing_note(used: Iterable[Description]) -> Iterator[str]:

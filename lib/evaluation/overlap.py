@@ -9,7 +9,7 @@ from lib.datasets import IGNORED
 from lib.errors import SeglossError
 
 MASKS, CLASSES, VALUES = "b", "biu", "biuf"
-"""What an array may hold, as kinds of dtypes."""
+"""Kinds of dtypes."""
 _KINDS = {
     MASKS: "bool masks (`label == class`, or `label > 0`)",
     CLASSES: "a class per voxel as integers",
@@ -63,8 +63,9 @@ def predicted_classes(logit: np.ndarray, dimensions: int) -> np.ndarray:
     """
     one = logit.ndim == dimensions
     if not one and (logit.ndim != dimensions + 1 or len(logit) < 2):
-        told = "one of its shape, or one per class (2 or more) along a first axis"
-        raise SeglossError(f"logits: expected, for {dimensions}D, {told}; found shape {logit.shape}")
+        raise SeglossError(
+            f"logits: expected shape (*spatial) or (classes >= 2, *spatial) in {dimensions}D, found {logit.shape}"
+        )
     return (logit > 0).astype(np.uint8) if one else logit.argmax(0).astype(np.uint8)
 
 

@@ -1,5 +1,6 @@
 """Files of lesion-wise records: one JSON object, case id -> rows of ``lib.evaluation.lesions``."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from lib.errors import SeglossError
 from lib.files import read_json, write_json
+from lib.suggest import shortened
 
 COLUMNS = {
     "obj": str,
@@ -72,12 +74,14 @@ def _check(rows: Any, where: str) -> None:
                 raise SeglossError(f"{where}, row {number}: key '{key}' is missing; make the file again")
             if not _is(row[key], kind):
                 raise SeglossError(
-                    f"{where}, row {number}: key '{key}' is {row[key]!r}, expected a {kind.__name__}; "
+                    f"{where}, row {number}: key '{key}' is {shortened(row[key])}, expected a {kind.__name__}; "
                     "make the file again"
                 )
 
 
 def _is(value: Any, kind: type) -> bool:
-    if kind is float:
-        return type(value) in (float, int) and value == value  # NaN differs from itself
-    return type(value) is kind
+    if kind is not float:
+        return type(value) is kind
+    if type(value) is int:
+        return abs(value) <= sys.float_info.max
+    return type(value) is float and value == value  # NaN differs from itself

@@ -227,4 +227,4 @@ def _counts(part: pd.DataFrame, titles: Mapping[str, str]) -> str:
     seeds = ", ".join(map(str, sorted(part["seed"].unique())))
     told = f"{titles[part['dataset'].iloc[0]]}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
     fate = unusable(part["status"])
-    return f"{told}; of the runs {fate}, counted in the means." if fate else f"{told}."
+    return f"{told}; of the runs {fate}, all counted in the means." if fate else f"{told}."

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from torch import nn
 
 from lib.errors import SeglossError
 from lib.files import atomic_path
-
-UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +34,22 @@ def load_weights(path: Path, network: nn.Module) -> None:
         SeglossError: the file is missing, damaged, or of another network.
     """
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["network"])
-    except (*UNREADABLE, KeyError, TypeError) as error:
+        network.load_state_dict(_read(path)["network"])
+    except Exception as error:  # torch raises whatever it met in a damaged file
         raise SeglossError(
             f"{path}: not the weights of this network ({error}); train the run again"
         ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What was saved, its checksums verified, which torch does not."""
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"checksum of {damaged} is wrong")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise TypeError(f"a mapping was expected, found {type(state).__name__}")
+    return state
 
 
 def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
@@ -49,9 +57,10 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        log.warning("checkpoint %s cannot be read (%s): starting from the beginning", path, error)
+        state = _read(path)
+    except Exception as error:  # torch raises whatever it met in a damaged file
+        reason = SeglossError(error)  # in one line
+        log.warning("checkpoint %s cannot be read (%s): starting from the beginning", path, reason)
         return None
     if state.get("fingerprint") != fingerprint:
         log.info("checkpoint %s belongs to other settings, code or data: starting from the beginning", path)

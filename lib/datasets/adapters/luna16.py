@@ -38,7 +38,7 @@ import numpy as np
 from lib.datasets.index import Index, IndexedCase, Parts
 from lib.datasets.raw import RawFiles
 from lib.datasets.readers import Volume, read_volume
-from lib.datasets.reading import check_same_geometry, crop_box, cropped_affine, labels, volume_3d, window
+from lib.datasets.reading import check_3d, check_same_geometry, crop_box, cropped_affine, labels, window
 from lib.errors import CaseExcluded, SeglossError
 from lib.store import Case
 
@@ -196,8 +196,8 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one scan, its lung mask and its readers' contours."""
     published = parameters["form"] == "published"
     nodules = entry.details["nodules"]
-    scan = volume_3d(read_volume(entry.files["image"][0]), "image")
-    values = volume_3d(read_volume(entry.files["lungs"][0]), "lung mask")
+    scan, values = read_volume(entry.files["image"][0]), read_volume(entry.files["lungs"][0])
+    check_3d(scan, "image")
     check_same_geometry(scan, values, "lung mask")
     target = np.zeros(scan.array.shape, bool)
     if nodules:

@@ -14,12 +14,14 @@ import itertools
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lib.datasets import IGNORED, reading
 from lib.datasets.index import Index, IndexedCase, split_by_patient
+from lib.datasets.itk_headers import separate_data_file
 from lib.datasets.own import (
     ENDINGS,
     IGNORE,
@@ -48,6 +50,8 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     optional = () if parameters["region"] else ("region",)
     _check_found(raw, patterns, optional, parameters)
     files, excluded = raw.cases(patterns, optional)
+    for of_case in files.values():
+        of_case |= _separate_data(of_case)
     notes = _notes(raw, files, parameters)
     _obey_description(files, excluded, parameters["folder"])
     parts = split_parts(parameters["splits"]) if parameters["splits"] else None
@@ -73,16 +77,12 @@ def _endings(parameters: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _label_pattern(raw: RawFiles, parameters: dict[str, Any]) -> str:
+    """Of the names without and with what may follow the image's, those that more images have."""
     if parameters["label"]:
         return _pattern(parameters["label"])
-    plain, longer = (
-        _in_folder("labels", parameters),
-        _in_folder("labels", parameters, f"(?:{_ADDED_TO_MASKS})?"),
-    )
-    pattern = next(iter(_image_patterns(raw, parameters).values()))
-    images = raw.matching(pattern).keys()
-    same_names = images & raw.matching(plain).keys()
-    return longer if not same_names and images & raw.matching(longer).keys() else plain
+    names = (_in_folder("labels", parameters), _in_folder("labels", parameters, f"(?:{_ADDED_TO_MASKS})?"))
+    images = raw.matching(next(iter(_image_patterns(raw, parameters).values()))).keys()
+    return max(names, key=lambda pattern: len(images & raw.matching(pattern).keys()))
 
 
 def _image_patterns(raw: RawFiles, parameters: dict[str, Any]) -> dict[str, str]:
@@ -117,6 +117,16 @@ def _check_found(
                 f"{raw}: no {role}: no file is named as {expected}{dicom_advice(parameters['folder'])}; see"
                 " docs/own_data.md for layouts and patterns"
             )
+
+
+def _separate_data(files: CaseFiles) -> CaseFiles:
+    """The files in which the voxels of headers (.mhd, .nrrd) lie, by a role of their own."""
+    found = {
+        f"voxels of {role}": separate_data_file(Path(path))
+        for role, (path,) in files.items()
+        if path.lower().endswith((".mhd", ".nrrd"))
+    }
+    return {role: [path.as_posix()] for role, path in found.items() if path}
 
 
 def _notes(raw: RawFiles, files: dict[str, CaseFiles], parameters: dict[str, Any]) -> tuple[str, ...]:
@@ -274,7 +284,7 @@ def _above(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
     """1 where a mask, or any colour of a picture, lies above the threshold."""
     threshold = parameters["threshold"]
     if np.isnan(label.array).any():
-        raise CaseExcluded("the mask holds NaN")
+        raise CaseExcluded("the mask has NaN")
     marked = label.array > threshold
     if parameters["dimensions"] == 2 and marked.shape[2:] == (3,):
         marked = marked.any(axis=-1)
@@ -292,8 +302,8 @@ def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str
     if parameters["window"]:
         low, high = parameters["window"]
         scaled = (np.clip(channel, low, high).astype(np.float32) - low) / (high - low)
-    elif parameters["dimensions"] == 2 and channel.dtype in (np.uint8, bool):
-        scaled = channel.astype(np.float32) / np.float32(255 if channel.dtype == np.uint8 else 1)
+    elif parameters["dimensions"] == 2 and channel.dtype == np.uint8:
+        scaled = channel / np.float32(255)
     else:
         scaled = reading.standardise(channel, region)
     return scaled if region is None else np.where(region, scaled, scaled[region].min())
