@@ -46,6 +46,7 @@ from lib.datasets.own import own_dataset
 from lib.datasets.raw import RawFiles
 from lib.errors import SeglossError
 from lib.evaluation.records import COLUMNS, write_records
+from lib.files import sha256, write_json
 from lib.maps import MAPS
 from lib.schema import OwnData
 from lib.strict_yaml import read_yaml
@@ -479,6 +480,8 @@ def make_store(folder: Path, rng: Random) -> None:
     index.write(folder / "index.json")
     for kind in ("logit", "probability"):
         store.write_array(folder / f"a.{kind}.b2nd", (VOXELS / 300).astype(np.float16))
+    files = [folder / f"a.{kind}.b2nd" for kind in ("logit", "probability")]
+    write_json(folder.with_name(f"{folder.name}.json"), {path.name: sha256(path) for path in files})
     store.IN_MEMORY_BYTES = rng.choice((0, 2**24))  # 0: as for volumes that are larger
 
 

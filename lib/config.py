@@ -246,11 +246,10 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
             if dataset not in datasets:
                 unknown = f"unknown data set {dataset!r}{suggestion(dataset, datasets)}"
                 raise SeglossError(f"studies/{name}.yaml: published.datasets: {unknown}")
-    library = _losses_of_library(workflow, studies)
     runs = [
         run
         for name, study in studies.items()
-        for run in _expand(name, study, library, workflow, datasets, files[name].relative_to(root))
+        for run in _expand(name, study, workflow, datasets, files[name].relative_to(root))
     ]
     if not runs:
         names = ", ".join(chosen)
@@ -265,7 +264,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    notes = tuple(_notes(workflow, datasets, runs, library))
+    notes = tuple(_notes(workflow, datasets, runs, studies))
     return Configuration(dict(values), workflow, datasets, studies, kept, notes)
 
 
@@ -287,11 +286,9 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
         raise SeglossError(f"{CONFIG_NAME}: {error}") from None
 
 
-def _losses_of_library(
-    workflow: WorkflowConfig, studies: Mapping[str, Study]
-) -> dict[str, losses.Specification]:
-    """Losses that the user names, that stand in no study file, and that the library has."""
-    known = set(losses.names()).difference(*(study.losses for study in studies.values()))
+def _losses_of_library(workflow: WorkflowConfig, study: Study) -> dict[str, losses.Specification]:
+    """Losses that the user names, that the study file has not, and that the library has."""
+    known = set(losses.names()) - study.losses.keys()
     return {} if workflow.losses == "all" else {name: name for name in workflow.losses if name in known}
 
 
@@ -299,10 +296,11 @@ def _notes(
     workflow: WorkflowConfig,
     datasets: Mapping[str, Dataset],
     runs: list[Run],
-    library: Mapping[str, losses.Specification],
+    studies: Mapping[str, Study],
 ) -> Iterable[str]:
-    if library:
-        yield f"losses: {', '.join(library)}: of the library with its defaults, as no study file names it"
+    for name in dict.fromkeys(run.study for run in runs):
+        if library := _losses_of_library(workflow, studies[name]):
+            yield f"losses: {', '.join(library)}: of the library, with its defaults, in {name}"
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
         layout = datasets[name].indexing["layout"]
@@ -338,13 +336,12 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, S
 def _expand(
     name: str,
     study: Study,
-    library: Mapping[str, losses.Specification],
     workflow: WorkflowConfig,
     datasets: Mapping[str, Dataset],
     path: Path,
 ) -> Iterable[Run]:
     variants = _variants(study, workflow, path)
-    specifications = {**study.losses, **library}
+    specifications = {**study.losses, **_losses_of_library(workflow, study)}
     listed = set(chain.from_iterable(settings.losses for settings in variants.values()))
     named = [] if workflow.losses == "all" else workflow.losses
     added = [loss for loss in named if loss in specifications and loss not in listed]

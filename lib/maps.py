@@ -40,11 +40,13 @@ def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, i
         The number of each voxel's component, 0 outside the mask, and how many there are.
 
     Raises:
-        SeglossError: the labelling does not cover the mask, which is a defect of cc3d.
+        SeglossError: the mask is not bool; the labelling does not cover it, which is a defect of cc3d.
     """
-    # never bool: of such a 2D mask cc3d 4.1.1 labels voxels outside of it
+    if mask.dtype != bool:
+        raise SeglossError(f"components: a mask of bool was expected (`label > 0`), found {mask.dtype}")
+    # never bool: of such a 2D mask cc3d 4.1.1 labels voxels outside of it; a copy, as it takes no view of an array
     components, count = cc3d.connected_components(
-        mask.view(np.uint8), connectivity=connectivity, return_N=True
+        np.array(mask, np.uint8), connectivity=connectivity, return_N=True
     )
     if components.max(initial=0) != count or not np.array_equal(components > 0, mask):
         raise SeglossError(

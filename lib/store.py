@@ -68,12 +68,16 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def open_array(
-    path: Path, remedy: str = "delete it and run again", shape: Sequence[int] | None = None
+    path: Path,
+    remedy: str = "delete it and run again",
+    shape: Sequence[int] | None = None,
+    content: str | None = None,
 ) -> Any:
     """Open an array for reading: in memory if it is small, otherwise sliced from disk.
 
     Args:
         shape: of its last axes, where it is known.
+        content: SHA-256 of its values, where it is known; checked of arrays that are read into memory.
 
     Raises:
         SeglossError: the file is missing or damaged; ``remedy`` says what to do about it.
@@ -84,8 +88,12 @@ def open_array(
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
         if shape is not None and tuple(array.shape[-len(shape) :]) != tuple(shape):
             raise ValueError(f"shape {array.shape} where {tuple(shape)} was expected")
-        is_small = math.prod(array.shape) * array.dtype.itemsize <= IN_MEMORY_BYTES
-        return array[...] if is_small else array
+        if math.prod(array.shape) * array.dtype.itemsize > IN_MEMORY_BYTES:
+            return array
+        values = array[...]
+        if content not in (None, _content_hash(values)):
+            raise ValueError("its values are not those that were written")
+        return values
     except Exception as error:  # Blosc2 raises whatever it met in a damaged file
         raise SeglossError(f"{path}: damaged ({error}); {remedy}") from error
 
@@ -226,9 +234,11 @@ def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
         SeglossError: no case of it can be used, or the masks of all that can are empty.
     """
     used = {name: description for name, description in cases.items() if "excluded" not in description}
+    if not cases:
+        raise SeglossError(f"{where}: it has no case; give it some (own_data: splits, or larger shares)")
     if not used:
-        first = next(iter(cases), "")
-        why = f"; {first}: {cases[first]['excluded']}" if cases else ""
+        first = next(iter(cases))
+        why = f"; {first}: {cases[first]['excluded']}"
         raise SeglossError(
             f"{where}: none of its cases ({len(cases)}) can be used{why}; correct files or split"
         )
@@ -303,7 +313,11 @@ class StoredCase:
         dataset, data = self.folder.parent.name, self.folder.parents[2]
         # Snakemake knows the lists of cases and maps, and makes these again with their lists
         lists = f"{data / 'bundles' / dataset} and {data / 'splits' / dataset}"
-        return open_array(self.folder / f"{name}.b2nd", f"delete {lists} and run again", self.shape)
+        return self._opened(name, self.folder / f"{name}.b2nd", lists)
+
+    def _opened(self, name: str, path: Path, to_delete: Path | str) -> Any:
+        content = self.description["sha256"].get(name)  # of maps the lists of maps have it
+        return open_array(path, f"delete {to_delete} and run again", self.shape, content)
 
 
 class NoisyCase(StoredCase):
@@ -324,11 +338,8 @@ class NoisyCase(StoredCase):
         if name == "image":
             return self.clean.array("image")
         if name == "label":
-            return open_array(
-                self.folder / "label.b2nd", f"delete {self.folder.parent} and run again", self.shape
-            )
-        path = self.maps / name / f"{self.clean.name}.b2nd"
-        return open_array(path, f"delete {self.maps} and run again", self.shape)
+            return self._opened(name, self.folder / "label.b2nd", self.folder.parent)
+        return self._opened(name, self.maps / name / f"{self.clean.name}.b2nd", self.maps)
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:

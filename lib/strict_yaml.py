@@ -32,6 +32,11 @@ class StrictLoader(yaml.SafeLoader):
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         return _plain(node, super().construct_yaml_int(node))
 
+    def construct_yaml_str(self, node: yaml.ScalarNode) -> str:
+        if node.style is None and (number := underscored_number(node.value)) is not None:
+            raise yaml.MarkedYAMLError(problem=misread(node.value, number), problem_mark=node.start_mark)
+        return super().construct_yaml_str(node)
+
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         return _plain(node, super().construct_yaml_float(node))
 
@@ -50,6 +55,7 @@ def misread(text: str, number: float) -> str:
     )
 
 
+StrictLoader.add_constructor("tag:yaml.org,2002:str", StrictLoader.construct_yaml_str)
 StrictLoader.add_constructor("tag:yaml.org,2002:int", StrictLoader.construct_yaml_int)
 StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_yaml_float)
 StrictLoader.add_implicit_resolver(

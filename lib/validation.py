@@ -78,7 +78,9 @@ def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
         if isinstance(part, int):
             continue
         field = model.model_fields.get(part)
-        if (inner := _section_in(field.annotation) if field else None) is None:
+        if field is None:  # a name of the user's
+            continue
+        if (inner := _section_in(field.annotation)) is None:
             return []
         model = inner
     return list(model.model_fields)

@@ -25,13 +25,13 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     prepare, entries = import_module(adapter).prepare, read_index(prepared / "index.json").cases
     for case in cases:
         log.info("%s", case)
-        try:
-            with collected_notes() as notes:
-                read = prepare(case, entries[case], parameters)
-            write_case(prepared / case, case, read, notes)
-        except CaseExcluded as reason:
-            log.warning("excluded: %s", reason)
-            write_excluded(prepared / case, case, str(reason))
+        with collected_notes() as notes:
+            try:
+                write_case(prepared / case, case, prepare(case, entries[case], parameters), notes)
+            except CaseExcluded as error:
+                reason = "; ".join([str(error), *notes])
+                log.warning("excluded: %s", reason)
+                write_excluded(prepared / case, case, reason)
     described = {case: read_json(prepared / case / "case.json") for case in cases}
     code = code_version("scripts.index", "scripts.prepare", adapter)
     write_json(output, {"code": code, "cases": described})

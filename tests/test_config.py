@@ -110,12 +110,12 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
 
 
 def test_any_loss_of_the_library_can_be_named() -> None:
-    named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
-    new = {"focal_tversky", "generalized_surface"}
+    named = losses_by_study(losses="tversky,iwdl,generalized_surface")
+    new = {"tversky", "generalized_surface"}
     assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new}
-    configuration = config.load({"losses": "focal_tversky,ce"})
-    assert configuration.notes == (
-        "losses: focal_tversky: of the library with its defaults, as no study file names it",
+    assert config.load({"losses": "tversky,ce"}).notes == (  # t_loss.yaml has a tversky of its own
+        "losses: tversky: of the library, with its defaults, in boundary",
+        "losses: tversky: of the library, with its defaults, in inverse_weighting",
     )
     maps = {run.maps for run in config.load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
     assert maps == {("published_distance",)}

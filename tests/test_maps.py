@@ -53,6 +53,7 @@ def test_components_equal_scipy(connectivity: int) -> None:
     for number, shape in enumerate(shapes):
         mask = rng.random(shape) < rng.choice([0.05, 0.3, 0.6, 1.0])
         mask = (mask, np.asfortranarray(mask), np.repeat(mask, 2, axis=0)[::2])[number % 3]
+        mask.setflags(write=False)
         assert_same_components(*label_components(mask, connectivity), mask, connectivity)
 
 

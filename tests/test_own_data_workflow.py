@@ -60,6 +60,10 @@ LINE = (
 def test_every_call_ends_with_a_line_for_each_data_set(project: Path) -> None:
     done = snakemake(project, *MINE)
     assert "Nothing to be done" in done.stderr and LINE in done.stderr
+    elsewhere = snakemake(
+        project, "-s", str(project / "Snakefile"), "-d", str(project), "-n", *MINE, cwd=project.parent
+    )
+    assert LINE in elsewhere.stderr
 
 
 def test_own_data_end_in_the_figures_and_tables_of_the_study(project: Path) -> None:

@@ -8,11 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+import tifffile
 from PIL import Image
 from test_own_data import AFFINE, BINARY, described, indexed, mask, prepared, ramp, reason, save
 
 from lib import config
-from lib.errors import SeglossError
+from lib.datasets.readers import collected_notes, read_picture
+from lib.errors import CaseExcluded, SeglossError
 from lib.schema import OwnData
 
 POLYP = {"background": 0, "polyp": 255}
@@ -293,6 +295,91 @@ def test_a_region_saved_as_scaled_whole_numbers(tmp_path: Path) -> None:
     case = prepared(tmp_path, "a", labels=BINARY)
     np.testing.assert_array_equal(case.label, mask())
     assert len(np.unique(case.image[0][region == 0])) == 1
+
+
+def test_the_voxels_of_a_header_are_files_of_the_case(tmp_path: Path) -> None:
+    for kind, array in (("imagesTr", ramp()), ("labelsTr", mask())):
+        (tmp_path / kind).mkdir()
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.T.copy()), tmp_path / kind / "a.mhd")
+    found = indexed(tmp_path, labels=BINARY)
+    assert found.cases["a"].files["voxels of label"] == [f"{tmp_path}/labelsTr/a.raw"]
+    assert found.notes == ()
+    np.testing.assert_array_equal(prepared(tmp_path, "a", labels=BINARY).label, mask())
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".mha", ".nrrd"])
+def test_pictures_saved_as_volumes_lie_as_pictures(tmp_path: Path, ending: str) -> None:
+    for number in range(2):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(BLOB), tmp_path / f"images/c{number}{ending}")
+        save_picture(tmp_path / f"masks/c{number}.png", BLOB)
+    case = prepared(tmp_path, "c0", labels=POLYP)
+    np.testing.assert_array_equal(case.image[0] > 0.5, case.label == 1)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"background": 255, "lesion": 0},
+        {"lesion": 0, "Background": [1, 255]},
+        {"lesion": 0, "background": 255},
+    ],
+)
+def test_the_class_named_background_is_the_background(tmp_path: Path, labels: dict) -> None:
+    for number in range(2):
+        save_picture(tmp_path / f"images/c{number}.png", GREY)
+        save_picture(tmp_path / f"masks/c{number}.png", 255 - BLOB)
+    assert [name.lower() for name in described(tmp_path, labels=labels).classes] == ["background", "lesion"]
+    np.testing.assert_array_equal(prepared(tmp_path, "c0", labels=labels).label, BLOB // 255)
+
+
+@pytest.mark.parametrize("stray", ["aaa.png", "zzz.png"])
+def test_a_stray_file_of_another_kind_changes_nothing(tmp_path: Path, stray: str) -> None:
+    for case in ("a", "b", "c"):
+        save(tmp_path / f"imagesTr/{case}_0000.nii.gz", ramp())
+        save(tmp_path / f"labelsTr/{case}.nii.gz", mask())
+    save_picture(tmp_path / "labelsTr" / stray, BLOB)
+    save(tmp_path / "imagesTr/b.nii.gz", ramp())  # without a number
+    save(tmp_path / "regionsTr/other.nii.gz", mask())
+    pairs = [{"image": f"imagesTr/{case}.nii.gz", "label": f"labelsTr/{case}.nii.gz"} for case in "ab"]
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"labels": BINARY, "numTraining": 2, "training": pairs})
+    )
+    found = indexed(tmp_path)
+    assert (list(found.cases), list(found.excluded)) == (["a", "b"], ["c"])
+
+
+def test_pairs_of_different_cases_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "imagesTr/a.nii.gz", ramp())
+    save(tmp_path / "labelsTr/a.nii.gz", mask())
+    pairs = [{"image": "imagesTr/b.nii.gz", "label": "labelsTr/a.nii.gz"}]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": BINARY, "training": pairs}))
+    with pytest.raises(
+        SeglossError, match=r"imagesTr/b.nii.gz and labelsTr/a.nii.gz are named as different cases"
+    ):
+        indexed(tmp_path)
+
+
+def test_lesions_outside_the_region_are_noted(tmp_path: Path) -> None:
+    for kind, array in (("imagesTr", ramp()), ("labelsTr", mask()), ("regionsTr", 1 - mask())):
+        save(tmp_path / kind / "a.nii.gz", array)
+    with collected_notes() as notes:
+        prepared(tmp_path, "a", labels=BINARY)
+    assert notes == ["6 of 6 foreground voxels lie outside the region, which is blanked"]
+    save(tmp_path / "regionsTr/a.nii.gz", np.where(mask() > 0, np.nan, 1))
+    assert reason(tmp_path, "a", labels=BINARY) == "the region has NaN"
+
+
+def test_tiffs_that_pillow_would_change_are_left_out(tmp_path: Path) -> None:
+    for name, array, options in (
+        ("planar", np.zeros((3, 6, 9), np.uint16), {"photometric": "rgb", "planarconfig": "separate"}),
+        ("signed", np.arange(-27, 27, dtype=np.int8).reshape(6, 9), {}),
+        ("long", np.full((6, 9), 2**31, np.uint32), {}),
+        ("inverted", np.zeros((6, 9), np.uint16), {"photometric": "miniswhite"}),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", array, **options)
+        with pytest.raises(CaseExcluded, match="in a form that would be changed; convert it"):
+            read_picture(tmp_path / f"{name}.tif")
 
 
 def test_every_option_stands_on_the_page() -> None:

@@ -49,6 +49,8 @@ def check_itk_file(path: Path) -> None:
         raise CaseExcluded(
             f"{path.name} cannot be read (by its header it has {expected} bytes of data, found {available})"
         )
+    if fields["spacing"] and "nan" in fields["spacing"].lower():
+        raise CaseExcluded(f"{path.name} has spacing {fields['spacing']}")
     if fields["compressed"]:
         _check_deflated(path.name, data, offset)
 
@@ -88,6 +90,7 @@ def _metaimage_fields(head: bytes) -> tuple[dict[str, str], int]:
         "lengths": found.get("DimSize", ""),
         "channels": found.get("ElementNumberOfChannels", "1"),
         "type": found.get("ElementType", ""),
+        "spacing": found.get("ElementSpacing", ""),
         "compressed": "yes" if found.get("CompressedData", "").lower() == "true" else "",
         "data": found.get("ElementDataFile", ""),
     }
@@ -106,6 +109,7 @@ def _nrrd_fields(head: bytes) -> tuple[dict[str, str], int]:
         "lengths": found.get("sizes", ""),
         "channels": "1",  # an axis of their own
         "type": found.get("type", ""),
+        "spacing": found.get("spacings", ""),
         "compressed": "yes" if encoding in ("gzip", "gz") else "",
         "data": found.get("data file", found.get("datafile", "local")) if is_known else "",
     }

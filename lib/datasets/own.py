@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,8 @@ def _channels(told: Mapping[str, Any], where: str) -> list[str]:
 
 def _labels(own: OwnData, described: Mapping[str, Any], where: str) -> dict[str, list[int]]:
     given = own.labels or described.get("labels")
+    if given is None and own.threshold is None and (advice := dicom_advice(own.folder)):
+        raise SeglossError(f"{where}: {own.folder} has no images of a known kind{advice}")
     if own.threshold is None:
         return _label_values(given, where)
     labels = _label_values(given or {"background": 0, "foreground": 1}, where)
@@ -137,8 +139,13 @@ def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
         raise SeglossError(
             f"{where}: labels: a value belongs to two classes; regions that overlap are not supported"
         )
-    ordered = dict(sorted(values.items(), key=lambda item: (item[0] == IGNORE, min(item[1]))))
-    if 0 not in next(iter(ordered.values())) or len(ordered) - (IGNORE in ordered) < 2:
+    background = next((label for label in values if label.lower() == "background"), None) or next(
+        (label for label, of_label in values.items() if 0 in of_label and label != IGNORE), None
+    )
+    ordered = dict(
+        sorted(values.items(), key=lambda item: (item[0] != background, item[0] == IGNORE, min(item[1])))
+    )
+    if background is None or len(ordered) - (IGNORE in ordered) < 2:
         raise SeglossError(
             f"{where}: labels: background (0) and at least one more were expected, found {labels!r}"
         )
@@ -183,10 +190,10 @@ def find_layout(own: OwnData, where: str) -> dict[str, str]:
 
 
 def _the_one(role: str, level: list[Path], where: str) -> str | None:
-    files = {path.name: _first_file(path) for path in level if path.name.lower() in FOLDERS[role]}
+    files = {path.name: _files(path) for path in level if path.name.lower() in FOLDERS[role]}
     known = sorted(filter(files.get, files), key=lambda name: (FOLDERS[role].index(name.lower()), name))
     if len(known) > 1 and known[0].lower() != FOLDERS[role][0]:
-        ending = next(end for end in ENDINGS if files[known[0]].lower().endswith(end))
+        ending = next(end for end in ENDINGS if files[known[0]][0].lower().endswith(end))
         key = "label" if role == "labels" else role
         raise SeglossError(
             f"{where}: {' and '.join(f'{name}/' for name in known)} may both be the folder of the {role}; choose one"
@@ -203,19 +210,20 @@ def _subfolders(folder: Path) -> list[Path]:
         return []
 
 
-def _first_file(folder: Path) -> str:
-    """The first of its images or volumes, by name; empty if it has none."""
+def _files(folder: Path) -> list[str]:
+    """The names of its images and volumes."""
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:
-        return ""
-    known = (name for name in names if not is_skipped(name) and name.lower().endswith(ENDINGS))
-    return min(known, default="")
+        return []
+    return [name for name in names if not is_skipped(name) and name.lower().endswith(ENDINGS)]
 
 
 def _dimensions(described: Mapping[str, Any], layout: Mapping[str, str], own: OwnData, where: str) -> int:
     found = own.label or _an_ending(Path(own.folder), layout)
     ending = str(described.get("file_ending") or found)
+    if described.get("file_ending") and not ending.startswith("."):
+        ending = f".{ending}"
     if found and not found.lower().endswith(ending.lower()):
         raise SeglossError(
             f"{where}: dataset.json says file_ending {ending!r}, but masks are such as {found!r}"
@@ -232,14 +240,14 @@ def _dimensions(described: Mapping[str, Any], layout: Mapping[str, str], own: Ow
 
 
 def _an_ending(folder: Path, layout: Mapping[str, str]) -> str:
-    """The name of one mask."""
-    name = layout.get("labels")
-    found = (
-        (_first_file(path) for depth in range(DEPTH) for path in folder.glob("*/" * depth + name))
-        if name
-        else ()
-    )
-    return next(filter(None, found), "")
+    """The name of one mask, of volumes or of pictures, whichever are more."""
+    if "labels" not in layout:
+        return ""
+    folders = chain.from_iterable(folder.glob("*/" * depth + layout["labels"]) for depth in range(DEPTH))
+    names = sorted(chain.from_iterable(map(_files, folders)))
+    volumes = [name for name in names if name.lower().endswith(VOLUME_ENDINGS)]
+    pictures = [name for name in names if name not in volumes]
+    return next(iter(volumes if len(volumes) >= len(pictures) else pictures), "")
 
 
 DICOM_FILES_READ = 200
@@ -272,17 +280,26 @@ def _dicom_modality(path: Path) -> str | None:
     return modality[1].decode() if modality else "of unknown kind"
 
 
-def training_list(told: Mapping[str, Any], folder: str) -> list[str] | None:
-    """Case ids of the Decathlon's list of training pairs, if there is one."""
-    pairs = told.get("training")
+def training_list(described: Mapping[str, Any], folder: str) -> list[str] | None:
+    """Case ids of the Decathlon's list of training pairs, if there is one.
+
+    Raises:
+        SeglossError: it is no list of pairs, or a pair is of an image and the label of another case.
+    """
+    pairs = described.get("training")
     if not isinstance(pairs, list):
         return None
+    where = f"{folder}/dataset.json: training"
     try:
-        return [_stem(pair["label"]) for pair in pairs]
+        stems = [(_stem(pair["image"]), _stem(pair["label"])) for pair in pairs]
     except (TypeError, KeyError, AttributeError) as error:
-        raise SeglossError(
-            f"{folder}/dataset.json: training: pairs of image and label were expected"
-        ) from error
+        raise SeglossError(f"{where}: pairs of image and label were expected") from error
+    for pair, (image, label) in zip(pairs, stems, strict=True):
+        if re.sub(r"_\d{4}$", "", image) != label and image != label:
+            raise SeglossError(
+                f"{where}: {pair['image']} and {pair['label']} are named as different cases; name them alike"
+            )
+    return [label for _, label in stems]
 
 
 def _stem(path: str) -> str:
@@ -292,7 +309,7 @@ def _stem(path: str) -> str:
 
 def split_parts(path: str) -> dict[str, list[str]]:
     """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part."""
-    if path.endswith(".csv"):
+    if path.lower().endswith(".csv"):
         return _parts_of_table(Path(path))
     content = read_json(Path(path), remedy="mend it")
     if (

@@ -13,7 +13,19 @@ from lib.errors import SeglossError
 CaseFiles = dict[str, list[str]]
 
 
-NO_DATA = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information"}
+NO_DATA = {
+    *(
+        "__macosx",
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "@synoresource",
+        "@tmp",
+        "#recycle",
+        "~snapshot",
+    ),
+    *("$recycle.bin", "lost+found", "network trash folder", "system volume information", "temporary items"),
+}
 """Folders that operating systems and file servers put beside data, in small letters."""
 
 
@@ -89,7 +101,8 @@ class RawFiles:
                     " docs/data_sets.md or docs/own_data.md describes?"
                 )
         complete, incomplete = {}, {}
-        for case in sorted({case for files in found.values() for case in files}, key=natural):
+        required = [files for role, files in found.items() if role not in optional]
+        for case in sorted({case for files in required for case in files}, key=natural):
             files = {role: of_role[case] for role, of_role in found.items() if case in of_role}
             missing = [role for role in patterns if role not in files and role not in optional]
             broken = [path for paths in files.values() for path in paths if not Path(path).exists()]

@@ -68,11 +68,13 @@ def read_volume(path: str | Path) -> Volume:
     """
     path = Path(path)
     ending = path.suffix.lower()
+    is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
+    if not is_nifti and ending not in _SIMPLEITK_READERS:
+        raise CaseExcluded(
+            f"{path.name} is no volume of a known kind: .nii, .nii.gz, {', '.join(_SIMPLEITK_READERS)}"
+        )
     with _one_line_errors(path):
-        if path.name.lower().endswith((".nii", ".nii.gz")):
-            volume = _read_nifti(path)
-        else:
-            volume = _read_with_simpleitk(path, _SIMPLEITK_READERS.get(ending, ""))
+        volume = _read_nifti(path) if is_nifti else _read_with_simpleitk(path, _SIMPLEITK_READERS[ending])
     if volume.array.dtype.kind not in "buif":
         raise CaseExcluded(f"{path.name} has values of type {volume.array.dtype}; real numbers were expected")
     if not all(length > 0 and np.isfinite(length) for length in volume.spacing):
@@ -137,6 +139,10 @@ def _read_nifti(path: Path) -> Volume:
 def _check_size(path: Path, image: Any, bitpix: int, compressed: bool) -> None:
     """Check, before they are read, that the file can have the data that its header announces."""
     kind, found = image.get_data_dtype(), path.stat().st_size
+    if image.dataobj.offset < image.header.single_vox_offset:
+        raise CaseExcluded(
+            f"{path.name} has its data inside its header (vox_offset {image.dataobj.offset}); correct it"
+        )
     expected = image.dataobj.offset + math.prod(image.shape) * kind.itemsize
     if expected > (RATIO * found if compressed else found):
         raise CaseExcluded(
@@ -229,6 +235,12 @@ def _read_with_simpleitk(path: Path, reader: str) -> Volume:
     if n_axes > 2:
         direction = np.reshape(image.GetDirection(), (n_axes, n_axes))[:3, :3] * spacing
         to_ras = np.diag([-1.0, -1.0, 1.0])  # ITK's world axes point to left and posterior
+        lengths = np.linalg.norm(direction, axis=0)
+        if not _same_spacing(lengths, np.array(spacing)):
+            raise CaseExcluded(
+                f"{path.name} has a header that contradicts itself: spacing {dimensions_text(spacing)} mm, but by its"
+                f" direction {dimensions_text(lengths)} mm; correct it"
+            )
         affine = np.eye(4)
         affine[:3, :3], affine[:3, 3] = to_ras @ direction, to_ras @ image.GetOrigin()[:3]
     return Volume(_without_further_axes(array), tuple(spacing), affine)
@@ -249,6 +261,7 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
     path = Path(path)
     # by a stream: the rows of a TIFF that it maps into memory and turns by 90 degrees Pillow 13.0 mixes up
     with _one_line_errors(path), path.open("rb") as stream, Image.open(stream) as opened:
+        _check_tiff(opened, path.name)
         pages = getattr(opened, "n_frames", 1)
         if pages > 1 and opened.format != "MPO":  # MPO: a JPEG with previews behind it
             raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")
@@ -257,6 +270,24 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
                 f"{path.name} has several channels of 16 bits, which would be cut to 8; convert it"
             )
         return _values(_upright(opened, path.name), as_labels)
+
+
+def _check_tiff(picture: Any, name: str) -> None:
+    """Check that Pillow reads the values of a TIFF as they are stored.
+
+    Raises:
+        CaseExcluded: it does not: several channels of 16 bits, signed bytes, unsigned 32 bits, inverted 16 bits.
+    """
+    if picture.format != "TIFF":
+        return
+    tags = picture.tag_v2
+    bits, kind = max(tags.get(258, (1,))), tags.get(339, (1,))[0]  # BitsPerSample, SampleFormat
+    is_inverted = tags.get(262) == 0 and bits == 16  # PhotometricInterpretation
+    if (bits > 8 and tags.get(277, 1) > 1) or (bits, kind) in ((8, 2), (32, 1)) or is_inverted:
+        raise CaseExcluded(
+            f"{name} has {tags.get(277, 1)} channel(s) of {bits} bits in a form that would be changed; convert it to 8"
+            " bits, or to one channel of 16"
+        )
 
 
 def _upright(picture: Any, name: str) -> Any:

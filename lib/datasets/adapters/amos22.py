@@ -38,7 +38,7 @@ def _part(raw: RawFiles, part: str) -> tuple[dict[str, CaseFiles], dict[str, str
 
 
 def _modality(case: str) -> str:
-    return "CT" if int(case.removeprefix("amos_")) < FIRST_MRI else "MRI"
+    return "CT" if int(case.rpartition("_")[2]) < FIRST_MRI else "MRI"
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:

@@ -35,7 +35,8 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     """Pair images and masks by id, in parts by the folder of the image."""
     complete, incomplete = raw.cases(_FILES)
     published = splits.held_out(
-        complete, {case for case, files in complete.items() if "/leftImg8bit/val/" in f"/{files['image'][0]}"}
+        complete,
+        {case for case, files in complete.items() if "/leftimg8bit/val/" in f"/{files['image'][0]}".lower()},
     )
     return Index(
         {case: IndexedCase(_city(case), files) for case, files in complete.items()},

@@ -32,7 +32,7 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
         (case for case, files in found.items() if files.keys() == {"image"}), "no mask among the raw files"
     )
     cases = {case: IndexedCase(case, files) for case, files in found.items() if case not in excluded}
-    test = {case for case, entry in cases.items() if "/b. Testing Set/" in entry.files["image"][0]}
+    test = {case for case, entry in cases.items() if "/b. testing set/" in entry.files["image"][0].lower()}
     parts = splits.held_out(cases, test)
     validated = splits.in_proportion(1, 10, len(parts["train"]))
     return Index(cases, {"official": splits.with_validation(parts, validated)}, excluded)

@@ -39,8 +39,8 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
 
 
 def _part(path: str) -> str:
-    named = re.search(r"/ISIC-2017_(Training|Validation|Test)[^/]*/[^/]+$", path)
-    return _PART_OF_FOLDER[named[1]] if named else "train"
+    named = re.search(r"/ISIC-2017_(Training|Validation|Test)[^/]*/[^/]+$", path, re.IGNORECASE)
+    return _PART_OF_FOLDER[named[1].capitalize()] if named else "train"
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:

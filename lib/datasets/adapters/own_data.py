@@ -32,7 +32,7 @@ from lib.datasets.own import (
     training_list,
 )
 from lib.datasets.raw import CaseFiles, RawFiles
-from lib.datasets.readers import Volume, read_picture, read_volume
+from lib.datasets.readers import Volume, note, read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
 from lib.maps import foreground
 from lib.store import Case
@@ -89,8 +89,9 @@ def _image_patterns(raw: RawFiles, parameters: dict[str, Any]) -> dict[str, str]
     if parameters["images"]:
         return {f"image {number}": _pattern(pattern) for number, pattern in enumerate(parameters["images"])}
     plain, numbered = _in_folder("images", parameters), _in_folder("images", parameters, "_{:04d}")
-    masks = _pattern(parameters["label"]) or _in_folder("labels", parameters)
-    if raw.matching(masks).keys() & raw.matching(plain).keys() or not raw.matching(numbered.format(0)):
+    masks = raw.matching(_pattern(parameters["label"]) or _in_folder("labels", parameters)).keys()
+    first = raw.matching(numbered.format(0)).keys()
+    if not first or len(masks & raw.matching(plain).keys()) > len(masks & first):
         return {"image 0": plain}
     n_files = next(number for number in itertools.count(1) if not raw.matching(numbered.format(number)))
     n_channels = len(parameters["channels"])
@@ -155,7 +156,8 @@ def _obey_description(files: dict[str, Any], excluded: dict[str, str], folder: s
         _leave_out(
             files, excluded, sorted(set(files) - set(listed)), "not in the training list of dataset.json"
         )
-    named, number = len(files) + len(excluded), described.get("numTraining")
+    named = len(files) + len(excluded) if listed is None else len(set(listed))
+    number = described.get("numTraining")
     if number is not None and str(number).removesuffix(".0") != str(named):
         raise SeglossError(
             f"dataset.json says numTraining {number}, but {named} cases are there or listed; correct the number or"
@@ -220,7 +222,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     if "region" in entry.files:
         volume = _read(entry.files["region"][0], parameters, as_labels=True)
         reading.check_same_geometry(images[0], volume, "region")
-        region = reading.is_marked(_single(volume, parameters))
+        region = _region(_single(volume, parameters), mask)
     scaled = np.stack([_scaled(channel, region, parameters) for channel in image])
     spacing = images[0].spacing[: parameters["dimensions"]]
     if size := parameters["size"]:
@@ -229,9 +231,25 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     return Case(scaled, mask, spacing, entry.patient, None if size else images[0].affine)
 
 
+def _region(region: Volume, mask: np.ndarray) -> np.ndarray:
+    """Where the region is, in which the whole foreground should lie."""
+    if np.isnan(region.array).any():
+        raise CaseExcluded("the region has NaN")
+    marked = reading.is_marked(region)
+    lesion = foreground(mask)
+    if outside := np.count_nonzero(lesion & ~marked):
+        note(
+            f"{outside} of {np.count_nonzero(lesion)} foreground voxels lie outside the region, which is blanked"
+        )
+    return marked
+
+
 def _read(path: str, parameters: dict[str, Any], as_labels: bool = False) -> Volume:
-    if parameters["dimensions"] == 3 or path.lower().endswith(VOLUME_ENDINGS):
+    if parameters["dimensions"] == 3:
         return read_volume(path)
+    if path.lower().endswith(VOLUME_ENDINGS):  # on the axes of pictures: rows first
+        volume = read_volume(path)
+        return replace(volume, array=volume.array.swapaxes(0, 1), spacing=volume.spacing[1::-1], affine=None)
     return Volume(read_picture(path, as_labels), (1.0, 1.0), None)
 
 
