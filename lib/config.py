@@ -246,11 +246,17 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
             if dataset not in datasets:
                 unknown = f"unknown data set {dataset!r}{suggestion(dataset, datasets)}"
                 raise SeglossError(f"studies/{name}.yaml: published.datasets: {unknown}")
-    runs = [
-        run
-        for name, study in studies.items()
-        for run in _expand(name, study, workflow, datasets, files[name].relative_to(root))
-    ]
+    named = [] if workflow.losses == "all" else workflow.losses
+    known = [*chain.from_iterable(study.losses for study in studies.values()), *losses.names()]
+    in_files = {loss for study in studies.values() for loss in study.losses}
+    library = [loss for loss in named if loss in losses.names() and loss not in in_files]
+    runs, kept = _runs(studies, library, workflow, datasets, known)
+    # those of a study file that fits none of the data: other studies take them from the library
+    if unused := [
+        loss for loss in named if loss in losses.names() and loss not in {run.loss for run in kept}
+    ]:
+        library += unused
+        runs, kept = _runs(studies, library, workflow, datasets, known)
     if not runs:
         names = ", ".join(chosen)
         raise SeglossError(
@@ -258,13 +264,11 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         )
     if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
         raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
-    known = [*chain.from_iterable(study.losses for study in studies.values()), *losses.names()]
-    kept = tuple(_narrowed(runs, workflow, datasets, known))
     if not kept:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    notes = tuple(_notes(workflow, datasets, runs, studies))
+    notes = tuple(_notes(workflow, datasets, runs, library))
     return Configuration(dict(values), workflow, datasets, studies, kept, notes)
 
 
@@ -286,21 +290,30 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
         raise SeglossError(f"{CONFIG_NAME}: {error}") from None
 
 
-def _losses_of_library(workflow: WorkflowConfig, study: Study) -> dict[str, losses.Specification]:
-    """Losses that the user names, that the study file has not, and that the library has."""
-    known = set(losses.names()) - study.losses.keys()
-    return {} if workflow.losses == "all" else {name: name for name in workflow.losses if name in known}
+def _runs(
+    studies: Mapping[str, Study],
+    library: list[str],
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    known_losses: Iterable[str],
+) -> tuple[list[Run], tuple[Run, ...]]:
+    """All runs of the studies, with losses of the ``library`` where a file has none of the name, and those kept."""
+    runs = [
+        run
+        for name, study in studies.items()
+        for run in _expand(name, study, library, workflow, datasets, Path(f"studies/{name}.yaml"))
+    ]
+    return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
 
 
 def _notes(
     workflow: WorkflowConfig,
     datasets: Mapping[str, Dataset],
     runs: list[Run],
-    studies: Mapping[str, Study],
+    library: list[str],
 ) -> Iterable[str]:
-    for name in dict.fromkeys(run.study for run in runs):
-        if library := _losses_of_library(workflow, studies[name]):
-            yield f"losses: {', '.join(library)}: of the library, with its defaults, in {name}"
+    if library:
+        yield f"losses: {', '.join(library)}: of the library, where a study file has none of the name"
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
         layout = datasets[name].indexing["layout"]
@@ -336,12 +349,13 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, S
 def _expand(
     name: str,
     study: Study,
+    library: list[str],
     workflow: WorkflowConfig,
     datasets: Mapping[str, Dataset],
     path: Path,
 ) -> Iterable[Run]:
     variants = _variants(study, workflow, path)
-    specifications = {**study.losses, **_losses_of_library(workflow, study)}
+    specifications = {**dict(zip(library, library, strict=True)), **study.losses}
     listed = set(chain.from_iterable(settings.losses for settings in variants.values()))
     named = [] if workflow.losses == "all" else workflow.losses
     added = [loss for loss in named if loss in specifications and loss not in listed]

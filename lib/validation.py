@@ -1,7 +1,7 @@
 """Values of a configuration file held against its schema, and what is said about one that does not fit."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -37,7 +37,7 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
         return f"{key}: unknown key{suggestion(location[-1], allowed)}"
     if fault["type"] == "missing":
         return f"{key}: is missing"
-    if fault["type"] in ("string_type", "invalid_key") and not isinstance(fault["input"], Collection):
+    if fault["type"] in ("string_type", "invalid_key") and _is_word(fault):
         return f"{key}: {_text_without_quotes(fault, where)}"
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if fault["type"] == "too_short":
@@ -66,6 +66,12 @@ def _text_without_quotes(fault: Mapping[str, Any], where: str) -> str:
         listed = f"'{place[0]}=[\"{word}\"]'"  # Snakemake takes the quotes off a single value
         remedy += f" or --config {listed} on the command line"
     return f"expected text, but it was read as {word} ({kind}); {remedy}"
+
+
+def _is_word(fault: Mapping[str, Any]) -> bool:
+    """Whether something was written there, in a list also `null`, that YAML did not read as text."""
+    value = fault["input"]
+    return not isinstance(value, Collection) and (value is not None or isinstance(fault["loc"][-1], int))
 
 
 def _is_union_member(part: Any) -> bool:

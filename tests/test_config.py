@@ -110,15 +110,20 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
 
 
 def test_any_loss_of_the_library_can_be_named() -> None:
-    named = losses_by_study(losses="tversky,iwdl,generalized_surface")
-    new = {"tversky", "generalized_surface"}
+    named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
+    new = {"focal_tversky", "generalized_surface"}
     assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new}
-    assert config.load({"losses": "tversky,ce"}).notes == (  # t_loss.yaml has a tversky of its own
-        "losses: tversky: of the library, with its defaults, in boundary",
-        "losses: tversky: of the library, with its defaults, in inverse_weighting",
-    )
+    note = "losses: focal_tversky: of the library, where a study file has none of the name"
+    assert config.load({"losses": "focal_tversky,ce"}).notes == (note,)
     maps = {run.maps for run in config.load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
     assert maps == {("published_distance",)}
+
+
+def test_a_loss_of_a_study_that_does_not_fit_the_data_comes_from_the_library() -> None:
+    assert losses_by_study(losses="tversky") == {"t_loss": {"tversky"}}
+    assert losses_by_study(losses="tversky,bce", datasets="phantom_lesions") == {
+        "inverse_weighting": {"tversky", "bce"}
+    }
 
 
 @pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])

@@ -112,9 +112,9 @@ def test_one_seed_has_no_bars_and_collapsed_and_poor_runs_are_counted() -> None:
     figure = dose_figure(runs[runs["seed"] == 0].assign(status="collapsed"))
     (start, end) = figure.axes[0].containers[0].lines[2][0].get_segments()[0]
     assert start == pytest.approx(end)
-    assert "; of the runs 3 of 3 collapsed, counted in the means." in words(figure)
+    assert "; of the runs 3 of 3 collapsed, all counted in the means." in words(figure)
     poor = dose_figure(runs.assign(status=["learnt", "poor", "collapsed", "poor", "learnt", "poor"]))
-    assert "; of the runs 1 of 6 collapsed, 3 of 6 poor, counted in the means." in words(poor)
+    assert "; of the runs 1 of 6 collapsed, 3 of 6 poor, all counted in the means." in words(poor)
 
 
 def test_published_numbers_stand_beside_ours() -> None:
