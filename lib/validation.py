@@ -1,7 +1,7 @@
 """Values of a configuration file held against its schema, and what is said about one that does not fit."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
