@@ -255,7 +255,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     if unused := [
         loss for loss in named if loss in losses.names() and loss not in {run.loss for run in kept}
     ]:
-        library += unused
+        library = list(dict.fromkeys([*library, *unused]))
         runs, kept = _runs(studies, library, workflow, datasets, known)
     if not runs:
         names = ", ".join(chosen)

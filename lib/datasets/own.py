@@ -35,8 +35,10 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     where = f"own_data.{name}"
     described = read_description(own.folder)
     channels = own.channels or _channels(described, where)
-    labels = _labels(own, described, where)
     layout = find_layout(own, where)
+    if not layout and not own.label and (advice := dicom_advice(own.folder)):
+        raise SeglossError(f"{where}: {own.folder} has no masks of a known kind{advice}")
+    labels = _labels(own, described, where)
     dimensions = own.dimensions or _dimensions(described, layout, own, where)
     if own.size and len(own.size) != dimensions:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
@@ -103,8 +105,6 @@ def _channels(told: Mapping[str, Any], where: str) -> list[str]:
 
 def _labels(own: OwnData, described: Mapping[str, Any], where: str) -> dict[str, list[int]]:
     given = own.labels or described.get("labels")
-    if given is None and own.threshold is None and (advice := dicom_advice(own.folder)):
-        raise SeglossError(f"{where}: {own.folder} has no images of a known kind{advice}")
     if own.threshold is None:
         return _label_values(given, where)
     labels = _label_values(given or {"background": 0, "foreground": 1}, where)

@@ -110,10 +110,8 @@ def _check_found(
     for role, pattern in patterns.items():
         if role not in optional and not raw.matching(pattern):
             kind = "labels" if role == "label" else "images"
-            expected = (
-                given.get(role)
-                or f"{parameters['layout'].get(kind, f'{kind}Tr')}/<case>{_endings(parameters)[0]}"
-            )
+            folder = parameters["layout"].get(kind, f"{kind}Tr")
+            expected = given.get(role) or f"{folder}/<case>.<ending>"
             raise SeglossError(
                 f"{raw}: no {role}: no file is named as {expected}{dicom_advice(parameters['folder'])}; see"
                 " docs/own_data.md for layouts and patterns"
