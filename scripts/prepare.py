@@ -14,8 +14,8 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     import logging
     from importlib import import_module
 
+    from lib.datasets.file_notes import collected_notes
     from lib.datasets.index import read_index
-    from lib.datasets.readers import collected_notes
     from lib.errors import CaseExcluded
     from lib.files import read_json, write_json
     from lib.provenance import code_version

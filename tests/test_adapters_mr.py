@@ -12,9 +12,9 @@ from adapters_mr_2d import TREES, WMH, Unpack, adapter, indexed, nearest, prepar
 from official_mr_2d import block, nifti
 
 from lib.datasets import DATASETS
+from lib.datasets.file_notes import collected_notes
 from lib.datasets.index import Index
 from lib.datasets.raw import RawFiles
-from lib.datasets.readers import collected_notes
 from lib.errors import CaseExcluded, SeglossError
 from lib.maps import IGNORED
 from lib.store import write_case

@@ -13,9 +13,12 @@ from PIL import Image
 from test_own_data import AFFINE, BINARY, described, indexed, mask, prepared, ramp, reason, save
 
 from lib import config
-from lib.datasets.readers import collected_notes, read_picture
+from lib.datasets.file_notes import collected_notes
+from lib.datasets.readers import read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
+from lib.plotting.data_report import draw_data_report
 from lib.schema import OwnData
+from lib.store import StoredCase
 
 POLYP = {"background": 0, "polyp": 255}
 GREY = np.random.default_rng(0).integers(0, 256, (6, 9), dtype=np.uint8)
@@ -380,6 +383,44 @@ def test_tiffs_that_pillow_would_change_are_left_out(tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / f"{name}.tif", array, **options)
         with pytest.raises(CaseExcluded, match="in a form that would be changed; convert it"):
             read_picture(tmp_path / f"{name}.tif")
+
+
+def test_dollars_in_titles_and_names_are_shown(tmp_path: Path, tiny_cases: list[StoredCase]) -> None:
+    cases = [StoredCase(tiny_cases[0].folder)]
+    cases[0].description["case"] = "$^{$"
+    classes = ("background", "$\\frac{1$", "other")
+    draw_data_report(tmp_path / "r.pdf", "from $5 to $6", cases, classes, ["$_"])
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+
+
+SPACE = "type: uint8\ndimension: 3\nsizes: 2 2 2\nencoding: raw\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (SPACE, "its header gives no spacing; 1 mm was taken"),
+        (SPACE + "spacings: 1 nan 2\n", "lengths in mm were expected"),
+        (
+            SPACE + 'space: LPS\nspace units: "m" "m" "m"\nspace directions: (1,0,0) (0,1,0) (0,0,1)\n',
+            "lengths in mm were expected",
+        ),
+        (SPACE + "spacings: 1 1.5 2\n", ""),
+        (
+            "type: uint8\ndimension: 4\nsizes: 3 2 2 2\nkinds: vector domain domain domain\nencoding: raw\n"
+            "spacings: nan 1 1 2\n",
+            "",
+        ),
+    ],
+)
+def test_spacing_that_itk_would_make_up(tmp_path: Path, header: str, message: str) -> None:
+    (tmp_path / "a.nrrd").write_bytes(f"NRRD0005\n{header}\n".encode() + bytes(range(24)))
+    with collected_notes() as notes:
+        try:
+            read_volume(tmp_path / "a.nrrd")
+        except CaseExcluded as error:
+            notes.append(str(error))
+    assert len(notes) == bool(message) and message in "".join(notes)
 
 
 def test_every_option_stands_on_the_page() -> None:

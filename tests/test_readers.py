@@ -19,7 +19,8 @@ from PIL import ExifTags, Image, ImageOps
 from scipy.spatial.transform import Rotation
 
 from lib.datasets import reading
-from lib.datasets.readers import Volume, collected_notes, read_picture, read_volume
+from lib.datasets.file_notes import collected_notes
+from lib.datasets.readers import Volume, read_picture, read_volume
 from lib.errors import CaseExcluded
 
 RNG = np.random.default_rng(0)

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lib.datasets.file_notes import note
 from lib.errors import CaseExcluded
 
 HEADER = 2**16
@@ -49,8 +50,7 @@ def check_itk_file(path: Path) -> None:
         raise CaseExcluded(
             f"{path.name} cannot be read (by its header it has {expected} bytes of data, found {available})"
         )
-    if fields["spacing"] and "nan" in fields["spacing"].lower():
-        raise CaseExcluded(f"{path.name} has spacing {fields['spacing']}")
+    _check_spacing(path.name, fields)
     if fields["compressed"]:
         _check_deflated(path.name, data, offset)
 
@@ -72,6 +72,20 @@ def _data_file(path: Path, fields: dict[str, str]) -> Path:
     return path if is_local else path.parent / fields["data"].replace("\0", "")
 
 
+def _check_spacing(name: str, fields: dict[str, str]) -> None:
+    """Check what ITK takes for 1 mm without a word: spacing that is missing, no number, or of another unit."""
+    if not fields["spacing"]:
+        note(f"{name}: its header gives no spacing; 1 mm was taken")
+    lengths = fields["spacing"].lower().split()
+    kinds = fields["kinds"].lower().split() or ["space"] * len(lengths)
+    of_space = [length for length, kind in zip(lengths, kinds, strict=False) if kind in ("space", "domain")]
+    units = set(re.findall(r'"([^"]+)"', fields["units"])) - {"mm"}
+    if "nan" in of_space or units:
+        raise CaseExcluded(
+            f"{name} has spacing {fields['spacing']} {fields['units'] or 'mm'}; lengths in mm were expected"
+        )
+
+
 def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
@@ -90,7 +104,9 @@ def _metaimage_fields(head: bytes) -> tuple[dict[str, str], int]:
         "lengths": found.get("DimSize", ""),
         "channels": found.get("ElementNumberOfChannels", "1"),
         "type": found.get("ElementType", ""),
-        "spacing": found.get("ElementSpacing", ""),
+        "spacing": found.get("ElementSpacing", found.get("ElementSize", "")),
+        "kinds": "",
+        "units": "",
         "compressed": "yes" if found.get("CompressedData", "").lower() == "true" else "",
         "data": found.get("ElementDataFile", ""),
     }
@@ -109,7 +125,9 @@ def _nrrd_fields(head: bytes) -> tuple[dict[str, str], int]:
         "lengths": found.get("sizes", ""),
         "channels": "1",  # an axis of their own
         "type": found.get("type", ""),
-        "spacing": found.get("spacings", ""),
+        "spacing": found.get("spacings", found.get("space directions", "")),
+        "kinds": found.get("kinds", "") if "spacings" in found else "",
+        "units": found.get("space units", ""),
         "compressed": "yes" if encoding in ("gzip", "gz") else "",
         "data": found.get("data file", found.get("datafile", "local")) if is_known else "",
     }

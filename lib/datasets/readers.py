@@ -7,13 +7,13 @@ import gzip
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lib.datasets.file_notes import note
 from lib.datasets.itk_headers import RATIO, check_itk_file
 from lib.errors import CaseExcluded, SeglossError
 
@@ -21,26 +21,6 @@ SPACING_ROUNDING = 0.01
 """Relative difference of two spacings in one header that counts as rounding."""
 MM_PER_UNIT = {1: 1000.0, 3: 0.001}
 """Codes of NIfTI's units of space other than mm: metres and micrometres."""
-
-_notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
-
-
-@contextmanager
-def collected_notes() -> Iterator[list[str]]:
-    """What readers note about the files that they read inside the block."""
-    notes: list[str] = []
-    token = _notes.set(notes)
-    try:
-        yield notes
-    finally:
-        _notes.reset(token)
-
-
-def note(text: str) -> None:
-    """Put down how a contradiction in a file was settled, for the report of the data set."""
-    notes = _notes.get()
-    if notes is not None and text not in notes:
-        notes.append(text)
 
 
 @dataclass(frozen=True)

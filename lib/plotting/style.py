@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lib.files import atomic_path
@@ -187,4 +188,12 @@ def save_pages(figures: Sequence[Figure], path: Path) -> None:
     """Write figures as the pages of one PDF, whole or not at all; the same figures give the same bytes."""
     with atomic_path(path) as beside, PdfPages(beside, metadata={"CreationDate": None}) as pages:
         for figure in figures:
+            _show_dollars(figure)
             pages.savefig(figure)
+
+
+def _show_dollars(figure: Figure) -> None:
+    """Names and titles of the user's are no mathematics; labels of ticks, which Matplotlib writes, may be."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and "mathdefault" not in text.get_text():
+            text.set_parse_math(False)
