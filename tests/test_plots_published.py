@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lib.comparison.published_records import PAIRS, read_published_records
 from lib.evaluation.froc import CORRECTED, PUBLISHED, DrawnCurve
@@ -127,8 +128,9 @@ def test_same_input_same_bytes(records, tmp_path):
 
 
 def test_a_failed_figure_leaves_nothing(tmp_path):
-    class Broken:
-        pass
+    class Broken(Figure):
+        def savefig(self, *_, **__):
+            raise ValueError("cannot be drawn")
 
     with pytest.raises(ValueError):
         save_figure(Broken(), tmp_path / "figure.pdf")
