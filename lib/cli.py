@@ -13,15 +13,17 @@ from types import NoneType, UnionType
 from typing import get_args
 
 from lib.errors import SeglossError
+from lib.products import making
 
 log = logging.getLogger(__name__)
 
 
-def run(main: Callable[..., None]) -> None:
+def run(main: Callable[..., list[Path] | None]) -> None:
     """Call ``main`` with the command line's values; end a :class:`SeglossError` in one line and status 1.
 
     Each parameter becomes a required option of the same name (``list[Path]`` takes several values, ``dict``
-    and ``list`` take JSON); a parameter with a default becomes optional.
+    and ``list`` take JSON); a parameter with a default becomes optional. Where ``--products`` names the outputs of a
+    job of the workflow, they are recorded (``lib/products.py``), with further files that ``main`` may return.
     """
     parser = argparse.ArgumentParser(
         description=sys.modules[main.__module__].__doc__,
@@ -29,13 +31,21 @@ def run(main: Callable[..., None]) -> None:
     )
     for parameter in inspect.signature(main).parameters.values():
         _add_option(parser, parameter)
+    parser.add_argument(
+        "--products", type=Path, nargs="+", metavar="PATH", help="outputs of the job, to record"
+    )
     arguments = vars(parser.parse_args())
+    products = arguments.pop("products")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("lib").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
     start = time.monotonic()
     try:
-        main(**arguments)
+        if products:
+            with making(products) as further:
+                further += main(**arguments) or ()
+        else:
+            main(**arguments)
         log.info("done in %.1f s", time.monotonic() - start)
     except SeglossError as error:
         sys.exit(f"error: {' '.join(str(error).split())}")

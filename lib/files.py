@@ -2,15 +2,21 @@
 
 import errno
 import fcntl
+import glob
 import hashlib
 import json
+import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lib.errors import SeglossError
+
+UNFINISHED = ".unfinished"
 
 
 @contextmanager
@@ -23,10 +29,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         SeglossError: the disk is full, the folder cannot be written, or the like.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.unfinished")
+    # a name of its own, as another process may be writing the same
+    beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{UNFINISHED}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(beside)  # what a killed job left
+        remove_unfinished(path, of_the_dead_alone=True)
         yield beside
         if path.is_dir():
             shutil.rmtree(path)
@@ -45,20 +52,62 @@ def held_alone(path: Path) -> Iterator[None]:
     Raises:
         SeglossError: another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:  # lockf, not flock: the processes that load data for this one do not inherit it
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise SeglossError(
-                    f"{path.parent}: another process is at work there; wait until it is done, or end it"
-                    " (jobs go on when their Snakemake is killed)"
-                ) from None
+    with _locked(path):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> TextIO:
+    """The lock file, open and locked."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise SeglossError(
+            f"{path}: cannot be written: {error.strerror}; free space or check permissions"
+        ) from error
+    try:  # lockf, not flock: the processes that load data for this one do not inherit it
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    except FileNotFoundError:
+        pass  # who held it has removed it since it was opened
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            return file  # no locks on this file system
+        file.close()
+        raise SeglossError(
+            f"{path.parent}: another process is at work there; wait until it is done, or end it"
+            " (jobs go on when their Snakemake is killed)"
+        ) from None
+    file.close()
+    return _locked(path)
+
+
+def remove_unfinished(path: Path, of_the_dead_alone: bool = False) -> None:
+    """Remove what killed processes have left of ``path`` before it was complete.
+
+    Args:
+        of_the_dead_alone: leave what belongs to a process that is alive, or on another machine.
+    """
+    for beside in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        host, _, number = beside.name[len(path.name) + 2 : -len(UNFINISHED)].rpartition("-")
+        if not of_the_dead_alone or (host == platform.node() and not _is_alive(number)):
+            _remove(beside)
+
+
+def _is_alive(process: str) -> bool:
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def _remove(path: Path) -> None:
@@ -103,6 +152,12 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with Path(path).open("rb") as stream:
+    """SHA-256 of a file's content, in hexadecimal; computed once while the file stays as it is."""
+    state = Path(path).stat()
+    return _sha256(Path(path), state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@lru_cache(maxsize=100_000)
+def _sha256(path: Path, *_state: int) -> str:
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

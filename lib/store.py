@@ -6,9 +6,10 @@ them. A case that cannot be used keeps its place with empty files: its ``case.js
 """
 
 import hashlib
+import itertools
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,12 +17,11 @@ from typing import Any
 
 import blosc2
 import numpy as np
+from xxhash import xxh3_64_digest
 
 from lib.datasets import IGNORED
-from lib.datasets.index import read_index
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, sha256, write_json
-from lib.suggest import suggestion
 
 log = logging.getLogger(__name__)
 MASK_KINDS = ("clean", "dilate", "erode", "affine")
@@ -29,6 +29,7 @@ MASK_KINDS = ("clean", "dilate", "erode", "affine")
 PREPARED = ("image", "label")
 """The arrays that are a prepared case; others are maps."""
 CHUNK = 64
+MADE_AGAIN = "run again: the next call makes it anew"
 IN_MEMORY_BYTES = 2**24  # smaller arrays are faster read once than patch by patch
 
 
@@ -48,54 +49,114 @@ class Case:
     n_lesions: int | None = None
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as a Blosc2 file with chunks of at most 64 along each spatial axis; the bytes repeat."""
+def write_array(path: Path, array: np.ndarray) -> str:
+    """Write an array as a Blosc2 file with chunks of at most 64 along each spatial axis; the bytes repeat.
+
+    Returns:
+        SHA-256 of its values. The file holds it too, and a digest of each compressed chunk if it is read by patches.
+    """
     spatial_from = 1 if array.ndim > 3 else 0
     chunks = [
         length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)
     ]
+    array = np.ascontiguousarray(array)
+    content = _content_hash(array)
     with atomic_path(path) as beside:
         try:
-            blosc2.asarray(
-                np.ascontiguousarray(array),
+            stored = blosc2.asarray(  # kept, as its schunk does not outlive it
+                array,
                 urlpath=str(beside),
                 mode="w",
                 chunks=tuple(chunks),
                 cparams={"codec": blosc2.Codec.LZ4, "clevel": 5, "nthreads": 1},
             )
+            stored.schunk.vlmeta["sha256"] = content
+            if array.nbytes > IN_MEMORY_BYTES:
+                numbers = range(stored.schunk.nchunks)
+                digests = [xxh3_64_digest(stored.schunk.get_chunk(number)) for number in numbers]
+                stored.schunk.vlmeta["chunks"] = b"".join(digests)
         except RuntimeError as error:  # what Blosc2 makes of a full disk
             raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error
+    return content
 
 
-def open_array(
-    path: Path,
-    remedy: str = "delete it and run again",
-    shape: Sequence[int] | None = None,
-    content: str | None = None,
-) -> Any:
+def open_array(path: Path, shape: Sequence[int] | None = None, content: str | None = None) -> Any:
     """Open an array for reading: in memory if it is small, otherwise sliced from disk.
 
     Args:
         shape: of its last axes, where it is known.
-        content: SHA-256 of its values, where it is known; checked of arrays that are read into memory.
+        content: SHA-256 of its values, where it is known.
 
     Raises:
-        SeglossError: the file is missing or damaged; ``remedy`` says what to do about it.
+        SeglossError: the file is missing or damaged; a damaged one is removed, so that the next call makes it again.
     """
     if not path.is_file():
-        raise SeglossError(f"{path}: no such array; {remedy}")
+        raise SeglossError(f"{path}: no such array; {MADE_AGAIN}")
     try:
         array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
         if shape is not None and tuple(array.shape[-len(shape) :]) != tuple(shape):
             raise ValueError(f"shape {array.shape} where {tuple(shape)} was expected")
+        if content not in (None, array.schunk.vlmeta["sha256"]):
+            raise ValueError("it is another array than the one that was prepared")
         if math.prod(array.shape) * array.dtype.itemsize > IN_MEMORY_BYTES:
-            return array
+            return ArrayOnDisk(path, array)
         values = array[...]
-        if content not in (None, _content_hash(values)):
+        if _content_hash(values) != array.schunk.vlmeta["sha256"]:
             raise ValueError("its values are not those that were written")
         return values
     except Exception as error:  # Blosc2 raises whatever it met in a damaged file
-        raise SeglossError(f"{path}: damaged ({error}); {remedy}") from error
+        raise _damaged(path, error) from error
+
+
+class ArrayOnDisk:
+    """An array that is read in boxes; each chunk of it is verified when this process reads it for the first time."""
+
+    def __init__(self, path: Path, array: blosc2.NDArray) -> None:
+        self.path, self.shape, self.dtype, self.ndim = path, array.shape, array.dtype, array.ndim
+        self._array = array
+        self._grid = [math.ceil(n / chunk) for n, chunk in zip(array.shape, array.chunks, strict=True)]
+        digests = array.schunk.vlmeta["chunks"]
+        self._digests = [digests[place : place + 8] for place in range(0, len(digests), 8)]
+        if len(self._digests) != array.schunk.nchunks or math.prod(self._grid) != array.schunk.nchunks:
+            raise ValueError(f"{len(self._digests)} digests of {array.schunk.nchunks} chunks")
+        self._unverified = set(range(array.schunk.nchunks))
+
+    def __getitem__(self, box: Any) -> np.ndarray:
+        """Values as NumPy would take them; a tuple of slices reads no more than the chunks in them."""
+        try:
+            if self._unverified:
+                self._verify(self._chunks_of(box))
+            return self._array[box]
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise _damaged(self.path, error) from error
+
+    def _chunks_of(self, box: Any) -> Iterable[int]:
+        if not (
+            isinstance(box, tuple) and len(box) == self.ndim and all(isinstance(part, slice) for part in box)
+        ):
+            return set(self._unverified)
+        touched = [
+            range(part.indices(n)[0] // chunk, math.ceil(part.indices(n)[1] / chunk))
+            for part, n, chunk in zip(box, self.shape, self._array.chunks, strict=True)
+        ]
+        return (int(np.ravel_multi_index(place, self._grid)) for place in itertools.product(*touched))
+
+    def _verify(self, chunks: Iterable[int]) -> None:
+        for number in self._unverified.intersection(chunks):
+            if xxh3_64_digest(self._array.schunk.get_chunk(number)) != self._digests[number]:
+                raise ValueError(f"chunk {number} is not as it was written")
+            self._unverified.discard(number)
+
+
+def _damaged(path: Path, error: Exception) -> SeglossError:
+    """The error to raise for a damaged file, which is removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as reason:
+        return SeglossError(
+            f"{path}: damaged ({error}), and cannot be removed: {reason.strerror}; delete it and run again"
+        )
+    return SeglossError(f"{path}: damaged ({error}) and removed; {MADE_AGAIN}")
 
 
 def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
@@ -104,11 +165,15 @@ def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
     Raises:
         SeglossError: it is missing, or is not what the checksums beside the folder say.
     """
-    path, remedy = folder / f"{case}.{kind}.b2nd", f"delete the folder {folder} and run again"
+    path = folder / f"{case}.{kind}.b2nd"
     checksums = folder.with_name(f"{folder.name}.json")
-    if checksums.is_file() and path.is_file() and read_json(checksums, remedy).get(path.name) != sha256(path):
-        raise SeglossError(f"{path}: damaged (its checksum is not that of {checksums.name}); {remedy}")
-    return open_array(path, remedy)
+    if (
+        checksums.is_file()
+        and path.is_file()
+        and read_json(checksums, MADE_AGAIN).get(path.name) != sha256(path)
+    ):
+        raise _damaged(path, ValueError(f"its checksum is not that of {checksums.name}"))
+    return open_array(path)
 
 
 def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -> None:
@@ -125,8 +190,10 @@ def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -
         raise CaseExcluded("the image holds NaN or infinite values")
     if image.min() == image.max():
         raise CaseExcluded(f"the image is constant ({image.min():g})")
-    write_array(folder / "image.b2nd", image)
-    write_array(folder / "label.b2nd", label)
+    checksums = {
+        "image": write_array(folder / "image.b2nd", image),
+        "label": write_array(folder / "label.b2nd", label),
+    }
     description = {
         "case": name,
         "patient": case.patient,
@@ -136,7 +203,7 @@ def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -
         "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
         **_described(label, case.n_lesions),
         "notes": list(notes),
-        "sha256": {"image": _content_hash(image), "label": _content_hash(label)},
+        "sha256": checksums,
     }
     write_json(folder / "case.json", description)
 
@@ -146,11 +213,11 @@ def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, noise:
 
     ``noise``: the kind of the change, ``clean`` for none.
     """
-    write_array(folder / "label.b2nd", label)
+    content = write_array(folder / "label.b2nd", label)
     told = case.description | {"noise": noise}
     if noise != "clean":
         told |= _described(label)
-        told["sha256"] = case.description["sha256"] | {"label": _content_hash(label)}
+        told["sha256"] = case.description["sha256"] | {"label": content}
     write_json(folder / "case.json", told)
     return told
 
@@ -178,12 +245,16 @@ def write_excluded(folder: Path, name: str, reason: str) -> None:
 
 def write_map(
     path: Path, case: "StoredCase", make: Callable[[np.ndarray, Any, int], np.ndarray], classes: int
-) -> None:
-    """Write what ``make``, one of ``lib.maps.MAPS``, makes of a case's label; an empty file for an excluded case."""
+) -> str:
+    """Write what ``make``, one of ``lib.maps.MAPS``, makes of a case's label; an empty file for an excluded case.
+
+    Returns:
+        SHA-256 of the map's values; empty for an excluded case.
+    """
     if case.excluded:
         write_empty(path)
-    else:
-        write_array(path, make(case.array("label")[...], case.description["spacing"], classes))
+        return ""
+    return write_array(path, make(case.array("label")[...], case.description["spacing"], classes))
 
 
 def write_empty(path: Path) -> None:
@@ -192,22 +263,23 @@ def write_empty(path: Path) -> None:
         beside.touch()
 
 
-def open_noisy_cases(prepared: Path, split: str, noisy: Path) -> "list[NoisyCase]":
-    """Open the training cases of a split with the masks of a noisy set."""
-    return [NoisyCase(case, noisy) for case in open_cases(prepared, split, "train")]
+def open_cases(prepared: Path, *parts: Path, maps: Mapping[str, Path] | None = None) -> "list[StoredCase]":
+    """Open the prepared cases of some parts of a split, without those that were excluded.
 
-
-def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
-    """Open the prepared cases of some parts of a data set's split, without those that were excluded.
+    Args:
+        prepared: folder of the data set's cases.
+        parts: the files that list the cases of a part with their descriptions.
+        maps: the files that list the checksums of maps, by the map's name.
 
     Raises:
         SeglossError: the parts hold no case, or every one was excluded.
     """
-    splits = read_index(prepared / "index.json").splits
-    if split not in splits:
-        raise SeglossError(f"{prepared}: no split {split!r}{suggestion(split, splits)}")
-    named = splits[split]
-    cases = [StoredCase(prepared / case) for part in parts for case in named[part]]
+    of_maps = {name: read_json(path, MADE_AGAIN) for name, path in (maps or {}).items()}
+    cases = [
+        StoredCase(prepared / name, description, {of_map: listed[name] for of_map, listed in of_maps.items()})
+        for part in parts
+        for name, description in read_json(part, MADE_AGAIN).items()
+    ]
     used = [case for case in cases if not case.excluded]
     if len(used) < len(cases):
         log.warning(
@@ -221,10 +293,19 @@ def open_cases(prepared: Path, split: str, *parts: str) -> "list[StoredCase]":
             if cases
             else "no case"
         )
-        raise SeglossError(
-            f"{prepared}, split {split!r}, {' and '.join(parts)}: {why}; see the data set's report"
-        )
+        raise SeglossError(f"{' and '.join(map(str, parts))}: {why}; see the data set's report")
     return used
+
+
+def open_noisy_cases(
+    prepared: Path, part: Path, noisy: Path, maps: Mapping[str, Path] | None = None
+) -> "list[NoisyCase]":
+    """Open the training cases of a split with the masks of a noisy set, and with the maps made of these."""
+    of_maps = {name: read_json(path, MADE_AGAIN)["cases"] for name, path in (maps or {}).items()}
+    return [
+        NoisyCase(case, noisy, {name: listed[case.name] for name, listed in of_maps.items()})
+        for case in open_cases(prepared, part)
+    ]
 
 
 def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
@@ -265,25 +346,37 @@ _DESCRIPTION = {
 """What the description of a case that can be used holds."""
 
 
-def _checked_description(path: Path) -> dict[str, Any]:
-    description = read_json(path)
+def _checked_description(description: Any, where: Path) -> dict[str, Any]:
     fits = isinstance(description, dict) and isinstance(description.get("case"), str)
     if fits and "excluded" not in description:
         fits = all(isinstance(description.get(key), kind) for key, kind in _DESCRIPTION.items())
         fits = fits and all(isinstance(length, int) for length in description["shape"])
     if not fits:
-        raise SeglossError(
-            f"{path}: not the description of a case; delete its data set's folder and run again"
-        )
+        raise SeglossError(f"{where}: not the description of a case; delete it and run again")
     return description
 
 
 class StoredCase:
-    """A prepared case opened for reading; arrays are opened when first asked for."""
+    """A prepared case opened for reading; arrays are opened when first asked for.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the case.
+        description: as a list of cases has it; by default that of the folder.
+        maps: SHA-256 of the values of maps, by name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        description: dict[str, Any] | None = None,
+        maps: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = Path(folder)
-        self.description = _checked_description(self.folder / "case.json")
+        where = self.folder / "case.json"
+        self.description = _checked_description(
+            read_json(where) if description is None else description, where
+        )
+        self.maps = dict(maps or {})
 
     @property
     def name(self) -> str:
@@ -310,23 +403,20 @@ class StoredCase:
     @cache  # noqa: B019 as long-lived as the process, like the cases themselves
     def array(self, name: str) -> Any:
         """``image``, ``label`` or a map such as ``components``."""
-        dataset, data = self.folder.parent.name, self.folder.parents[2]
-        # Snakemake knows the lists of cases and maps, and makes these again with their lists
-        lists = f"{data / 'bundles' / dataset} and {data / 'splits' / dataset}"
-        return self._opened(name, self.folder / f"{name}.b2nd", lists)
+        content = self.description["sha256"].get(name, self.maps.get(name))
+        return open_array(self._path(name), self.shape, content)
 
-    def _opened(self, name: str, path: Path, to_delete: Path | str) -> Any:
-        content = self.description["sha256"].get(name)  # of maps the lists of maps have it
-        return open_array(path, f"delete {to_delete} and run again", self.shape, content)
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.b2nd"
 
 
 class NoisyCase(StoredCase):
     """A prepared case whose label, and the maps made of it, are those of a noisy set; ``clean`` is the case itself."""
 
-    def __init__(self, clean: StoredCase, noisy: Path) -> None:
-        super().__init__(noisy / "masks" / clean.name)
+    def __init__(self, clean: StoredCase, noisy: Path, maps: Mapping[str, str] | None = None) -> None:
+        super().__init__(noisy / "masks" / clean.name, maps=maps)
         self.clean = clean
-        self.maps = noisy / "maps"
+        self.noisy = noisy
 
     @property
     def noise(self) -> str:
@@ -335,11 +425,12 @@ class NoisyCase(StoredCase):
 
     @cache  # noqa: B019 as in StoredCase
     def array(self, name: str) -> Any:
-        if name == "image":
-            return self.clean.array("image")
-        if name == "label":
-            return self._opened(name, self.folder / "label.b2nd", self.folder.parent)
-        return self._opened(name, self.maps / name / f"{self.clean.name}.b2nd", self.maps)
+        return self.clean.array("image") if name == "image" else super().array(name)
+
+    def _path(self, name: str) -> Path:
+        return (
+            super()._path(name) if name == "label" else self.noisy / "maps" / name / f"{self.clean.name}.b2nd"
+        )
 
 
 def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | None = 0) -> np.ndarray:
@@ -352,13 +443,7 @@ def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | Non
         slice(max(s, 0), min(s + n, length)) for s, n, length in zip(start, size, spatial, strict=True)
     )
     leading = (slice(None),) * (array.ndim - len(size))
-    try:
-        part = np.asarray(array[leading + inside])
-    except (RuntimeError, ValueError, MemoryError) as error:  # of a damaged array on disk
-        name = getattr(getattr(array, "schunk", None), "urlpath", "an array")
-        raise SeglossError(
-            f"{name}: damaged ({error}); delete its data set's folder and run again"
-        ) from error
+    part = np.asarray(array[leading + inside])
     if part.shape[-len(size) :] == tuple(size):
         return part
     if part.size == 0:

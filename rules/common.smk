@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from itertools import chain
 
+from snakemake.jobs import Job
+
 from lib.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
@@ -24,6 +26,7 @@ from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
 from lib.training.code_changes import code_changes, made_things, present_code
+from lib.workflow.stale import verify_products
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
@@ -32,7 +35,8 @@ ON_GPU = CONFIG.device == "cuda"
 GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
 SCRIPTS = "{workflow.basedir:q}/scripts"
-STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study}"
+STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study:q}"
+PRODUCTS = "--products {output:q}"  # recorded, and verified when the next call makes its plan
 DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.gpu_percent}"
 
 use_this_python()
@@ -49,6 +53,14 @@ def limit(resource, value):
 limit("downloads", 3)
 if ON_GPU and (gpus := visible_gpus()):
     limit("gpu_percent", 100 * gpus)
+
+
+UNRECORDED = {
+    "download",
+    "extract",
+}  # what they make is verified then, and may be deleted once it is prepared
+if workflow.is_main_process:
+    verify_products(Job, UNRECORDED)
 
 
 wildcard_constraints:
@@ -113,17 +125,16 @@ def files_of_cases(wildcards):
     return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
 
 
+def prepared_folder(wildcards):
+    """Params function: the folder of the data set's cases."""
+    return PATHS.prepared(dataset_and_split(wildcards)[0])
+
+
 def dataset_and_split(wildcards):
     if "run" in wildcards.keys():
         run = run_of(wildcards)
         return run.dataset, run.split
     return wildcards.dataset, wildcards.split
-
-
-def prepared_option(wildcards):
-    """Params function: what tells a script the data set and split."""
-    dataset, split = dataset_and_split(wildcards)
-    return f"--prepared {shlex.quote(PATHS.prepared(dataset))} --split {shlex.quote(split)}"
 
 
 def bundles_of_part(dataset, split, part):
@@ -136,7 +147,12 @@ def bundles_of_part(dataset, split, part):
 def bundles_option(files):
     """What tells a script some bundles: their names alone, so that the line stays short for thousands of cases."""
     folder = Path(files[0]).parent if files else "."
-    return f"--folder {shlex.quote(str(folder))} --bundles {shlex.quote(json.dumps([Path(file).stem for file in files]))}"
+    return option("folder", folder) + option("bundles", json.dumps([Path(file).stem for file in files]))
+
+
+def option(name, *values):
+    """An option of a script with its values, quoted for the shell; empty if there is none."""
+    return f" --{name} {shlex.join(map(str, values))}" if values else ""
 
 
 def split_parts(*parts):
@@ -166,19 +182,28 @@ def run_masks(wildcards):
     return [noise_table_of(run), ancient(noisy_set(run, "masks"))] if run.noise.alpha else []
 
 
-def noisy_option(wildcards):
-    """Params function: what tells the training its noisy masks, empty for none."""
+def data_options(wildcards):
+    """Params function: what tells the training the data that not every training has."""
     run = run_of(wildcards)
-    return f"--noisy {shlex.quote(noisy_set(run))}" if run.noise.alpha else ""
+    return (
+        option("measured", *run_measured(wildcards))
+        + option("maps", *map_lists(run))
+        + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
+    )
+
+
+def map_lists(run):
+    """Files that list the maps that the run's training reads."""
+    if run.noise.alpha:
+        return [noisy_set(run, f"maps/{name}.json") for name in run.maps]
+    return [PATHS.maps(run.dataset, run.split, name) for name in run.maps]
 
 
 def run_maps(wildcards):
     """Input function: files that tell the maps that the run's training reads, made of the masks that it sees."""
     run = run_of(wildcards)
-    if not run.noise.alpha:
-        return [PATHS.maps(run.dataset, run.split, name) for name in run.maps]
-    folders = [noisy_set(run, f"maps/{name}") for name in run.maps]
-    return [*(f"{folder}.json" for folder in folders), *map(ancient, folders)]
+    folders = [noisy_set(run, f"maps/{name}") for name in run.maps] if run.noise.alpha else []
+    return [*map_lists(run), *map(ancient, folders)]
 
 
 def run_measured(wildcards):
@@ -216,7 +241,7 @@ def notes_on_code():
     if changed:
         yield (
             f"{len(changed)} trained runs and sets of data are kept though other code had a part in making them;"
-            f" {PATHS.result('<study>/code_changes.csv')} names them. To train a run anew, delete its weights.pt;"
+            f" {PATHS.result('<study>/code_changes.csv')} names them. To train a run anew, delete its folder;"
             " to make data anew, and all that is trained on them: --forcerun prepare (or make_maps, make_noise)"
         )
 
@@ -260,9 +285,7 @@ def published_option(study):
     """The table of published numbers that a study is held against, as options of a script; empty if there is none."""
     if not (published := CONFIG.studies[study].published):
         return ""
-    return (
-        f"--table {shlex.quote(published.table)} --published-names {shlex.quote(json.dumps(published.names))}"
-    )
+    return option("table", published.table) + option("published-names", json.dumps(published.names))
 
 
 def published_content(study):
@@ -277,6 +300,11 @@ def titles(study):
 
 def study_examples(study, name):
     return [PATHS.run(run.id, name) for run in CONFIG.examples_of(study)]
+
+
+def test_parts(runs):
+    """Files that list the test cases of some runs."""
+    return sorted({PATHS.part(run.dataset, run.split, "test") for run in runs})
 
 
 def study_checks(study, name):

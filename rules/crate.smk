@@ -41,5 +41,5 @@ rule crate:
     message:
         "put everything in {output}"
     shell:
-        f"python {SCRIPTS}/write_crate.py --configuration {{CONFIG.as_json:q}}"
+        f"python {SCRIPTS}/write_crate.py {PRODUCTS} --configuration {{CONFIG.as_json:q}}"
         " --outcome {input.outcome:q} --crate {output:q} &> {log:q}"

@@ -22,7 +22,7 @@ rule download:
     message:
         "download {wildcards.source}: {wildcards.file}"
     shell:
-        f"python {SCRIPTS}/download.py --source {{wildcards.source}} --path {{wildcards.file:q}}"
+        f"python {SCRIPTS}/download.py --source {{wildcards.source:q}} --path {{wildcards.file:q}}"
         " {CONFIG.mirror_option} --manual {params.manual:q} --record {params.record:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
 

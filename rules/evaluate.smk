@@ -18,13 +18,13 @@ rule evaluate:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         code=lambda wildcards: code_version("scripts.evaluate"),
     message:
         "evaluate {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/evaluate.py --predictions {{input.predictions:q}}"
-        " {params.prepared} --records {output.records:q}"
+        f"python {SCRIPTS}/evaluate.py {PRODUCTS} --predictions {{input.predictions:q}}"
+        " --prepared {params.prepared:q} --cases {input.cases:q} --records {output.records:q}"
         " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
 
 
@@ -43,13 +43,13 @@ rule evaluate_overlap:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         code=lambda wildcards: code_version("scripts.evaluate_overlap"),
     message:
         "overlap of {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/evaluate_overlap.py --predictions {{input.predictions:q}}"
-        " {params.prepared} --table {output:q} &> {log:q}"
+        f"python {SCRIPTS}/evaluate_overlap.py {PRODUCTS} --predictions {{input.predictions:q}}"
+        " --prepared {params.prepared:q} --cases {input.cases:q} --table {output:q} &> {log:q}"
 
 
 rule evaluate_surface:
@@ -67,20 +67,21 @@ rule evaluate_surface:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         surface=lambda wildcards: json.dumps(run_of(wildcards).surface_settings()),
         code=lambda wildcards: code_version("scripts.evaluate_surface"),
     message:
         "surface distances of {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/evaluate_surface.py --predictions {{input.predictions:q}}"
-        " {params.prepared} --surface {params.surface:q} --table {output:q} &> {log:q}"
+        f"python {SCRIPTS}/evaluate_surface.py {PRODUCTS} --predictions {{input.predictions:q}}"
+        " --prepared {params.prepared:q} --cases {input.cases:q} --surface {params.surface:q} --table {output:q} &> {log:q}"
 
 
 rule check_measures:
     input:
         lambda wildcards: ancient(study_checks(wildcards.study, "predictions")),
         checksums=lambda wildcards: study_checks(wildcards.study, "predictions.json"),
+        cases=lambda wildcards: test_parts(CONFIG.checked_of(wildcards.study)),
     output:
         PATHS.result("{study}/agreement.csv"),
     log:
@@ -98,7 +99,7 @@ rule check_measures:
     message:
         "hold the measures of {wildcards.study} against MONAI's"
     shell:
-        f"python {SCRIPTS}/check_measures.py {STUDY} --table {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/check_measures.py {PRODUCTS} {STUDY} --table {{output:q}} &> {{log:q}}"
 
 
 rule reference:
@@ -114,12 +115,13 @@ rule reference:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         code=lambda wildcards: code_version("scripts.reference"),
     message:
         "reference without learning for {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/reference.py {{params.prepared}}" " --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/reference.py {PRODUCTS} --prepared {{params.prepared:q}}"
+        " --cases {input.cases:q} --output {output:q} &> {log:q}"
 
 
 rule summarize:
@@ -147,7 +149,7 @@ rule summarize:
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize.py {STUDY}"
+        f"python {SCRIPTS}/summarize.py {PRODUCTS} {STUDY}"
         " --references {params.references:q} --summary {output.summary:q} --per-run {output.per_run:q}"
         " --by-size {output.by_size:q} &> {log:q}"
 
@@ -177,7 +179,7 @@ rule summarize_overlap:
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize_overlap.py {STUDY}"
+        f"python {SCRIPTS}/summarize_overlap.py {PRODUCTS} {STUDY}"
         " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"
 
@@ -207,7 +209,7 @@ rule summarize_surface:
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize_surface.py {STUDY}"
+        f"python {SCRIPTS}/summarize_surface.py {PRODUCTS} {STUDY}"
         " --published {workflow.basedir:q}/published {params.published}"
         " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q}"
         " --beside-published {output.beside_published:q} &> {log:q}"
@@ -235,4 +237,4 @@ rule list_code_changes:
     message:
         "list what other code has made for {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/list_code_changes.py {STUDY} --table {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/list_code_changes.py {PRODUCTS} {STUDY} --table {{output:q}} &> {{log:q}}"

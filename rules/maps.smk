@@ -20,13 +20,14 @@ rule make_maps:
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
-        f"python {SCRIPTS}/make_maps.py --map-name {{wildcards.map_name}} --prepared {{params.prepared:q}}"
-        " --bundle {input:q} --classes {params.classes} --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/make_maps.py {PRODUCTS} --map-name {{wildcards.map_name:q}} --prepared {{params.prepared:q}}"
+        " --bundle {input:q} --classes {params.classes:q} --output {output:q} &> {log:q}"
 
 
 rule list_maps:
     input:
-        lambda wildcards: [
+        index=ancient(PATHS.index("{dataset}")),  # its content counts by the bundles that it leads to
+        bundles=lambda wildcards: [
             PATHS.bundle_maps(wildcards.dataset, name, wildcards.map_name)
             for name in bundles_of_part(wildcards.dataset, wildcards.split, "train")
         ],
@@ -40,9 +41,10 @@ rule list_maps:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        bundles=lambda wildcards, input: bundles_option(input),
+        bundles=lambda wildcards, input: bundles_option(input.bundles),
         code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/list_cases.py {PRODUCTS} {{params.bundles}} --index {{input.index:q}}"
+        " --split {wildcards.split:q} --part train --output {output:q} &> {log:q}"

@@ -19,13 +19,13 @@ rule make_noise:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         noise=lambda wildcards: json.dumps(NOISES[wildcards.noise].model_dump(mode="json")),
         code=lambda wildcards: data_code("scripts.make_noise"),
     message:
         "noisy masks {wildcards.noise} of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/make_noise.py {{params.prepared}} --noise {{params.noise:q}}"
+        f"python {SCRIPTS}/make_noise.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --noise {{params.noise:q}}"
         " --masks {output.masks:q} --table {output.table:q} &> {log:q}"
 
 
@@ -44,15 +44,15 @@ rule plot_noise:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        prepared=prepared_option,
+        prepared=prepared_folder,
         noisy=subpath(input.masks, parent=True),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
         code=lambda wildcards: code_version("scripts.plot_noise"),
     message:
         "contact sheet of noise {wildcards.noise} of {wildcards.dataset}"
     shell:
-        f"python {SCRIPTS}/plot_noise.py {{params.prepared}} --noisy {{params.noisy:q}} --table {{input.table:q}}"
-        " --title {params.title:q} --noise {wildcards.noise} --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/plot_noise.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --noisy {{params.noisy:q}} --table {{input.table:q}}"
+        " --title {params.title:q} --noise {wildcards.noise:q} --output {output:q} &> {log:q}"
 
 
 rule make_noisy_maps:
@@ -75,5 +75,5 @@ rule make_noisy_maps:
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}, with noise {wildcards.noise}"
     shell:
-        f"python {SCRIPTS}/make_noisy_maps.py --map-name {{wildcards.map_name}} --masks {{input.masks:q}}"
-        " --classes {params.classes} --maps {output.maps:q} --checksums {output.checksums:q} &> {log:q}"
+        f"python {SCRIPTS}/make_noisy_maps.py {PRODUCTS} --map-name {{wildcards.map_name:q}} --masks {{input.masks:q}}"
+        " --classes {params.classes:q} --maps {output.maps:q} --checksums {output.checksums:q} &> {log:q}"

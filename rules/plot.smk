@@ -24,8 +24,8 @@ rule plot_froc:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_froc.py --configuration {{CONFIG.as_json:q}} --study inverse_weighting"
-        " --per-run {input.per_run:q} --objects {params.objects} --note {params.note:q}"
+        f"python {SCRIPTS}/plot_froc.py {PRODUCTS} --configuration {{CONFIG.as_json:q}} --study inverse_weighting"
+        " --per-run {input.per_run:q} --objects {params.objects:q} --note {params.note:q}"
         " --output {output:q} &> {log:q}"
 
 
@@ -52,7 +52,7 @@ rule plot_dice_by_noise:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_dice_by_noise.py --per-run {{input.per_run:q}} {{params.published}}"
+        f"python {SCRIPTS}/plot_dice_by_noise.py {PRODUCTS} --per-run {{input.per_run:q}} {{params.published}}"
         " --published {workflow.basedir:q}/published"
         " --titles {params.titles:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
@@ -79,14 +79,15 @@ rule plot_training:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_training.py {STUDY}"
-        " --figure {wildcards.figure} --note {params.note:q} --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/plot_training.py {PRODUCTS} {STUDY}"
+        " --figure {wildcards.figure:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
 
 rule plot_examples:
     input:
         lambda wildcards: ancient(study_examples(wildcards.study, "predictions")),
         checksums=lambda wildcards: study_examples(wildcards.study, "predictions.json"),
+        cases=lambda wildcards: test_parts(CONFIG.examples_of(wildcards.study)),
     output:
         PATHS.plot("{study}/{figure}.pdf"),
     log:
@@ -106,7 +107,7 @@ rule plot_examples:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_examples.py {STUDY} --figure {{wildcards.figure}}"
+        f"python {SCRIPTS}/plot_examples.py {PRODUCTS} {STUDY} --figure {{wildcards.figure:q}}"
         " --note {params.note:q} --output {output:q} &> {log:q}"
 
 
@@ -132,8 +133,8 @@ rule plot_surface:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_surface.py {STUDY}"
-        " --figure {wildcards.figure} --note {params.note:q} --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/plot_surface.py {PRODUCTS} {STUDY}"
+        " --figure {wildcards.figure:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
 
 rule plot_loss_weights:
@@ -158,7 +159,7 @@ rule plot_loss_weights:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_loss_weights.py --losses {{params.losses:q}}"
+        f"python {SCRIPTS}/plot_loss_weights.py {PRODUCTS} --losses {{params.losses:q}}"
         " --epochs {params.epochs:q} --note {params.note:q} --output {output:q} &> {log:q}"
 
 
@@ -182,7 +183,7 @@ rule plot_beside_published:
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_beside_published.py --table {{input:q}}"
+        f"python {SCRIPTS}/plot_beside_published.py {PRODUCTS} --table {{input:q}}"
         " --note {params.note:q} --output {output:q} &> {log:q}"
 
 
@@ -204,7 +205,7 @@ rule published_table:
     message:
         "recompute the published numbers of inverse weighting"
     shell:
-        f"python {SCRIPTS}/published_table.py --records {{input.records:q}} --printed {{input.printed:q}}"
+        f"python {SCRIPTS}/published_table.py {PRODUCTS} --records {{input.records:q}} --printed {{input.printed:q}}"
         " --table {output:q} &> {log:q}"
 
 
@@ -225,5 +226,5 @@ rule published_figures:
     message:
         "redraw the published figures of inverse weighting"
     shell:
-        f"python {SCRIPTS}/published_figures.py --records {{input:q}} --froc {{output.froc:q}}"
+        f"python {SCRIPTS}/published_figures.py {PRODUCTS} --records {{input:q}} --froc {{output.froc:q}}"
         " --camera-ready {output.camera_ready:q} --focal-alpha {output.focal_alpha:q} &> {log:q}"

@@ -20,11 +20,11 @@ rule predict:
         gpu_percent=100 if ON_GPU else 0,
     params:
         settings=lambda wildcards: json.dumps(run_of(wildcards).inference_settings()),
-        prepared=prepared_option,
+        prepared=prepared_folder,
         code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
     message:
         "predict {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/predict.py --settings {{params.settings:q}} --weights {{input.weights:q}}"
-        f" {{params.prepared}} {DEVICE}"
+        f"python {SCRIPTS}/predict.py {PRODUCTS} --settings {{params.settings:q}} --weights {{input.weights:q}}"
+        f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {DEVICE}"
         " --predictions {output.folder:q} --checksums {output.checksums:q} &> {log:q}"

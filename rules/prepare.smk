@@ -24,7 +24,7 @@ checkpoint index:
     message:
         "find the cases of {wildcards.dataset}"
     shell:
-        f"python {SCRIPTS}/index.py --dataset {{wildcards.dataset:q}} --adapter {{params.adapter}}"
+        f"python {SCRIPTS}/index.py {PRODUCTS} --dataset {{wildcards.dataset:q}} --adapter {{params.adapter:q}}"
         " --parameters {params.parameters:q} --places {params.places:q} --output {output:q} &> {log:q}"
 
 
@@ -52,7 +52,7 @@ rule prepare:
     message:
         "prepare {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
-        f"python {SCRIPTS}/prepare.py --adapter {{params.adapter}} --parameters {{params.parameters:q}}"
+        f"python {SCRIPTS}/prepare.py {PRODUCTS} --adapter {{params.adapter:q}} --parameters {{params.parameters:q}}"
         " --cases {params.cases:q} --prepared {params.prepared:q} --output {output:q} &> {log:q}"
 
 
@@ -80,7 +80,8 @@ rule list_part:
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/list_cases.py {{params.bundles}} --output {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/list_cases.py {PRODUCTS} {{params.bundles}} --index {{input.index:q}}"
+        " --split {wildcards.split:q} --part {wildcards.part:q} --output {output:q} &> {log:q}"
 
 
 rule check_part:
@@ -103,7 +104,7 @@ rule check_part:
     message:
         "check the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/check_part.py --cases {{input:q}} --name {{params.name:q}} --output {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/check_part.py {PRODUCTS} --cases {{input:q}} --name {{params.name:q}} --output {{output:q}} &> {{log:q}}"
 
 
 rule data_report:
@@ -131,5 +132,5 @@ rule data_report:
     message:
         "report of {wildcards.dataset}"
     shell:
-        f"python {SCRIPTS}/data_report.py --prepared {{params.prepared:q}} --title {{params.title:q}}"
+        f"python {SCRIPTS}/data_report.py {PRODUCTS} --prepared {{params.prepared:q}} --title {{params.title:q}}"
         " --classes {params.classes:q} --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"

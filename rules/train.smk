@@ -24,15 +24,14 @@ rule train:
         gpu_percent=100 if ON_GPU else 0,
     params:
         settings=training_settings,
-        prepared=prepared_option,
-        noisy=noisy_option,
-        evaluated=lambda wildcards: json.dumps(run_of(wildcards).evaluated_parts),
+        prepared=prepared_folder,
+        data=data_options,
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/train.py --settings {{params.settings:q}} {{params.prepared}}"
-        f" {{params.noisy}} --evaluated {{params.evaluated:q}} {DEVICE}"
+        f"python {SCRIPTS}/train.py {PRODUCTS} --settings {{params.settings:q}} --prepared {{params.prepared:q}}"
+        f" --cases {{input.cases:q}} {{params.data}} {DEVICE}"
         " --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -22,7 +22,11 @@ def main(configuration: dict, study: str, table: Path) -> None:
     rows = []
     for checked in loaded.checked_of(study):
         predictions = Path(paths.run(checked.id, "predictions"))
-        for case in open_cases(Path(paths.prepared(checked.dataset)), checked.split, "test"):
+        prepared, part = (
+            Path(paths.prepared(checked.dataset)),
+            Path(paths.part(checked.dataset, checked.split, "test")),
+        )
+        for case in open_cases(prepared, part):
             label = case.array("label")[...]
             predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
             spacing = case.description["spacing"]

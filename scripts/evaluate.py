@@ -10,7 +10,7 @@ from lib.cli import run
 def main(
     predictions: Path,
     prepared: Path,
-    split: str,
+    cases: list[Path],
     records: Path,
     records_tuned: Path,
     dice_table: Path,
@@ -34,9 +34,7 @@ def main(
         logit = np.where(annotated, logit, np.finfo(logit.dtype).min)
         return PredictedCase(case.name, foreground(label), probability * annotated, logit)
 
-    evaluation = evaluate_run(
-        *(map(read, open_cases(prepared, split, part)) for part in ("validation", "test"))
-    )
+    evaluation = evaluate_run(*(map(read, open_cases(prepared, part)) for part in cases))
     write_records(records, evaluation.records)
     write_records(records_tuned, evaluation.records_tuned)
     write_text(dice_table, pd.DataFrame(evaluation.dice_rows).to_csv(index=False))

@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(predictions: Path, prepared: Path, split: str, table: Path) -> None:
+def main(predictions: Path, prepared: Path, cases: Path, table: Path) -> None:
     import pandas as pd
 
     from lib.evaluation.overlap import overlap_row
@@ -16,7 +16,7 @@ def main(predictions: Path, prepared: Path, split: str, table: Path) -> None:
 
     rows = [
         overlap_row(case.name, open_prediction(predictions, case.name)[...], case.array("label")[...])
-        for case in open_cases(prepared, split, "test")
+        for case in open_cases(prepared, cases)
     ]
     write_text(table, pd.DataFrame(rows).to_csv(index=False))
 

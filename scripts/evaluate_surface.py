@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(predictions: Path, prepared: Path, split: str, surface: dict, table: Path) -> None:
+def main(predictions: Path, prepared: Path, cases: Path, surface: dict, table: Path) -> None:
     import pandas as pd
 
     from lib.evaluation.overlap import predicted_classes
@@ -16,7 +16,7 @@ def main(predictions: Path, prepared: Path, split: str, surface: dict, table: Pa
     from lib.store import open_cases, open_prediction
 
     rows = []
-    for case in open_cases(prepared, split, "test"):
+    for case in open_cases(prepared, cases):
         label = case.array("label")[...]
         predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
         rows += surface_rows(case.name, predicted, label, case.description["spacing"], **surface)

@@ -1,4 +1,4 @@
-"""List what some bundles say about their cases: descriptions, or the checksums of a map."""
+"""List what bundles hold about the cases of one part of a split: descriptions, or the checksums of a map."""
 
 from pathlib import Path
 
@@ -7,11 +7,14 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(folder: Path, bundles: list, output: Path) -> None:
+def main(folder: Path, bundles: list, index: Path, split: str, part: str, output: Path) -> None:
+    from lib.datasets.index import read_index
     from lib.files import read_json, write_json
 
-    contents = [read_json(folder / f"{name}.json", "delete it and run again")["cases"] for name in bundles]
-    write_json(output, {case: of_case for content in contents for case, of_case in content.items()})
+    cases: dict = {}
+    for name in bundles:
+        cases |= read_json(folder / f"{name}.json", "delete it and run again")["cases"]
+    write_json(output, {case: cases[case] for case in read_index(index).splits[split][part]})
 
 
 if __name__ == "__main__":

@@ -7,17 +7,20 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(map_name: str, prepared: Path, bundle: Path, classes: int, output: Path) -> None:
-    from lib.files import read_json, sha256, write_json
+def main(map_name: str, prepared: Path, bundle: Path, classes: int, output: Path) -> list[Path]:
+    from lib.files import read_json, write_json
     from lib.maps import MAPS
     from lib.provenance import code_version
     from lib.store import StoredCase, write_map
 
-    made = {case: prepared / case / f"{map_name}.b2nd" for case in read_json(bundle)["cases"]}
-    for case, path in made.items():
-        write_map(path, StoredCase(prepared / case), MAPS[map_name], classes)
-    checksums = {case: sha256(path) for case, path in made.items()}
+    cases = read_json(bundle)["cases"]
+    paths = {case: prepared / case / f"{map_name}.b2nd" for case in cases}
+    checksums = {
+        case: write_map(paths[case], StoredCase(prepared / case, description), MAPS[map_name], classes)
+        for case, description in cases.items()
+    }
     write_json(output, {"code": code_version("scripts.make_maps"), "cases": checksums})
+    return list(paths.values())
 
 
 if __name__ == "__main__":

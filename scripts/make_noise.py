@@ -7,27 +7,26 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(prepared: Path, split: str, noise: dict, masks: Path, table: Path) -> None:
+def main(prepared: Path, cases: Path, noise: dict, masks: Path, table: Path) -> None:
     import pandas as pd
 
-    from lib.datasets.index import read_index
     from lib.errors import SeglossError
-    from lib.files import atomic_path, write_json, write_text
+    from lib.files import atomic_path, read_json, write_json, write_text
     from lib.noise import assign, noisy_label, realised_change
     from lib.provenance import code_version
-    from lib.store import StoredCase, open_cases, write_excluded, write_relabelled
+    from lib.store import open_cases, write_excluded, write_relabelled
 
-    named = read_index(prepared / "index.json").splits[split]["train"]
-    usable = {case.name: case for case in open_cases(prepared, split, "train")}
+    named = read_json(cases)
+    usable = {case.name: case for case in open_cases(prepared, cases)}
     shown = [name for name, case in usable.items() if case.shows_something]
     dimensions = len(next(iter(usable.values())).shape)
     # the released code draws among all names, whatever they show
-    draws = assign(named if noise["form"] == "released" else shown, noise, dimensions)
+    draws = assign(list(named) if noise["form"] == "released" else shown, noise, dimensions)
     rows = []
     with atomic_path(masks) as folder:
         for name in named:
             if name not in usable:
-                write_excluded(folder / name, name, StoredCase(prepared / name).excluded)
+                write_excluded(folder / name, name, named[name]["excluded"])
                 continue
             case, draw = usable[name], draws.get(name)
             clean = case.array("label")[...]
@@ -38,7 +37,7 @@ def main(prepared: Path, split: str, noise: dict, masks: Path, table: Path) -> N
             rows.append({**row, "sha256": told["sha256"]["label"]})
         if all(row["dice"] == 1 for row in rows):
             raise SeglossError(
-                f"{prepared}, split {split!r}: none of its {len(rows)} training masks changes with alpha"
+                f"{cases}: none of its {len(rows)} training masks changes with alpha"
                 f" {noise['alpha']:g} and beta {noise['beta']:g}; raise them or leave this noise out"
             )
         write_json(folder / "made.json", {"code": code_version("scripts.make_noise")})

@@ -8,16 +8,17 @@ from lib.cli import run
 
 
 def main(map_name: str, masks: Path, classes: int, maps: Path, checksums: Path) -> None:
-    from lib.files import atomic_path, sha256, write_json
+    from lib.files import atomic_path, write_json
     from lib.maps import MAPS
     from lib.provenance import code_version
     from lib.store import StoredCase, write_map
 
     cases = [StoredCase(path.parent) for path in sorted(masks.glob("*/case.json"))]
     with atomic_path(maps) as folder:
-        for case in cases:
-            write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], classes)
-    made = {case.name: sha256(maps / f"{case.name}.b2nd") for case in cases}
+        made = {
+            case.name: write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], classes)
+            for case in cases
+        }
     write_json(checksums, {"code": code_version("scripts.make_noisy_maps"), "cases": made})
 
 

@@ -18,7 +18,7 @@ def main(configuration: dict, study: str, figure: str, note: str, output: Path) 
     runs = {
         Path(paths.run(run.id, "predictions")): {
             "prepared": paths.prepared(run.dataset),
-            "split": run.split,
+            "cases": paths.part(run.dataset, run.split, "test"),
             "title": run.title,
             "classes": run.classes,
             **run.evaluation_settings()["keys"],

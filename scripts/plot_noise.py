@@ -7,14 +7,14 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(prepared: Path, split: str, noisy: Path, table: Path, title: str, noise: str, output: Path) -> None:
+def main(prepared: Path, cases: Path, noisy: Path, table: Path, title: str, noise: str, output: Path) -> None:
     import pandas as pd
 
     from lib.plotting.noise_sheet import draw_noise_sheet
     from lib.store import open_noisy_cases
 
-    cases, told = open_noisy_cases(prepared, split, noisy), pd.read_csv(table, dtype={"case": str})
-    draw_noise_sheet(output, f"{title}: {noise}", cases, told)
+    shown, told = open_noisy_cases(prepared, cases, noisy), pd.read_csv(table, dtype={"case": str})
+    draw_noise_sheet(output, f"{title}: {noise}", shown, told)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def main(
     settings: dict,
     weights: Path,
     prepared: Path,
-    split: str,
+    cases: list[Path],
     device: str,
     threads: int,
     gpu_percent: int,
@@ -31,7 +31,7 @@ def main(
     from lib.training.devices import prepare_device
 
     computing = prepare_device(device, threads, gpu_percent)
-    stored = open_cases(prepared, split, "validation", "test")
+    stored = open_cases(prepared, *cases)
     network = build_network(settings["network"], stored[0].description["channels"])
     checkpoints.load_weights(weights, network)
     network.to(computing)

@@ -10,7 +10,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Path) -> None:
+def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Path) -> list[Path]:
     import logging
     from importlib import import_module
 
@@ -19,7 +19,7 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     from lib.errors import CaseExcluded
     from lib.files import read_json, write_json
     from lib.provenance import code_version
-    from lib.store import write_case, write_excluded
+    from lib.store import PREPARED, write_case, write_excluded
 
     log = logging.getLogger("lib")
     prepare, entries = import_module(adapter).prepare, read_index(prepared / "index.json").cases
@@ -35,6 +35,8 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     described = {case: read_json(prepared / case / "case.json") for case in cases}
     code = code_version("scripts.index", "scripts.prepare", adapter)
     write_json(output, {"code": code, "cases": described})
+    files = [*(f"{array}.b2nd" for array in PREPARED), "case.json"]
+    return [prepared / case / file for case in cases for file in files]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(prepared: Path, split: str, output: Path) -> None:
+def main(prepared: Path, cases: list[Path], output: Path) -> None:
     from lib.evaluation.reference import band_pass, reference_dice
     from lib.files import write_json
     from lib.maps import foreground
@@ -18,9 +18,7 @@ def main(prepared: Path, split: str, output: Path) -> None:
             case.array("label")[...]
         )
 
-    dice = reference_dice(
-        *([*map(read, open_cases(prepared, split, part))] for part in ("validation", "test"))
-    )
+    dice = reference_dice(*([*map(read, open_cases(prepared, part))] for part in cases))
     write_json(output, {"band_pass_dice": dice})
 
 

@@ -10,23 +10,25 @@ from lib.cli import run
 def main(
     settings: dict,
     prepared: Path,
-    split: str,
+    cases: Path,
     device: str,
     threads: int,
     gpu_percent: int,
-    evaluated: list,
     checkpoint: Path,
     save_every: int,
     weights: Path,
     history: Path,
     provenance: Path,
+    measured: list[Path] = [],  # noqa: B006 never changed
+    maps: list[Path] = [],  # noqa: B006
     noisy: Path | None = None,
 ) -> None:
     from functools import partial
+    from itertools import chain
 
     import torch
 
-    from lib.files import held_alone, write_json, write_text
+    from lib.files import write_json, write_text
     from lib.losses import build_resolved
     from lib.networks import build_network
     from lib.provenance import circumstances
@@ -38,8 +40,10 @@ def main(
     from lib.training.sampling import PatchSampler
     from lib.training.testing import measure_cases
 
-    stored = open_noisy_cases(prepared, split, noisy) if noisy else open_cases(prepared, split, "train")
-    of_part = {part: open_cases(prepared, split, part) for part in evaluated}  # better told now than after it
+    of_maps = {path.stem: path for path in maps}
+    opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
+    stored = opened(prepared, cases, maps=of_maps)
+    of_part = {path.stem: open_cases(prepared, path) for path in measured}
     computing = prepare_device(device, threads, gpu_percent, settings["computing"]["deterministic"])
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
@@ -49,6 +53,7 @@ def main(
     if told := settings.get("measured"):
         how = (told["metrics"], told["classes"], settings["inference"], computing)
         measures = {part: partial(measure_cases, of_part[part], *how) for part in told["parts"]}
+    data = [(case.description, case.maps) for case in chain(stored, *of_part.values())]
     trainer = Trainer(
         network,
         loss,
@@ -56,18 +61,19 @@ def main(
         settings,
         computing,
         checkpoint,
-        fingerprint(settings, [case.description for case in stored]),
+        fingerprint(settings, data),
         code=training_code(settings["network"]["name"], settings["loss"]),
         workers=threads - 1,
         measures=measures,
         save_every=save_every,
     )
-    with held_alone(checkpoint.with_name(".training.lock")):
-        rows = trainer.train()
-        checkpoints.save(weights, {"network": network.state_dict(), "loss": loss.state_dict()})
-        write_text(history, rows.as_csv())
-        write_json(provenance, circumstances(settings, threads, trainer.parts))
-        checkpoint.unlink(missing_ok=True)
+    rows = trainer.train()
+    trained = {"network": network.state_dict(), "loss": loss.state_dict()}
+    told_of_it = trainer.finished or circumstances(settings, threads, trainer.parts)
+    checkpoints.save(weights, trained)
+    write_text(history, rows.as_csv())
+    write_json(provenance, told_of_it)
+    trainer.keep(trained, told_of_it)
 
 
 if __name__ == "__main__":

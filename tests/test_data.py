@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import store_case
 
+from lib import store
 from lib.datasets import DATASETS, SPLITS
 from lib.datasets.index import IndexedCase
 from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
@@ -100,6 +101,59 @@ def test_large_arrays_are_cut_from_disk(tmp_path: Path, monkeypatch: pytest.Monk
     stored = open_array(tmp_path / "a.b2nd")
     assert not isinstance(stored, np.ndarray)
     np.testing.assert_array_equal(cut(stored, (60, 3, 5), (16, 32, 61)), array[:, 60:76, 3:35, 5:66])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_no_flipped_bit_is_read_and_the_file_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool
+) -> None:
+    if on_disk:
+        monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 99, (1, 70, 50, 66)).astype(np.float32)
+    path = tmp_path / "a.b2nd"
+    content = write_array(path, array)
+    written = path.read_bytes()
+    found = 0
+    for place in rng.integers(0, len(written), 60):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 4]) + written[place + 1 :])
+        try:
+            read = np.asarray(open_array(path, array.shape, content)[...])
+        except SeglossError as error:
+            assert "damaged" in str(error) and "run again" in str(error)
+            assert not path.exists()
+            found += 1
+        else:
+            np.testing.assert_array_equal(read, array)
+    assert found > 50
+
+
+def test_only_the_chunks_that_are_read_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+    array = np.random.default_rng(0).normal(size=(70, 70, 130)).astype(np.float32)
+    path = tmp_path / "a.b2nd"
+    write_array(path, array)
+    verified = []
+    digest = store.xxh3_64_digest
+    monkeypatch.setattr(store, "xxh3_64_digest", lambda chunk: verified.append(1) or digest(chunk))
+    stored = open_array(path)
+    for times, box, chunks in (
+        (2, np.s_[0:10, 60:64, 0:5], 1),
+        (2, np.s_[0:65, 0:1, 60:129], 6),
+        (1, np.s_[..., 3], 12),
+    ):
+        for _ in range(times):
+            np.testing.assert_array_equal(stored[box], array[box])
+        assert len(verified) == chunks
+    assert not stored._unverified
+
+
+def test_another_array_of_the_same_shape_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.b2nd"
+    content = write_array(path, np.zeros((4, 4), np.uint8))
+    write_array(path, np.ones((4, 4), np.uint8))
+    with pytest.raises(SeglossError, match="another array than the one that was prepared"):
+        open_array(path, content=content)
 
 
 def test_cut_pads_where_the_box_leaves_the_volume() -> None:

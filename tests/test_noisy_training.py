@@ -11,8 +11,8 @@ from torch import nn
 from training_runs import stop_after
 
 from lib.config import load
-from lib.datasets.index import Index, IndexedCase
 from lib.errors import SeglossError
+from lib.files import write_json
 from lib.losses import build_loss, build_resolved
 from lib.maps import connected_components
 from lib.networks import build_network
@@ -54,10 +54,9 @@ def noisy_cases(tmp_path: Path) -> list[NoisyCase]:
         wrong = label if kind == "clean" else disc(5 + 2 * number)
         write_relabelled(noisy / "masks" / name, StoredCase(clean / name), wrong, noise=kind)
         write_array(noisy / "maps" / "components" / f"{name}.b2nd", connected_components(wrong))
-    names = tuple(f"case{number}" for number in range(len(KINDS)))
-    parts = {"holdout": {"train": names, "validation": (), "test": ()}}
-    Index({name: IndexedCase(name) for name in names}, parts).write(clean / "index.json")
-    return open_noisy_cases(clean, "holdout", noisy)
+    names = [f"case{number}" for number in range(len(KINDS))]
+    write_json(clean / "train.json", {name: StoredCase(clean / name).description for name in names})
+    return open_noisy_cases(clean, clean / "train.json", noisy)
 
 
 def sampling(**options: object) -> dict:
@@ -129,7 +128,7 @@ def test_a_mask_that_stays_clean_keeps_the_data_sets_own_count_of_lesions(tmp_pa
 def test_a_damaged_noisy_mask_is_told_with_what_has_to_go(noisy_cases: list) -> None:
     case = noisy_cases[1]
     (case.folder / "label.b2nd").write_bytes(b"damaged")
-    with pytest.raises(SeglossError, match=r"case1/label\.b2nd: damaged .*; delete .*masks and run again"):
+    with pytest.raises(SeglossError, match=r"case1/label\.b2nd: damaged .* and removed; run again"):
         case.array("label")
 
 

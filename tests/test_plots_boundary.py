@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from lib.comparison.runs import EvaluatedRun
 from lib.datasets import IGNORED
-from lib.datasets.index import Index, IndexedCase
+from lib.files import write_json
 from lib.losses.specification import resolved
 from lib.maps import signed_distance, signed_distance_2d
 from lib.plotting.beside_published import beside_published_figures, draw_beside_published
@@ -30,7 +30,7 @@ from lib.plotting.loss_weights import draw_loss_weights, loss_weights_figure
 from lib.plotting.over_epochs import draw_over_epochs, over_epochs_figures
 from lib.plotting.plane import BOTH, CLEAN_ONLY, OTHER_ONLY
 from lib.plotting.style import loss_label, loss_line_style
-from lib.store import Case, write_array, write_case
+from lib.store import Case, StoredCase, write_array, write_case
 
 NOTE = "Told of the scale."
 STUDY = [
@@ -411,9 +411,14 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
         for name, label in zip(names, labels, strict=True):
             image = np.random.default_rng(0).normal(size=(1, *label.shape))
             write_case(prepared / name, name, Case(image, label, tuple(spacing), patient=name))
-        parts = {"train": (), "validation": (), "test": tuple(names)}
-        Index({name: IndexedCase(name) for name in names}, {"holdout": parts}).write(prepared / "index.json")
-        told = {"prepared": str(prepared), "split": "holdout", "title": "Slabs", "dataset": "slabs"}
+        described = {name: StoredCase(prepared / name).description for name in names}
+        write_json(prepared / "test.json", described)
+        told = {
+            "prepared": str(prepared),
+            "cases": str(prepared / "test.json"),
+            "title": "Slabs",
+            "dataset": "slabs",
+        }
         folders = {}
         for loss, logit in logits.items():
             folder = tmp_path / loss / "predictions"

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from lib.comparison.runs import EvaluatedRun
 from lib.datasets import IGNORED
-from lib.datasets.index import Index, IndexedCase
+from lib.files import write_json
 from lib.noise import KINDS, realised_change
 from lib.plotting.examples import draw_examples, example_figures
 from lib.plotting.noise_response import base_variant, dice_by_noise_figure, draw_dice_by_noise, noise_label
@@ -430,13 +430,18 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
 
     def runs(labels: Sequence[np.ndarray], prediction: np.ndarray) -> dict:
         prepared = tmp_path / "prepared"
-        names = [f"case{number}" for number in range(len(labels))]
+        names, described = [f"case{number}" for number in range(len(labels))], {}
         for name, label in zip(names, labels, strict=True):
             image = np.random.default_rng(1).normal(size=(3 if label.ndim == 2 else 1, *label.shape))
-            store_case(prepared, name, image, label)
-        parts = {"train": (), "validation": (), "test": tuple(names)}
-        Index({name: IndexedCase(name) for name in names}, {"holdout": parts}).write(prepared / "index.json")
-        told = {"prepared": str(prepared), "split": "holdout", "title": "Skin", "dataset": "skin", "seed": 0}
+            described[name] = store_case(prepared, name, image, label).description
+        write_json(prepared / "test.json", described)
+        told = {
+            "prepared": str(prepared),
+            "cases": str(prepared / "test.json"),
+            "title": "Skin",
+            "dataset": "skin",
+            "seed": 0,
+        }
         told["classes"] = ["background", "lesion", "vessel"][: max(2, prediction.max() + 1)]
         folders = {}
         for variant, loss in (("base", "t_loss"), ("base", "gce"), ("base_noisy", "gce")):

@@ -13,16 +13,15 @@ import numpy as np
 import pytest
 import torch
 from conftest import store_case
-from training_runs import SAMPLING, command, make_trainer, sampler, settings, train
+from training_runs import LEFT, SAMPLING, command, make_trainer, sampler, settings, train
 
 from lib import config
-from lib.datasets.index import read_index
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.store import StoredCase, write_excluded
+from lib.store import StoredCase, write_array
 from lib.training import checkpoints
 from lib.training.loop import Trainer, learning_rate
 from lib.training.sampling import PatchSampler
@@ -239,29 +238,45 @@ def test_a_killed_job_leaves_no_output_and_ends_with_the_same_files(
     assert "resumed after step" in done.stderr
     for name in ("weights.pt", "history.csv"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
-    assert sorted(file.name for file in cut.iterdir()) == ["history.csv", "provenance.json", "weights.pt"]
+    assert sorted(file.name for file in cut.iterdir()) == LEFT
     provenance = json.loads((cut / "provenance.json").read_text())
     assert provenance["settings"]["seed"] == 3
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["seconds"] > 0
 
 
-@pytest.mark.parametrize("part", ["validation", "test"])
-def test_a_part_that_cannot_be_evaluated_is_told_before_the_training(
-    tiny_cases: list[StoredCase], tmp_path: Path, part: str
+def test_a_finished_run_is_not_trained_again_unless_its_data_are_others(
+    tiny_cases: list[StoredCase], tmp_path: Path
+) -> None:
+    arguments, out = command(tiny_cases, tmp_path / "out"), tmp_path / "out"
+    names = ("weights.pt", "history.csv", "provenance.json")
+    subprocess.run(arguments, check=True, capture_output=True, cwd=tmp_path)
+    before = [(out / name).read_bytes() for name in names]
+    for name in names:
+        (out / name).unlink()
+    again = subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "trained before" in again.stderr and "epoch" not in again.stderr
+    assert [(out / name).read_bytes() for name in names] == before
+    cases = json.loads((tmp_path / "train.json").read_text())
+    cases["case0"]["sha256"]["label"] = write_array(
+        tmp_path / "case0/label.b2nd", 1 - tiny_cases[0].array("label")
+    )
+    (tmp_path / "train.json").write_text(json.dumps(cases))
+    other = subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "belongs to other settings, code or data" in other.stderr
+    assert (out / "weights.pt").read_bytes() != before[0]
+
+
+def test_cases_of_other_content_than_the_list_says_are_not_trained_on(
+    tiny_cases: list[StoredCase], tmp_path: Path
 ) -> None:
     arguments = command(tiny_cases, tmp_path / "out")
-    index = read_index(tmp_path / "index.json")
-    for missing, told in (
-        ((), f"{part}: no case"),
-        (("case1",), f"{part}: all 1 cases are excluded, as case1: no mask"),
-    ):
-        index.splits["holdout"][part] = missing
-        index.write(tmp_path / "index.json")
-        done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 1 and told in done.stderr.splitlines()[-1]
-        write_excluded(tmp_path / "case1", "case1", "no mask")
-    assert not (tmp_path / "out").exists()
+    write_array(tmp_path / "case0/label.b2nd", 1 - tiny_cases[0].array("label"))
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert (
+        "label.b2nd: damaged (it is another array than the one that was prepared) and removed" in done.stderr
+    )
 
 
 def test_the_seed_decides_the_first_weights(tiny_cases: list[StoredCase], tmp_path: Path) -> None:

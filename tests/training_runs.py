@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lib.datasets.index import SPLITS, Index, IndexedCase
+from lib.files import write_json
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
@@ -67,6 +67,10 @@ def stop_after(epochs: int, trainer: Trainer) -> None:
     trainer._save = saving
 
 
+LEFT = ["checkpoint.pt", "history.csv", "provenance.json", "weights.pt"]
+"""Files of a finished run, the first so that it need not be trained again."""
+
+
 def command(cases: list[StoredCase], folder: Path) -> list[str]:
     chosen = settings()
     chosen["training"] |= {"epochs": 30, "steps_per_epoch": 4}
@@ -78,15 +82,14 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
     }
     options = [word for key, name in outputs.items() for word in (f"--{key}", str(folder / name))]
     prepared = cases[0].folder.parent
-    entries = {case.name: IndexedCase(case.name) for case in cases}
-    Index(entries, {"holdout": dict.fromkeys(SPLITS, tuple(entries))}).write(prepared / "index.json")
+    write_json(prepared / "train.json", {case.name: case.description for case in cases})
     script = [sys.executable, str(ROOT / "scripts/train.py"), "--settings", json.dumps(chosen)]
     return [
         *script,
         "--prepared",
         str(prepared),
-        "--split",
-        "holdout",
+        "--cases",
+        str(prepared / "train.json"),
         "--device",
         "cpu",
         "--threads",
@@ -95,7 +98,5 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
         "0",
         "--save-every",
         "0",
-        "--evaluated",
-        '["validation", "test"]',
         *options,
     ]

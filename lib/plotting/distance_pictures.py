@@ -58,8 +58,8 @@ def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], n
     """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, split, title, classes, dataset, variant,
-            loss, seed.
+        runs: folder of predictions -> what is told of its run: prepared, cases (the list of the test cases), title,
+            classes, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(distance_figures(runs, note), path)
@@ -107,7 +107,7 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     told = next(iter(members.values()))
     title = f"{told['title']}, {told['variant']}"
     folders = _chosen(members)
-    cases = open_cases(Path(told["prepared"]), told["split"], "test")
+    cases = open_cases(Path(told["prepared"]), Path(told["cases"]))
     number = _first_structure(cases, len(told["classes"]))
     if number is None:
         return page_saying(_NOTHING.format(title), note)

@@ -27,8 +27,8 @@ def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str)
     """A page per data set and variant: rows of test cases, a column with the clean mask and one for each loss.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, split, title, classes, dataset, variant,
-            loss, seed.
+        runs: folder of predictions -> what is told of its run: prepared, cases (the list of the test cases), title,
+            classes, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(example_figures(runs, note), path)
@@ -48,7 +48,7 @@ def of_pages(runs: Mapping[Path, Mapping[str, Any]]) -> list[dict[Path, Mapping[
 
 def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     told = next(iter(members.values()))
-    cases = open_cases(Path(told["prepared"]), told["split"], "test")
+    cases = open_cases(Path(told["prepared"]), Path(told["cases"]))
     shown = [cases[place] for place in evenly(len(cases), SHOWN)]
     footer = [note, _explanation(told, len(shown), len(cases), shown[0])]
     figure = new_figure(max(1.45 * (len(members) + 1), 7.5), 1.65 * len(shown) + 1.3, "\n".join(footer))

@@ -92,6 +92,8 @@ class Trainer:
     ``measures`` tells of the network by part of the split, in the epochs for which the settings ask for it. ``parts``
     tells code, machine, steps, time and memory of every process that had a share in the run.
 
+    A finished run that ``keep`` has kept is not trained again: ``finished`` then holds what was kept with it.
+
     ``train`` raises:
         SeglossError: interrupted, diverged, or out of memory; the checkpoint is kept.
     """
@@ -140,6 +142,7 @@ class Trainer:
         self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
         self.overlap = Overlap(sampler.noisy, device)
         self.parts: list[dict[str, Any]] = []
+        self.finished: Any = None
 
     @property
     def step(self) -> int:
@@ -147,7 +150,8 @@ class Trainer:
         return len(self.history.rows) * self.training["steps_per_epoch"] + len(self.losses)
 
     def train(self) -> History:
-        self._resume()
+        if self._resume():
+            return self.history
         epochs, steps = self.training["epochs"], self.training["steps_per_epoch"]
         batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
@@ -175,6 +179,14 @@ class Trainer:
         if self.best:
             self.network.load_state_dict(self.best)
         return self.history
+
+    def keep(self, trained: dict[str, Any], circumstances: Any) -> None:
+        """Leave the finished run in the place of its checkpoint, with what is to be in ``finished`` another time.
+
+        A plan that runs it again, as when a file that it was made of had been lost, then costs seconds.
+        """
+        state = {"finished": circumstances, "fingerprint": self.state_key, "history": self.history.rows}
+        checkpoints.save(self.checkpoint, trained | state)
 
     def _loader(self, steps: range) -> DataLoader:
         on_gpu = self.device.type == "cuda"
@@ -318,8 +330,17 @@ class Trainer:
                     f" parameters and the data"
                 )
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
+        """Take up the checkpoint, if there is one; whether it is of a run that is finished."""
         state = checkpoints.load(self.checkpoint, self.state_key)
+        if state and "finished" in state:
+            self.network.load_state_dict(state["network"])
+            self.loss.load_state_dict(state["loss"])
+            self.history, self.finished = History(state["history"]), state["finished"]
+            log.info(
+                "trained before, of the same data with the same settings: taken from %s", self.checkpoint
+            )
+            return True
         if state is not None:
             self.network.load_state_dict(state["network"])
             self.loss.load_state_dict(state["loss"])
@@ -336,6 +357,7 @@ class Trainer:
             log.info("resumed after step %d from %s", self.step, self.checkpoint)
         self.begun = self.saved = time.monotonic()
         self.parts.append({"first_step": self.step + 1, "code": self.code, **machine(self.device.type)})
+        return False
 
     def _save(self) -> None:
         self._tell_part()

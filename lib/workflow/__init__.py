@@ -1,0 +1,1 @@
+"""What serves the graph of jobs, not the science."""

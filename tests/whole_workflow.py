@@ -1,0 +1,108 @@
+"""A project in which every rule has a job: three studies, with one or two losses each, of six small volumes."""
+
+import json
+import shutil
+from itertools import chain
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PARTS = (
+    "Snakefile",
+    "workflow_config.yaml",
+    "rules",
+    "scripts",
+    "lib",
+    "studies",
+    "published",
+    "profiles",
+    "envs",
+)
+ABOUT = ("README.md", "LICENSE", "CITATION.cff")  # what a crate of the workflow holds too
+SPLITS = {"train": ["a", "b"], "validation": ["c"], "test": ["d", "e"]}
+SMALL = {
+    "network": {"name": "space_to_depth_unet", "background_channel": True},
+    "sampling": {
+        "patch_size": [16, 16, 8],
+        "batch_size": 2,
+        "cases": "by_lesions",
+        "foreground_fraction": 0.5,
+    },
+    "inference": {"patch_size": [32, 32, 24], "stride": [32, 32, 24]},
+    "seeds": [0],
+}
+TRAINING = {"epochs": 2, "steps_per_epoch": 2, "decay_after": []}
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy the project into ``folder``, without the environment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in (*PARTS, *ABOUT):
+        if (ROOT / part).is_dir():
+            shutil.copytree(
+                ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv*")
+            )
+        else:
+            shutil.copy2(ROOT / part, folder / part)
+    return folder
+
+
+def save_case(folder: Path, name: str, seed: int, empty: bool = False) -> None:
+    """Write an image of three bright cubes and its mask, in the layout of the Medical Segmentation Decathlon."""
+    rng = np.random.default_rng(seed)
+    label = np.zeros((26, 24, 20), np.uint8)
+    for corner in () if empty else rng.integers(3, 14, (3, 3)):
+        label[tuple(slice(start, start + 4) for start in corner)] = 1
+    for kind, array in (("imagesTr", rng.normal(size=label.shape) + 3 * label), ("labelsTr", label)):
+        path = folder / kind / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.diag([1, 1, 1.5, 1])), path)
+
+
+def write_project(
+    folder: Path, studies: tuple[str, ...] = ("inverse_weighting", "t_loss", "boundary")
+) -> Path:
+    """Write the project with data and configuration; ``snakemake`` without arguments then does all there is."""
+    copy_project(folder)
+    for number, name in enumerate(chain.from_iterable(SPLITS.values())):
+        save_case(folder / "my data", name, number)
+    (folder / "splits.json").write_text(json.dumps(SPLITS))
+    own = {"folder": "my data", "splits": "splits.json", "channels": ["MR"]}
+    own |= {"images": ["imagesTr/{case}.nii.gz"], "label": "labelsTr/{case}.nii.gz"}
+    own["labels"] = {"background": 0, "lesion": 1}
+    configuration = yaml.safe_load((folder / "workflow_config.yaml").read_text())
+    configuration |= {
+        "studies": list(studies),
+        "datasets": ["mine"],
+        "own_data": {"mine": own},
+        "cases_per_job": 1,
+    }
+    (folder / "workflow_config.yaml").write_text(yaml.safe_dump(configuration))
+    for path in (folder / "studies").glob("*.yaml"):
+        if (name := path.stem) not in studies:
+            path.unlink()
+            continue
+        study = yaml.safe_load(path.read_text())
+        demo = study["demo"] = {
+            **study["demo"],
+            **SMALL,
+            "datasets": ["phantom_lesions"],
+            "variants": {"base": {}},
+        }
+        demo["training"] = {**demo["training"], **TRAINING}
+        if name == "inverse_weighting":
+            demo["losses"] = ["iwbce"]
+            demo["evaluation"] = {"size_bins": [0, 2, 10]}
+        elif name == "t_loss":
+            study["losses"]["iwbce"] = {"name": "cross_entropy", "inverse_weights": {}}
+            demo |= {"losses": ["iwbce"], "noise": [{"alpha": 0}, {"alpha": 1, "beta": 0.9}]}
+            demo["training"]["test_epochs"] = 1
+            demo["sampling"]["foreground_fraction"] = 0
+        else:
+            demo |= {"losses": ["gdl_boundary_rebalance"]}
+            demo["training"]["test_epochs"] = 1
+        path.write_text(yaml.safe_dump(study, sort_keys=False))
+    return folder
