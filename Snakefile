@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from lib import config as configuration
+from lib.datasets.sources import load_source, source_names
 from lib.errors import SeglossError
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
@@ -13,14 +14,25 @@ from lib.training.failures import told_of_failures
 min_version("9.20")
 
 
-configfile: Path(workflow.basedir) / "workflow_config.yaml"
+CONFIG_FILE = Path(workflow.basedir) / "workflow_config.yaml"
+
+try:  # before Snakemake reads it, which may end in a traceback or not at all
+    files = [*filter(Path.exists, [CONFIG_FILE]), *workflow.configfiles]
+    check_configuration(files, workflow.config_settings.config_args)
+except SeglossError as error:
+    sys.exit(f"error: {error}")
+
+
+configfile: CONFIG_FILE
 
 
 try:
-    check_configuration(workflow.configfiles, workflow.config_settings.config_args)
     CONFIG = configuration.load(config)
     configuration.check_maps(CONFIG.runs, MAPS)
     configuration.check_writable(CONFIG.workflow.folders, Path.cwd())
+    configuration.check_apart(CONFIG.workflow, Path.cwd())
+    for name in source_names():
+        load_source(name)
 except SeglossError as error:
     sys.exit(f"error: {error}")
 

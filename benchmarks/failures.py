@@ -31,12 +31,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from whole_workflow import SPLITS, save_case, write_project  # noqa: E402
+from whole_workflow import SPLITS, outputs_by_rule, recorded_output, save_case, write_project  # noqa: E402
 
 SNAKEMAKE = [Path(sys.executable).parent / "snakemake", "--cores", "1", "--quiet", "all"]
 FAULTS = ("kill at the start", "kill", "SIGTERM", "exception", "full disk", "kill at the end")
 SPOILERS = ("deleted", "truncated", "replaced")
-WITHOUT = {"all", "published", "download", "extract"}
 FAULTY_ROOT = """
 import atexit, os, resource, signal, sys, threading
 from pathlib import Path as _Path
@@ -152,7 +151,9 @@ def clean_run(
 
 
 def difference(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    """What differs; data of a case or bundle that is no more may lie about."""
+    names = expected.keys() | {name for name in found if not name.startswith("data/")}
+    return sorted(name for name in names if found.get(name) != expected.get(name))
 
 
 def verdict(folder: Path, expected: dict[str, str], *targets: str) -> str:
@@ -171,26 +172,6 @@ def verdict(folder: Path, expected: dict[str, str], *targets: str) -> str:
     return f"four calls failed: {done.stdout[-1500:]}"
 
 
-def outputs_by_rule(base: Path) -> dict[str, list[list[str]]]:
-    """The outputs of each rule's jobs, from what Snakemake keeps of them, whatever rules there are."""
-    jobs: dict[str, dict[str, list[str]]] = {}
-    from base64 import urlsafe_b64decode
-
-    folder = base / ".snakemake/metadata"
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            name = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
-            record = json.loads(path.read_text())
-            output = urlsafe_b64decode(name).decode()
-            jobs.setdefault(record["rule"], {}).setdefault(" ".join(record["log"]), []).append(output)
-    return {rule: list(of_rule.values()) for rule, of_rule in jobs.items() if rule not in WITHOUT}
-
-
-def first_output(base: Path, outputs: list[str]) -> str:
-    """That by which the job's record is named."""
-    return next(name for name in outputs if (base / name).with_name(f".{Path(name).name}.made").exists())
-
-
 def spoil(path: Path, how: str, another: Path) -> None:
     if how == "deleted":
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -205,7 +186,7 @@ def spoil(path: Path, how: str, another: Path) -> None:
         shutil.copyfile(another, path)
 
 
-def of_rules(work: Path, at_once: int, each_fault: bool) -> Iterator[tuple[str, str]]:
+def of_rules(work: Path, at_once: int, only: list[str] | None, each_fault: bool) -> Iterator[tuple[str, str]]:
     base = prepared_project(work / "base", ("inverse_weighting", "t_loss", "boundary"))
     done = call(base)
     assert done.returncode == 0, done.stdout
@@ -214,11 +195,12 @@ def of_rules(work: Path, at_once: int, each_fault: bool) -> Iterator[tuple[str, 
     rules = outputs_by_rule(base)
     print(f"{len(rules)} rules: {', '.join(sorted(rules))}", flush=True)
 
-    def failing(rule: str, outputs: list[str], fault: str) -> tuple[str, str]:
+    def failing(rule: str, fault: str) -> tuple[str, str]:
+        outputs = outputs_by_rule(work / "clean")[rule][-1]
         folder = copied(base, work / f"{rule} {fault}".replace(" ", "_"))
         change_everything(folder)
         once = folder / "fault.once"
-        call(folder, FAULT=fault, FAULT_ONCE=str(once), FAULT_OUTPUT=first_output(base, outputs))
+        call(folder, FAULT=fault, FAULT_ONCE=str(once), FAULT_OUTPUT=recorded_output(work / "clean", outputs))
         outcome = "the fault was not reached" if not once.exists() else verdict(folder, changed)
         shutil.rmtree(folder)
         return f"{rule}, {fault}", outcome
@@ -234,10 +216,14 @@ def of_rules(work: Path, at_once: int, each_fault: bool) -> Iterator[tuple[str, 
     with ThreadPoolExecutor(at_once) as pool:
         tasks = []
         for number, (rule, jobs) in enumerate(sorted(rules.items())):
+            if only and rule not in only:
+                continue
             for place, fault in enumerate(FAULTS):
                 if each_fault or number % len(FAULTS) == place:
-                    tasks.append(pool.submit(failing, rule, jobs[-1], fault))
-            tasks += [pool.submit(spoilt, rule, jobs[-1], how) for how in SPOILERS]
+                    tasks.append(pool.submit(failing, rule, fault))
+            for place, how in enumerate(SPOILERS):
+                if each_fault or number % len(SPOILERS) == place:
+                    tasks.append(pool.submit(spoilt, rule, jobs[-1], how))
         for task in tasks:
             yield task.result()
 
@@ -247,11 +233,12 @@ TARGET = "results/inverse_weighting/summary.csv"
 
 def of_kills(work: Path, at_once: int, number: int, seed: int) -> Iterator[tuple[str, str]]:
     base = prepared_project(work / "base", ("inverse_weighting",))
-    start = time.monotonic()
     done = call(base, TARGET)
     assert done.returncode == 0, done.stdout
-    whole = time.monotonic() - start
     expected = {change: clean_run(base, work / change.__name__, change, TARGET) for change in CHANGES}
+    seconds = {
+        change: undisturbed(base, work / "undisturbed", change, expected[change]) for change in CHANGES
+    }
 
     def killed(turn: int) -> tuple[str, str]:
         draw = random.Random(f"{seed} {turn}")
@@ -266,7 +253,7 @@ def of_kills(work: Path, at_once: int, number: int, seed: int) -> Iterator[tuple
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        after = draw.uniform(1, whole * 1.1)
+        after = draw.uniform(1, seconds[change])
         try:
             job.wait(after)
         except subprocess.TimeoutExpired:
@@ -281,6 +268,16 @@ def of_kills(work: Path, at_once: int, number: int, seed: int) -> Iterator[tuple
 
     with ThreadPoolExecutor(at_once) as pool:
         yield from pool.map(killed, range(number))
+
+
+def undisturbed(base: Path, folder: Path, change: Callable[[Path], None], expected: dict[str, str]) -> float:
+    """Seconds of a call that repeats what the change asks for."""
+    copied(base, folder)
+    change(folder)
+    start = time.monotonic()
+    outcome = verdict(folder, expected, TARGET)
+    assert outcome == "right", outcome
+    return time.monotonic() - start
 
 
 def end_orphans(folder: Path, draw: random.Random) -> None:
@@ -334,6 +331,7 @@ def main() -> None:
     parser.add_argument("what", choices=("rules", "kills"))
     parser.add_argument("--number", type=int, default=200, help="of kills")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rules", nargs="+", help="some of the rules")
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument(
         "--each-fault", action="store_true", help="every fault at every rule, not one in turn"
@@ -342,7 +340,7 @@ def main() -> None:
     wrong = []
     with tempfile.TemporaryDirectory() as name:
         if told.what == "rules":
-            outcomes = of_rules(Path(name), told.at_once, told.each_fault)
+            outcomes = of_rules(Path(name), told.at_once, told.rules, told.each_fault)
         else:
             outcomes = of_kills(Path(name), told.at_once, told.number, told.seed)
         number = 0

@@ -6,12 +6,13 @@ spoilt bytes rightly change, which each mutation tells; the voxels of a NIfTI wi
 lines find by the standard. Image or mask is spoilt, so that the other one tells where both lie. All else is a fault:
 another exception, a message of several lines, a wrong number, more than 20 s or 1 GB, a crash.
 
-Left alone, as nothing in the file could tell: voxels that are stored plainly, and those of the store's own arrays.
+Left alone, as nothing in the file could tell: voxels that are stored plainly.
 """
 
 import argparse
 import csv
 import gzip
+import io
 import json
 import logging
 import multiprocessing
@@ -20,8 +21,10 @@ import pickle
 import resource
 import shutil
 import sys
+import tarfile
 import tempfile
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -37,7 +40,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import config, store
+from lib import archives, config, products, store
 from lib.comparison.published_records import read_printed, read_published_records
 from lib.comparison.runs import read_table
 from lib.datasets.adapters import own_data
@@ -46,7 +49,7 @@ from lib.datasets.own import own_dataset
 from lib.datasets.raw import RawFiles
 from lib.errors import SeglossError
 from lib.evaluation.records import COLUMNS, write_records
-from lib.files import sha256, write_json
+from lib.files import read_json, sha256, write_json, write_text
 from lib.maps import MAPS
 from lib.schema import OwnData
 from lib.strict_yaml import read_yaml
@@ -475,21 +478,22 @@ def spoil_configuration(folder: Path, rng: Random) -> Mutation:
 
 
 def make_store(folder: Path, rng: Random) -> None:
+    store.IN_MEMORY_BYTES = rng.choice((0, 2**24))  # 0: as for volumes that are larger
     store.write_case(folder / "a", "a", store.Case(VOXELS[None] / 300, MASK, (1.5, 2.0, 3.0), "p", AFFINE))
     index = Index({"a": IndexedCase("p")}, {"holdout": {"train": ("a",), "validation": (), "test": ()}})
     index.write(folder / "index.json")
+    write_json(folder / "train.json", {"a": read_json(folder / "a" / "case.json")})
     for kind in ("logit", "probability"):
         store.write_array(folder / f"a.{kind}.b2nd", (VOXELS / 300).astype(np.float16))
     files = [folder / f"a.{kind}.b2nd" for kind in ("logit", "probability")]
     write_json(folder.with_name(f"{folder.name}.json"), {path.name: sha256(path) for path in files})
-    store.IN_MEMORY_BYTES = rng.choice((0, 2**24))  # 0: as for volumes that are larger
 
 
 def read_store(folder: Path) -> dict[str, Any]:
-    (case,) = store.open_cases(folder, "holdout", "train")
+    (case,) = store.open_cases(folder, folder / "train.json")
     told = {key: case.description[key] for key in ("spacing", "affine", "channels")}
     told |= {"case": case.name, "shape": case.shape, "n_lesions": case.n_lesions}
-    told |= {"class_voxels": case.shows_something}
+    told |= {"class_voxels": case.shows_something, "splits": read_index(folder / "index.json").splits}
     opened = {name: case.array(name) for name in store.PREPARED}
     opened |= {kind: store.open_prediction(folder, "a", kind) for kind in ("logit", "probability")}
     return told | {name: patch(array) for name, array in opened.items()}
@@ -501,14 +505,15 @@ def patch(array: Any) -> np.ndarray:
 
 
 def spoil_array(folder: Path, rng: Random) -> Mutation:
+    """All of them have checksums; half of the flips hit what surrounds the voxels."""
     path = rng.choice(sorted(folder.rglob("*.b2nd")))
-    size, header = path.stat().st_size, int.from_bytes(path.read_bytes()[11:15], "big")
-    around_voxels = [*range(header + 16), *range(size - 35, size)]
-    return Mutation(cut(path, rng) if rng.random() < 0.4 else flip(path, rng.choice(around_voxels), rng), {})
+    size = path.stat().st_size
+    place = rng.choice([*range(200), *range(size - 100, size)]) if rng.random() < 0.5 else rng.randrange(size)
+    return Mutation(cut(path, rng) if rng.random() < 0.3 else flip(path, place, rng), {})
 
 
 def spoil_stored_json(folder: Path, rng: Random) -> Mutation:
-    return spoil_structure(rng.choice([folder / "index.json", *[folder / "a" / "case.json"] * 2]), rng)
+    return spoil_structure(rng.choice([folder / "index.json", *[folder / "train.json"] * 2]), rng)
 
 
 def make_torch(folder: Path, rng: Random) -> None:
@@ -585,6 +590,97 @@ def spoil_tables(folder: Path, rng: Random) -> Mutation:
     return mutation._replace(changes=None) if chooses_rows else mutation
 
 
+ARCHIVED = {"a/x.txt": b"x" * 500, "a/b/y.txt": b"y", "z.bin": bytes(range(256)) * 20}
+
+
+def make_archive(folder: Path, rng: Random) -> None:
+    if rng.random() < 0.5:
+        with zipfile.ZipFile(folder / "archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in ARCHIVED.items():
+                archive.writestr(name, content)
+        return
+    with tarfile.open(folder / "archive.tar.gz", "w:gz") as archive:
+        for name, content in ARCHIVED.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def read_archive(folder: Path) -> dict[str, Any]:
+    """What was unpacked, by name."""
+    (path,) = folder.glob("archive.*")
+    output = folder / "unpacked"
+    archives.extract(path, output)
+    return {
+        "files": {
+            str(file.relative_to(output)): file.read_bytes() for file in output.rglob("*") if file.is_file()
+        }
+    }
+
+
+ODD_NAMES = (
+    "",
+    ".",
+    "..",
+    "/",
+    "/etc/x",
+    "../x",
+    "a/x.txt",
+    "a",
+    "C:x",
+    "x\\y",
+    "n" * 300,
+    "/".join("d" * 90),
+    "é\n",
+)
+ODD_KINDS = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE, b"7", b"x")
+
+
+def spoil_archive(folder: Path, rng: Random) -> Mutation:
+    (path,) = folder.glob("archive.*")
+    how = rng.choice(["cut", "flip", "flip", "member", "member"])
+    if how != "member":
+        # names and dates of a zip have no checksum
+        return Mutation(cut(path, rng) if how == "cut" else flip_any(path, rng), {"files": ANY})
+    name, kind = rng.choice(ODD_NAMES), rng.choice(ODD_KINDS)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(name) if name else odd_entry(), b"odd")
+        return Mutation(f"a member {name!r}", {"files": ANY})
+    with tarfile.open(path, "w:gz") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, rng.choice(["nothing", "a/x.txt", "../../x", "", name])
+        archive.addfile(entry)
+    return Mutation(f"a member {name!r} of type {kind!r} to {entry.linkname!r}", {"files": ANY})
+
+
+def odd_entry() -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo("x")
+    entry.filename = ""
+    return entry
+
+
+def make_products(folder: Path, rng: Random) -> None:
+    with products.making([folder / "a.csv", folder / "b.csv"]):
+        for name in ("a.csv", "b.csv"):
+            write_text(folder / name, f"{name}\n" * 5)
+
+
+def read_products(folder: Path) -> dict[str, Any]:
+    """Whether they can be used; where they cannot, that is the line."""
+    products.fault.cache_clear()
+    if fault := products.fault(folder / "a.csv"):
+        raise SeglossError(fault)
+    return {"files": [(folder / name).read_text() for name in ("a.csv", "b.csv")]}
+
+
+def spoil_products(folder: Path, rng: Random) -> Mutation:
+    if rng.random() < 0.5:
+        return spoil_structure(products.record_of(folder / "a.csv"), rng)
+    path = folder / rng.choice(["a.csv", "b.csv"])
+    return Mutation(rng.choice([cut, flip_any])(path, rng), {})
+
+
 NIFTI_1, NIFTI_2 = nibabel.nifti1.header_dtype, nibabel.nifti2.header_dtype
 KINDS = (
     Kind("NIfTI-1", make_nifti(nibabel.Nifti1Image, ".nii"), spoil_nifti(NIFTI_1), read_windowed),
@@ -598,9 +694,11 @@ KINDS = (
     Kind("study file", make_configuration, spoil_study, read_configuration),
     Kind("workflow_config", make_configuration, spoil_configuration, read_configuration),
     Kind("stored arrays", make_store, spoil_array, read_store),
-    Kind("case.json, index.json", make_store, spoil_stored_json, read_store),
+    Kind("lists of cases, index", make_store, spoil_stored_json, read_store),
     Kind("weights, checkpoints", make_torch, spoil_torch, read_torch),
     Kind("lesion records", make_records, spoil_records, read_records),
+    Kind("archives", make_archive, spoil_archive, read_archive),
+    Kind("records of products", make_products, spoil_products, read_products),
     Kind("tables", make_tables, spoil_tables, read_tables),
 )
 

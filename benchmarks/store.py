@@ -1,4 +1,5 @@
-"""Patches read per second from a prepared CT-like volume, beside a memory map and the usual NIfTI, and file sizes.
+"""Patches read per second from a prepared CT-like volume, beside a memory map and the usual NIfTI, and file sizes;
+what the verification of its chunks costs.
 
 All on one thread, in turns, from warm files; medians are printed.
 """
@@ -22,6 +23,7 @@ SHAPE = (400, 400, 200)
 SIZES = {64: 30, 128: 8}
 """Side of a patch, patches in a row."""
 REPEATS = 5
+PATCHES, PAIRS = (30, 300, 1500), 15
 
 
 def ct_like() -> np.ndarray:
@@ -66,6 +68,31 @@ def main() -> None:
             ]
             size = (folder / file).stat().st_size / 1e6
             print(f"| {label} | {size:.0f} | {' | '.join(f'{speed:.0f}' for speed in speeds)} |")
+        print_cost_of_verification(folder / "v.b2nd")
+
+
+def print_cost_of_verification(path: Path) -> None:
+    """Reading with every chunk verified when it is first read, beside the same reading without; medians of ratios."""
+    print("\n| patches of 64³ | verified / not verified |\n|--:|--:|")
+    for count in PATCHES:
+        ratios = []
+        for seed in range(PAIRS):
+            turns = [
+                (verified, lambda verified=verified: opened(path, verified)) for verified in (True, False)
+            ]
+            seconds = {
+                verified: 1 / patches_per_second(reader, 64, count, seed)
+                for verified, reader in (turns if seed % 2 else turns[::-1])
+            }
+            ratios.append(seconds[True] / seconds[False])
+        print(f"| {count} | {statistics.median(ratios):.3f} |")
+
+
+def opened(path: Path, verified: bool) -> store.ArrayOnDisk:
+    array = store.open_array(path)
+    if not verified:
+        array._unverified.clear()
+    return array
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Archives, unpacked whole or not at all. Nothing that an archive says of itself is trusted."""
 
+import errno
 import gzip
+import os
 import re
 import shutil
 import stat
@@ -15,6 +17,7 @@ from typing import IO
 
 from lib.errors import SeglossError
 from lib.files import atomic_path
+from lib.suggest import shortened
 
 MAX_RATIO = 200
 """Largest size of the members in sizes of the archive,"""
@@ -23,6 +26,7 @@ ALLOWANCE = 2**30
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _OFFSET_RANGE = 2**32
 _CHUNK = 2**20
+_BAD_LINK = "it is a device or a link that leads out or to no member"
 _DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,
@@ -54,10 +58,10 @@ def extract(archive: Path, output: Path) -> None:
 
     Raises:
         SeglossError: the archive is not there, damaged, too large for the disk or suspiciously large; or a
-            member has the name of another or a path that leads out, is encrypted, a device or a link that
-            leads out.
+            member has no name, one that is too long, that of another or a path that leads out, is encrypted, a
+            device, or a link that leads out or to nothing.
     """
-    if not archive.is_file():
+    if not os.path.isfile(archive):  # noqa: PTH113, as is_file fails where a name is too long
         raise SeglossError(f"{archive}: no such archive; download it first")
     with atomic_path(output) as folder, _damage_told(archive):
         folder.mkdir()
@@ -66,17 +70,36 @@ def extract(archive: Path, output: Path) -> None:
 
 
 def check(archive: Path, name: str) -> None:
-    """Read what ``archive``, whose name is ``name``, says of itself: a zip's directory, the whole of a tar.
+    """Read the whole of ``archive``, whose name is ``name``, and compare it with the checksums in it.
 
     Raises:
-        SeglossError: it is cut off or damaged.
+        SeglossError: it is cut off, damaged or suspiciously large.
     """
     with _damage_told(archive):
         if _is_zip(name):
-            zipfile.ZipFile(archive).close()
+            _read_members(archive)
         else:
             for _ in _tar_members(archive):
                 pass
+
+
+def _read_members(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as directory, archive.open("rb") as raw:
+        _require_plausible(archive, sum(entry.file_size for entry in directory.infolist()))
+        for entry in directory.infolist():
+            if not _is_folder(entry) and not _is_encrypted(entry):
+                with directory.open(_located(entry, raw)) as content:
+                    while content.read(_CHUNK):
+                        pass
+
+
+def _require_plausible(archive: Path, size: int) -> None:
+    if size > (limit := _largest(archive)):
+        raise SeglossError(f"{archive}: unpacks to {size} bytes, {limit} are plausible; not unpacked")
+
+
+def _largest(archive: Path) -> int:
+    return MAX_RATIO * archive.stat().st_size + ALLOWANCE
 
 
 class _Members:
@@ -85,7 +108,7 @@ class _Members:
     def __init__(self, archive: Path, folder: Path):
         self.archive = archive
         self.folder = folder
-        self._limit = MAX_RATIO * archive.stat().st_size + ALLOWANCE
+        self._limit = _largest(archive)
         self._written = 0
         self._seen: dict[PurePosixPath, bool] = {}
 
@@ -94,6 +117,8 @@ class _Members:
         path = PurePosixPath(name)
         if "__MACOSX" in path.parts or path.name == ".DS_Store":
             return None
+        if not path.parts and not is_folder:
+            raise self.refusal(name, "it has no name")
         if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
             raise self.refusal(name, "its path leads out of the folder")
         if "\\" in name or "\0" in name:
@@ -104,13 +129,33 @@ class _Members:
         self._seen[path] = is_folder
         return self.folder / path
 
+    def holds_file(self, name: str) -> bool:
+        """Whether a member of this name that is no folder has come."""
+        return self._seen.get(PurePosixPath(name)) is False
+
+    def require_target(self, link: Path, name: str) -> None:
+        """Refuse a link that leads out, to nothing or to itself."""
+        try:
+            is_inside = os.path.realpath(link, strict=True).startswith(os.path.realpath(self.folder))
+        except OSError:
+            is_inside = False
+        if not is_inside:
+            raise self.refusal(name, _BAD_LINK)
+
+    @contextmanager
+    def naming(self, name: str) -> Iterator[None]:
+        """Tell the member whose name is no name for a file on this disk."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ):
+                raise
+            raise self.refusal(name, error.strerror) from error
+
     def expect(self, size: int) -> None:
         """Refuse before anything is written what cannot fit."""
+        _require_plausible(self.archive, size)
         free = shutil.disk_usage(self.folder).free
-        if size > self._limit:
-            raise SeglossError(
-                f"{self.archive}: unpacks to {size} bytes, {self._limit} are plausible; not unpacked"
-            )
         if size > free:
             raise SeglossError(
                 f"{self.archive}: unpacks to {size} bytes, {free} are free at {self.folder.parent}; free space there"
@@ -125,7 +170,7 @@ class _Members:
 
     def refusal(self, name: str, reason: str) -> SeglossError:
         return SeglossError(
-            f"{self.archive}: member {name!r} is refused: {reason}; unpack the archive by hand"
+            f"{self.archive}: member {shortened(name)} is refused: {reason}; unpack the archive by hand"
         )
 
 
@@ -138,7 +183,7 @@ def _damage_told(archive: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGES as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error)[:200] or type(error).__name__  # it may quote a name of any length
         raise SeglossError(f"{archive}: damaged ({reason}); delete it and run again") from error
 
 
@@ -146,20 +191,27 @@ def _unzip(archive: Path, members: _Members) -> None:
     with zipfile.ZipFile(archive) as directory, archive.open("rb") as raw:
         members.expect(sum(entry.file_size for entry in directory.infolist()))
         for entry in directory.infolist():
-            path = members.path(entry.orig_filename, entry.is_dir())
+            path = members.path(entry.orig_filename, _is_folder(entry))
             if path is None:
                 continue
             _refuse_special(entry, members)
-            if entry.is_dir():
-                path.mkdir(parents=True, exist_ok=True)
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with directory.open(_located(entry, raw)) as content:
-                    _copy(content, path, entry.file_size, members)
+            with members.naming(entry.filename):
+                (path if _is_folder(entry) else path.parent).mkdir(parents=True, exist_ok=True)
+                if not _is_folder(entry):
+                    with directory.open(_located(entry, raw)) as content:
+                        _copy(content, path, entry.file_size, members)
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith("/")  # is_dir fails where the name is empty
+
+
+def _is_encrypted(entry: zipfile.ZipInfo) -> bool:
+    return bool(entry.flag_bits & 1)
 
 
 def _refuse_special(entry: zipfile.ZipInfo, members: _Members) -> None:
-    if entry.flag_bits & 1:
+    if _is_encrypted(entry):
         raise members.refusal(entry.filename, "it is encrypted")
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise members.refusal(entry.filename, "it is a link or a device")
@@ -199,15 +251,24 @@ def _copy(content: IO[bytes], path: Path, size: int, members: _Members) -> None:
 
 def _untar(archive: Path, members: _Members) -> None:
     members.expect(archive.stat().st_size)  # how much it unpacks to is known only when it is unpacked
+    links = {}
     for tar, member in _tar_members(archive):
+        has_target = not member.islnk() or members.holds_file(member.linkname)
         path = members.path(member.name, member.isdir())
         if path is None:
             continue
+        if not has_target:
+            raise members.refusal(member.name, _BAD_LINK)
         members.wrote(member.size if member.isreg() else 0)
-        try:
-            tar.extract(member, members.folder, set_attrs=False, filter="data")
-        except tarfile.FilterError as error:
-            raise members.refusal(member.name, "it is a device or a link that leads out") from error
+        with members.naming(member.name):
+            try:
+                tar.extract(member, members.folder, set_attrs=False, filter="data")
+            except tarfile.FilterError as error:
+                raise members.refusal(member.name, _BAD_LINK) from error
+        if member.islnk() or member.issym():
+            links[path] = member.name
+    for link, name in links.items():  # at the end, as a link may stand before its target
+        members.require_target(link, name)
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:

@@ -6,27 +6,31 @@ Never imports torch: parsing the DAG reads this module.
 import itertools
 import json
 import os
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
 from lib.datasets import DATASETS, IGNORED, SPLITS, Dataset
 from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
+from lib.fields import PATH_LENGTH
 from lib.losses import specification as losses
 from lib.networks import catalogue as networks
 from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
-from lib.study import load_study
+from lib.study import load_study, study_files
 from lib.suggest import shortened, suggestion
 from lib.validation import validated
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG_NAME = "workflow_config.yaml (or --config)"
-
+CODE = (
+    *(".ci", ".git", ".snakemake", "benchmarks", "docs", "envs", "lib", "profiles", "published"),
+    *("results_archive", "rules", "scripts", "studies", "tests"),
+)
+"""Folders of the project in which nothing is made."""
 
 SCALE_NOTES = {
     "demo": "Demo scale: a small network, trained for a minute at most.",
@@ -166,7 +170,8 @@ class Configuration:
 
     @property
     def as_json(self) -> str:
-        return json.dumps(self.values)
+        """What a script loads the configuration from: a command line, which must not show the mirror's password."""
+        return json.dumps({key: value for key, value in self.values.items() if key != "mirror"})
 
     @property
     def adapters(self) -> dict[str, str]:
@@ -213,11 +218,6 @@ class Configuration:
         return self.workflow.raw.get(dataset) or of_sources.get(self.datasets[dataset].sources)
 
     @property
-    def mirror_option(self) -> str:
-        """The folder or address of the mirror as an option of a script, empty for none."""
-        return f"--mirror {shlex.quote(self.workflow.mirror)}" if self.workflow.mirror else ""
-
-    @property
     def device(self) -> str:
         """``cpu``, ``cuda``, or ``allocated``: the GPU that a cluster gives the job, on one machine the CPU."""
         default = "allocated" if self.workflow.scale == "demo" else "cuda"
@@ -235,7 +235,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         SeglossError: any fault, named by file, key and value, with what is allowed.
     """
     workflow = validated(WorkflowConfig, dict(values), CONFIG_NAME)
-    files = {path.stem: path for path in sorted((root / "studies").glob("*.yaml"))}
+    files = study_files(root)
     if not files:
         raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
     chosen = _selected("studies", workflow.studies, files)
@@ -403,6 +403,10 @@ def _check_references(settings: Settings, study: Study, datasets: Mapping[str, D
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
         if reason := _unfit(datasets[name], settings, study):
             raise SeglossError(f"{where}: datasets: {name!r} {reason}")
+    for name in settings.evaluation.small_diameter:
+        if name not in datasets:
+            unknown = f"unknown data set {name!r}{suggestion(name, datasets)}"
+            raise SeglossError(f"{where}: evaluation.small_diameter: {unknown}")
     follow = settings.training.follow
     if follow and follow.measure == "dice_slices" and study.metrics != "surface":
         raise SeglossError(f"{where}: training.follow.measure: 'dice_slices' needs metrics: surface")
@@ -497,15 +501,52 @@ def check_writable(folders: Folders, directory: Path) -> None:
         SeglossError: one cannot.
     """
     for key, name in folders:
-        path = directory / name
-        try:
-            existing = next(parent for parent in (path, *path.parents) if parent.exists())
-        except OSError as error:
+        where, path = f"{CONFIG_NAME}: folders.{key}", directory / name
+        if len(os.fsencode(path)) > PATH_LENGTH:
             raise SeglossError(
-                f"{CONFIG_NAME}: folders.{key}: {shortened(name)}: {error.strerror}"
-            ) from error
+                f"{where}: {shortened(name)}: longer than {PATH_LENGTH} bytes; choose a shorter path"
+            )
+        try:  # a link to nothing, or to itself, exists too
+            existing = next(
+                parent for parent in (path, *path.parents) if parent.is_symlink() or parent.exists()
+            )
+        except OSError as error:
+            raise SeglossError(f"{where}: {shortened(name)}: {error.strerror}") from error
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise SeglossError(
-                f"{CONFIG_NAME}: folders.{key}: {path} cannot be written ({existing} is not a writable folder);"
-                " choose another folder or change its permissions"
+                f"{where}: {path} cannot be written ({existing} is not a writable folder); choose another folder or"
+                " change its permissions"
             )
+
+
+def check_apart(workflow: WorkflowConfig, directory: Path) -> None:
+    """Check that no output folder below ``directory`` lies in another, in the code, or among the user's data.
+
+    Raises:
+        SeglossError: one does.
+    """
+    outputs = {f"folders.{key}": directory / name for key, name in workflow.folders}
+    for (one, path), (other, its_path) in combinations(outputs.items(), 2):
+        if _holds(path, its_path) or _holds(its_path, path):
+            raise SeglossError(
+                f"{CONFIG_NAME}: {one} ({path}) and {other} ({its_path}) are one folder, or one lies in the other;"
+                " choose folders beside each other"
+            )
+    code = [*(ROOT / part for part in CODE), directory / ".snakemake"]
+    read = {f"own_data.{name}.folder": Path(own.folder) for name, own in workflow.own_data.items()}
+    read |= {f"raw.{name}": Path(folder) for name, folder in workflow.raw.items()}
+    for key, path in outputs.items():
+        if part := next((part for part in code if _holds(path, part) or _holds(part, path)), None):
+            raise SeglossError(
+                f"{CONFIG_NAME}: {key}: {path} lies in, or holds, {part}, a folder of the workflow; choose another"
+            )
+        for users, folder in read.items():
+            if _holds(directory / folder, path):
+                raise SeglossError(
+                    f"{CONFIG_NAME}: {users}: {folder} holds {key} ({path}), so that what is made there would be read"
+                    " as data; choose another folder for one of them"
+                )
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -148,13 +148,20 @@ def _files_of(parts: Iterable[str], root: Path) -> Iterator[Path]:
 def _period(results: Iterable[Path]) -> tuple[str, str]:
     """When the earliest training began and when the last file was written."""
     written = {file: file.stat().st_mtime for file in results}
-    begun = [
-        end - read_json(file, "delete it and run again")["seconds"]
-        for file, end in written.items()
-        if file.name == "provenance.json"
-    ]
+    begun = [end - _seconds(file) for file, end in written.items() if file.name == "provenance.json"]
     first, last = (datetime.fromtimestamp(time, UTC) for time in (min(begun), max(written.values())))
     return first.isoformat(timespec="seconds"), last.isoformat(timespec="seconds")
+
+
+def _seconds(provenance: Path) -> float:
+    """How long a training took."""
+    told = read_json(provenance, "delete it and run again")
+    seconds = told.get("seconds") if isinstance(told, dict) else None
+    if not isinstance(seconds, int | float) or not 0 <= seconds < 1e10:
+        raise SeglossError(
+            f"{provenance}: does not tell the seconds of the training; delete it and run again"
+        )
+    return seconds
 
 
 def _write_zip(path: Path, entries: Mapping[str, bytes]) -> None:

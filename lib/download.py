@@ -3,33 +3,40 @@
 import email.utils
 import gzip
 import hashlib
+import io
 import logging
+import os
 import random
 import re
 import shutil
+import stat
 import string
 import time
 import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.parse import quote, unquote
+from urllib.request import HTTPHandler, HTTPSHandler, Request, build_opener
 
 from lib import archives
 from lib.datasets.sources import Source, SourceFile
 from lib.errors import SeglossError
 from lib.files import atomic_path, read_json, sha256, write_json
+from lib.suggest import shortened
 
 TIMEOUT = 60.0
 """Seconds without an answer or a further byte after which a connection counts as lost."""
+LEAST = 2**16
+"""Bytes: a connection that brings fewer in ``TIMEOUT`` seconds counts as lost, too, and an attempt as fruitless."""
 ATTEMPTS = 8
-"""Attempts in a row that brought no new byte, after which the network is given up."""
+"""Fruitless attempts in a row after which the network is given up."""
 FIRST_PAUSE = 2.0
 """Seconds before the second attempt; doubled for each further one that brings nothing."""
 LONGEST_PAUSE = 300.0
@@ -39,6 +46,7 @@ REPORT_EVERY = 10.0
 _CHUNK = 2**20
 _PAGE = "a web page instead of the file: the address needs a login or has moved"
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+_GZIP = (".gz", ".tgz")
 _MAGIC = {".gz": b"\x1f\x8b", ".png": b"\x89PNG", ".7z": b"7z\xbc\xaf\x27\x1c"}
 
 log = logging.getLogger(__name__)
@@ -74,11 +82,13 @@ def download(
 ) -> None:
     """Bring ``file`` to ``output``, which appears only when it is complete and right.
 
-    What came before an interruption stays in a hidden file beside ``output``, and the next call goes on from there.
+    What came before an interruption stays in a hidden file beside ``output``. The next call goes on from there where
+    a checksum would tell that the parts do not fit: of the source, of the first download, or within an archive.
 
     Args:
         mirror: a folder or an http(s) address that holds ``<source name>/<path>``; used in place of the
-            official address. Proxies are taken from the environment (``https_proxy``, ``no_proxy``).
+            official address. ``https://user:password@host`` is sent as basic authentication, and the password is
+            neither told nor recorded. Proxies are taken from the environment (``https_proxy``, ``no_proxy``).
         manual: a folder with files fetched by a person; ``<path>`` in it is used before anything else.
         record: a JSON file. Where the source publishes no SHA-256, the first download writes size and SHA-256
             to it, and every later one must agree.
@@ -88,8 +98,10 @@ def download(
             ``output`` cannot be written.
     """
     by_hand = manual / file.path if manual else None
+    if file.sha256 and len(file.sha256) == 64:
+        record = None
     place = f"{mirror.rstrip('/')}/{source.name}/{file.path}" if mirror else source.address(file)
-    if by_hand and by_hand.is_file():
+    if by_hand and os.path.lexists(by_hand):
         place, advice = str(by_hand), "replace it by the right file or delete it"
     elif not source.is_public:
         advice = _request(source, file, by_hand or output)
@@ -105,7 +117,7 @@ def download(
         else:
             _copy(Path(place), file, output, record)
     except (_Fault, _Interruption) as fault:
-        raise SeglossError(f"{place}: {fault}; {advice}") from fault
+        raise SeglossError(f"{_shown(place)}: {fault}; {advice}") from fault
 
 
 def _request(source: Source, file: SourceFile, place: Path) -> str:
@@ -113,9 +125,24 @@ def _request(source: Source, file: SourceFile, place: Path) -> str:
     return f"{source.name}/{file.path} has to be fetched by a person: {steps} Then put it at {place} and run again"
 
 
+def _shown(address: str) -> str:
+    """The address with ``***`` in place of a password."""
+    return re.sub(r"(://[^/@:\[]*):(?!\d+/).*@", r"\1:***@", address, count=1)
+
+
+def _without_login(address: str) -> tuple[str, str | None]:
+    """The address without user and password, and these as the header of basic authentication."""
+    if not (parts := re.fullmatch(r"(https?://)([^/?#]*)@(.*)", address, re.DOTALL)):
+        return address, None
+    user, _, password = map(unquote, parts[2].partition(":"))
+    return parts[1] + parts[3], f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 def _copy(original: Path, file: SourceFile, output: Path, record: Path | None) -> None:
     """A copy and no link: what happens to it later must not reach the original."""
     try:
+        if not stat.S_ISREG(original.stat().st_mode):  # to open a pipe would wait for its writer
+            raise _Fault("not a regular file")
         original.open("rb").close()
     except OSError as error:
         raise _Fault(f"cannot be read: {error.strerror}") from error
@@ -125,17 +152,17 @@ def _copy(original: Path, file: SourceFile, output: Path, record: Path | None) -
 
 
 def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) -> None:
-    part = _Part(output)
+    part = _Part(output, _shown(address), _has_checksum(file, record))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
             _receive_all(address, file, part)
-            _verify(part.path, file, record, address)
+            _verify(part.path, file, record, part.address)
         except _Damage as damage:
-            log.warning("%s: %s; trying once more from the beginning", address, damage)
+            log.warning("%s: %s; trying once more from the beginning", part.address, damage)
             part.discard()
             _receive_all(address, file, part)
-            _verify(part.path, file, record, address)
+            _verify(part.path, file, record, part.address)
         part.path.replace(output)
         part.discard()
     except _Fault:
@@ -148,21 +175,28 @@ def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) ->
         ) from error
 
 
+def _has_checksum(file: SourceFile, record: Path | None) -> bool:
+    """Whether a checksum tells of parts that do not belong together: a known one, or one within an archive."""
+    has_own = file.path.lower().endswith((".zip", *_GZIP))
+    return bool(_recorded(record) or file.sha256 or file.md5 or has_own)
+
+
 @dataclass(frozen=True)
 class _Version:
-    """Which bytes a server sends: ``validator`` is its ETag or date, ``total`` the size of the whole file."""
+    """Which bytes a server sends: ``validator`` is its ETag or date, ``total`` the size of the whole file.
+
+    ``address`` is where they were asked for, without the password.
+    """
 
     address: str
     validator: str | None
     total: int | None
 
     def continued_by(self, reply: HTTPResponse, start: int) -> bool:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", ""))
+        told = reply.headers.get("Content-Range", "")
         return (
             reply.status == 206
-            and told is not None
-            and int(told[1]) == start
-            and told[2] in ("*", str(self.total))
+            and re.fullmatch(rf"bytes {start}-[0-9]+/(\*|{self.total})", told) is not None
             and _validator(reply) in (None, self.validator)
         )
 
@@ -173,26 +207,40 @@ def _validator(reply: HTTPResponse) -> str | None:
 
 
 class _Part:
-    """What has come of a file, and of which version: beside the output, so that a killed job can go on."""
+    """What has come of a file, and of which version: beside the output, so that a killed job can go on.
 
-    def __init__(self, output: Path):
+    ``is_kept``: what an earlier job left is continued. Otherwise it is not, as nothing would tell that it is of
+    another file.
+    """
+
+    def __init__(self, output: Path, address: str, is_kept: bool):
         self.path = output.with_name(f".{output.name}.partial")
+        self.address = address
+        self.is_kept = is_kept
+        self._is_ours = False
         self._description = output.with_name(f".{output.name}.partial.json")
 
     @property
     def size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def version(self, address: str) -> _Version | None:
-        """The version of the bytes that are here, if more of it can be asked for at ``address``."""
+    def version(self) -> _Version | None:
+        """The version of the bytes that are here, if more of it can be asked for."""
         try:
             version = _Version(**read_json(self._description))
         except (SeglossError, TypeError):
             return None
-        return version if version.address == address and version.validator and self.size else None
+        is_known = (
+            version.address == self.address
+            and isinstance(version.validator, str)
+            and re.fullmatch(r"[ -~\x80-\xff]+", version.validator)  # what may stand in a header
+            and isinstance(version.total, int | None)
+        )
+        return version if is_known and self.size and (self.is_kept or self._is_ours) else None
 
     def begin(self, version: _Version) -> None:
         self.discard()
+        self._is_ours = True
         write_json(self._description, asdict(version))
 
     def discard(self) -> None:
@@ -208,18 +256,18 @@ def _receive_all(address: str, file: SourceFile, part: _Part) -> None:
         except _Interruption as interruption:
             if isinstance(interruption, _Mismatch):
                 part.discard()
-            most, fruitless = max(most, part.size), 0 if part.size > most else fruitless + 1
+            most, fruitless = (part.size, 0) if part.size >= most + LEAST else (most, fruitless + 1)
             if fruitless == ATTEMPTS:
                 raise _Interruption(_given_up(interruption, part)) from interruption
             backoff = FIRST_PAUSE * 2 ** max(fruitless - 1, 0) * random.uniform(0.5, 1)
             pause = min(max(backoff, interruption.pause), LONGEST_PAUSE)
-            log.warning("%s: %s; trying again in %.0f s", address, interruption, pause)
+            log.warning("%s: %s; trying again in %.0f s", part.address, interruption, pause)
             time.sleep(pause)
 
 
 def _given_up(interruption: _Interruption, part: _Part) -> str:
-    told = f"{interruption}, {ATTEMPTS} times without a new byte"
-    if part.size:
+    told = f"{interruption}, {ATTEMPTS} times without progress"
+    if part.size and part.is_kept:
         return f"{told}; {part.size} bytes are kept, run again to go on"
     part.discard()
     return told
@@ -227,17 +275,18 @@ def _given_up(interruption: _Interruption, part: _Part) -> str:
 
 def _receive(address: str, file: SourceFile, part: _Part) -> None:
     """One request, for all or for what is missing."""
-    version = part.version(address)
+    version = part.version()
     start = part.size if version else 0
     if version and start == version.total:
         return
     with _asked(address, version, start) as reply:
+        _refuse_encoded(reply, file)
         if version is None or not version.continued_by(reply, start):
             if reply.status != 200:
                 raise _Mismatch(f"the answer does not fit the question (HTTP status {reply.status})")
             _refuse_wrong(reply, file)
             part.discard()
-            start, version = 0, _Version(address, _validator(reply), reply.length)
+            start, version = 0, _Version(part.address, _validator(reply), reply.length)
         _require_space(part.path.parent, (version.total or file.size or start) - start)
         if not start:
             part.begin(version)
@@ -250,9 +299,61 @@ def _asked(address: str, version: _Version | None, start: int) -> Iterator[HTTPR
     if version:
         headers |= {"Range": f"bytes={start}-", "If-Range": str(version.validator)}
     with _network_faults():
-        reply = urlopen(Request(quote(address, safe=string.punctuation), headers=headers), timeout=TIMEOUT)
+        address, login = _without_login(address)
+        request = Request(quote(address, safe=string.punctuation), headers=headers)
+        if login:  # not for the address that a redirection leads to
+            request.add_unredirected_header("Authorization", login)
+        reply = build_opener(_HTTPHandler, _HTTPSHandler).open(request, timeout=TIMEOUT)
     with reply:
         yield reply
+
+
+class _Watched(io.RawIOBase):
+    """What comes over a connection; ``TIMEOUT`` alone would wait forever for one byte after the other."""
+
+    def __init__(self, raw: io.RawIOBase):
+        self._raw = raw
+        self._begun, self._come = time.monotonic(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._raw.readinto(buffer)
+        self._come += count or 0
+        if (now := time.monotonic()) - self._begun > TIMEOUT:
+            if self._come < LEAST:
+                raise TimeoutError(f"fewer than {LEAST} bytes in {TIMEOUT:.0f} s")
+            self._begun, self._come = now, 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self.fp = io.BufferedReader(_Watched(self.fp.detach()))
+
+
+class _HTTPConnection(HTTPConnection):
+    response_class = _Response
+
+
+class _HTTPSConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _HTTPHandler(HTTPHandler):
+    def http_open(self, request: Request) -> HTTPResponse:
+        return self.do_open(_HTTPConnection, request)
+
+
+class _HTTPSHandler(HTTPSHandler):
+    def https_open(self, request: Request) -> HTTPResponse:
+        return self.do_open(_HTTPSConnection, request)
 
 
 @contextmanager
@@ -261,25 +362,42 @@ def _network_faults() -> Iterator[None]:
         yield
     except HTTPError as error:
         error.close()
-        told = f"HTTP status {error.code} {error.reason}"
+        told = _cut(f"HTTP status {error.code} {error.reason}")
         if error.code == 416:
             raise _Mismatch(told) from error
         if error.code not in _PASSING:
             raise _Fault(told) from error
         raise _Interruption(told, _seconds(error.headers.get("Retry-After"))) from error
-    except ValueError as error:
-        raise _Fault(f"not a valid address: {error}") from error
+    except (ValueError, InvalidURL) as error:
+        raise _Fault(f"not a valid address: {_cut(error)}") from error
     except (OSError, HTTPException) as error:
-        raise _Interruption(getattr(error, "reason", None) or error) from error
+        raise _Interruption(_cut(getattr(error, "reason", None) or error)) from error
+
+
+def _cut(told: object) -> str:
+    """What others tell, in a length that fits in one line."""
+    text = str(told)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _seconds(retry_after: str | None) -> float:
-    """What a server asks to wait, given in seconds or as a date."""
-    if retry_after and retry_after.strip().isdigit():
+    """What a server asks to wait, given in seconds or as a date; 0 for what is neither."""
+    if re.fullmatch(r"\s*[0-9]+\s*", retry_after or ""):
         return float(retry_after)
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError):
         return email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
     return 0.0
+
+
+def _refuse_encoded(reply: HTTPResponse, file: SourceFile) -> None:
+    """Refuse what is not the file itself, though this was asked for. A checksum would tell by itself."""
+    names = ("Content-Encoding", "Transfer-Encoding")
+    told = {value.strip().lower() for name in names for value in reply.headers.get_all(name, [])}
+    told -= {"", "identity", "chunked"}
+    if file.path.lower().endswith(_GZIP):
+        told -= {"gzip", "x-gzip"}  # so Apache tells what the file itself is
+    if told and not file.sha256 and not file.md5:
+        raise _Fault(f"sent in the encoding {shortened(min(told))}, which was not asked for")
 
 
 def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
@@ -301,7 +419,7 @@ def _require_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise SeglossError(
-            f"{folder}: {size} bytes are to come, {free} are free; free space there and run again"
+            f"{folder}: {shortened(size)} bytes are to come, {free} are free; free space there and run again"
         )
 
 
@@ -364,7 +482,7 @@ def _verify(path: Path, file: SourceFile, record: Path | None, address: str) -> 
         raise _Damage(_page_or(_head(path), f"MD5 {found} found, {file.md5} expected"))
     if not file.sha256 and not file.md5:
         _require_likeness(path, file.path)
-    if record and not (file.sha256 and len(file.sha256) == 64):
+    if record:
         _compare_with_record(record, {"size": size, "sha256": digest}, address)
 
 
@@ -378,7 +496,7 @@ def _require_likeness(path: Path, name: str) -> None:
     head = _head(path)
     expected = _MAGIC.get(Path(name).suffix.lower(), b"")
     if not head or _page_or(head, "") or not head.startswith(expected):
-        raise _Damage(_page_or(head, f"not a {Path(name).suffix} file"))
+        raise _Damage(_page_or(head, f"not a {Path(name).suffix} file" if head else "empty"))
     try:
         if archives.is_archive(name):
             archives.check(path, name)
@@ -395,15 +513,28 @@ def _read_through(path: Path) -> None:
 
 
 def _compare_with_record(record: Path, found: dict[str, Any], address: str) -> None:
-    if not record.exists():
+    known = _recorded(record)
+    if known is None:
         date = datetime.now(UTC).isoformat(timespec="seconds")
         return write_json(record, {**found, "address": address, "date": date})
-    known = read_json(record)
-    if any(known.get(key) != value for key, value in found.items()):
+    if any(known[key] != value for key, value in found.items()):
         raise _Damage(
-            f"SHA-256 {found['sha256']} found, {known.get('sha256')} by the first download, as {record} says;"
+            f"SHA-256 {found['sha256']} found, {known['sha256']} by the first download, as {record} says;"
             " if the publisher has changed the file on purpose, delete this record"
         )
+
+
+def _recorded(record: Path | None) -> dict[str, Any] | None:
+    """Size and SHA-256 of the first download, None before it."""
+    if record is None or not os.path.lexists(record):
+        return None
+    known = read_json(record, "delete it and run again")
+    kinds = {"size": int, "sha256": str}
+    if not isinstance(known, dict) or any(not isinstance(known.get(key), kinds[key]) for key in kinds):
+        raise SeglossError(
+            f"{record}: no record of a download (size and sha256 are expected); delete it and run again"
+        )
+    return known
 
 
 def _head(path: Path) -> bytes:

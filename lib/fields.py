@@ -3,15 +3,20 @@
 import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lib.names import NAME, unfit_for_path
 from lib.suggest import shortened
 
-NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-"""What becomes part of a path: a loss's label, a variant."""
+VOXELS = 2**31
+"""Of an image at most: 8 GiB a channel."""
+PATH_LENGTH = 2000
+"""Bytes of a folder's path; of the 4096 that systems take the rest is for what lies in it."""
 
 
 def underscored_number(text: str) -> float | None:
@@ -25,6 +30,8 @@ def underscored_number(text: str) -> float | None:
 def _plain_number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"{value} is not a number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{shortened(value)} is larger than whole numbers of 64 bits are")
     if isinstance(value, str) and (number := underscored_number(value)) is not None:
         raise ValueError(f"{value!r} would be read as {number}; write the number without underscores")
     return value
@@ -43,7 +50,7 @@ def _split_at_commas(value: Any) -> Any:
 
 def whole_number(value: Any) -> Any:
     """Nested values of the command line arrive as text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
 
 
 def _listed(value: Any) -> Any:
@@ -57,24 +64,49 @@ def _is(test: Callable[[Path], bool], path: str) -> bool:
         return False
 
 
-def folder_or_address(mirror: str | None) -> str | None:
-    if mirror and "://" not in mirror and not _is(Path.is_dir, mirror):
-        raise ValueError(f"{shortened(mirror)} is neither a folder that exists nor an http(s) address")
+def _folder_or_address(mirror: str) -> str:
+    if not _is(Path.is_dir, mirror) and not _is_address(mirror):
+        shown = shortened(re.sub("//[^/@]*@", "//...@", mirror))  # without a password
+        raise ValueError(f"{shown} is neither a folder that exists nor an address http://... or https://...")
     return mirror
 
 
-def existing(path: str) -> str:
-    if not _is(Path.exists, path):
-        raise ValueError(f"{shortened(path)} does not exist")
+def _is_address(text: str) -> bool:
+    if not re.fullmatch(r"https?://[^\s\0]+", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no number of a port, or brackets without an IPv6 address
+        return False
+
+
+def _existing_file(path: str) -> str:
+    if not _is(Path.is_file, path):
+        raise ValueError(f"{shortened(path)} is not a file that exists")
     return path
 
 
 def _existing_folder(path: str) -> str:
     if not _is(Path.is_dir, path):
         raise ValueError(f"{shortened(path)} is not a folder that exists")
-    if set("{}") & set(path):
-        raise ValueError(f"{path!r} holds braces, which stand for wildcards; make a link without")
+    if reason := unfit_for_path(path):
+        raise ValueError(f"{shortened(path)} has {reason}; make a link without")
     return path
+
+
+def _folder_to_make(path: str) -> str:
+    """The folder as Snakemake writes paths: no `./` in front, no `//` within."""
+    path = str(Path(path))
+    if reason := unfit_for_path(path) or _UNFIT_BEGINNINGS.get(path[0]):
+        raise ValueError(f"{shortened(path)} has {reason}; choose another folder")
+    return path
+
+
+_UNFIT_BEGINNINGS = {
+    "-": "a - in front, which commands take for an option",
+    "~": "a ~ in front, which nothing replaces by a home folder here",
+}
 
 
 def _with_case(pattern: str) -> str:
@@ -83,7 +115,13 @@ def _with_case(pattern: str) -> str:
     return pattern
 
 
-def regular_expression(pattern: str) -> str:
+def _of_an_image(size: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(size) > VOXELS:
+        raise ValueError(f"{list(size)} is more than {VOXELS} voxels, 8 GiB a channel")
+    return size
+
+
+def _regular_expression(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
@@ -98,13 +136,18 @@ NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
-Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3)]
-Seed = Annotated[Int, Field(ge=0, lt=2**63)]
+Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3), AfterValidator(_of_an_image)]
+Seed = Annotated[Int, Field(ge=0, lt=2**32)]
+"""What every generator of random numbers here takes, also after a training has mixed it with the epoch."""
+Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
-Folder = Annotated[str, Field(min_length=1, pattern="^[^\0]*$")]
-ExistingFolder = Annotated[str, AfterValidator(_existing_folder)]
+Folder = Annotated[Text, AfterValidator(_folder_to_make)]
+ExistingFolder = Annotated[Text, AfterValidator(_existing_folder)]
+ExistingFile = Annotated[Text, AfterValidator(_existing_file)]
+Mirror = Annotated[Text, AfterValidator(_folder_or_address)]
 FilePattern = Annotated[str, AfterValidator(_with_case)]
+RegularExpression = Annotated[Text, AfterValidator(_regular_expression)]

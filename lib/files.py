@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -129,16 +130,29 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        SeglossError: it cannot be read, or is a folder, a device, or a pipe, which would be waited for.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise SeglossError(f"{path}: cannot be read: a file was expected, no folder, pipe or device")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SeglossError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def read_json(path: Path, remedy: str = "delete the file and make it again") -> Any:
     """Read a JSON file; ``remedy`` says what to do about a damaged one.
 
     Raises:
-        SeglossError: the file is missing, truncated or not JSON, or has a key twice in one object.
+        SeglossError: the file is missing, no file, truncated or not JSON, or has a key twice in one object.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_unique_keys)
-    except OSError as error:
-        raise SeglossError(f"{path}: cannot be read: {error.strerror}") from error
+        return json.loads(read_text(path), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise SeglossError(f"{path}: not valid JSON ({error}); {remedy}") from error
 

@@ -84,6 +84,7 @@ def fault(output: Path) -> str | None:
     return None
 
 
+@cache
 def checksums(output: Path) -> dict[Path, str]:
     """The SHA-256 of every file that the job with this first output made."""
     record = record_of(output)

@@ -15,11 +15,13 @@ from pydantic import (
 )
 
 from lib.fields import (
+    ExistingFile,
     ExistingFolder,
     FilePattern,
     Folder,
     Fraction,
     Int,
+    Mirror,
     Name,
     NameList,
     Names,
@@ -27,20 +29,19 @@ from lib.fields import (
     Number,
     Positive,
     PositiveInt,
+    RegularExpression,
     Seed,
     SeedList,
     Seeds,
     Share,
     Size,
-    existing,
-    folder_or_address,
-    regular_expression,
+    Text,
     unique,
     whole_number,
 )
 from lib.networks.catalogue import CATALOGUE as NETWORKS
 from lib.networks.catalogue import resolved as resolved_network
-from lib.suggest import suggestion
+from lib.suggest import shortened, suggestion
 
 
 class Section(BaseModel):
@@ -54,19 +55,25 @@ class Folders(Section):
     logs: Folder = "logs"
 
 
+def _names_first(labels: Any) -> Any:
+    if isinstance(labels, dict) and labels and all(str(key).strip().isdecimal() for key in labels):
+        raise ValueError(f"{shortened(labels)}: write names first, as in {{background: 0, lesion: 1}}")
+    return labels
+
+
 class OwnData(Section):
     """A user's own data set; what is left out is read from its ``dataset.json``, or from the names of its files."""
 
     folder: ExistingFolder
-    title: str | None = None
+    title: Text | None = None
     dimensions: Annotated[Literal[2, 3] | None, BeforeValidator(whole_number)] = None
-    channels: Annotated[list[str], Field(min_length=1)] | None = None
-    labels: dict[str, Int | list[Int]] | None = None
+    channels: Annotated[list[Text], Field(min_length=1)] | None = None
+    labels: Annotated[dict[str, Int | list[Int]] | None, BeforeValidator(_names_first)] = None
     images: Annotated[list[FilePattern], Field(min_length=1)] | None = None
     label: FilePattern | None = None
     region: FilePattern | None = None
-    patients: Annotated[str, AfterValidator(regular_expression)] | None = None
-    splits: Annotated[str, AfterValidator(existing)] | None = None
+    patients: RegularExpression | None = None
+    splits: ExistingFile | None = None
     seed: Seed = 0
     validation_share: Share = 0.1
     test_share: Share = 0.2
@@ -163,7 +170,7 @@ class WorkflowConfig(Section):
     cases_per_job: PositiveInt = 16
     checkpoint_every: PositiveInt = 300
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    mirror: Annotated[str | None, AfterValidator(folder_or_address)] = None
+    mirror: Mirror | None = None
     raw: dict[str, ExistingFolder] = {}
     own_data: dict[Name, OwnData] = {}
     folders: Folders = Folders()
@@ -378,7 +385,7 @@ class Settings(Section):
     datasets: NameList
     losses: NameList
     seeds: SeedList
-    split: str | None = None
+    split: Text | None = None
     noise: Annotated[Noises, Field(min_length=1)] = [Noise(alpha=0)]
     slices: bool = False
     network: Network
@@ -405,6 +412,8 @@ class Settings(Section):
 
 
 LESION_FIGURES = ("froc.pdf", "froc_small.pdf", "froc_tuned.pdf")
+TAKEN = frozenset({"data", "noise", "published", "reference", "crate.zip", *LESION_FIGURES})
+"""What no study can be called, in small letters: what else lies in results/ and plots/."""
 DOSE_RESPONSE = "dice_by_noise.pdf"
 SURFACE_FIGURES = ("over_epochs.pdf", "boxplots.pdf", "beside_published.pdf")
 FIGURES = (
@@ -436,9 +445,9 @@ class Study(Section):
     say about paper scale. A study that lacks a scale takes no part in it.
     """
 
-    title: str
-    publication: str
-    note: str | None = None
+    title: Text
+    publication: Text
+    note: Text | None = None
     metrics: Literal[METRICS]
     figures: list[Literal[FIGURES]]
     published: Published | None = None

@@ -150,13 +150,14 @@ class ArrayOnDisk:
 
 def _damaged(path: Path, error: Exception) -> SeglossError:
     """The error to raise for a damaged file, which is removed."""
+    what = str(error) or type(error).__name__
     try:
         path.unlink(missing_ok=True)
     except OSError as reason:
         return SeglossError(
-            f"{path}: damaged ({error}), and cannot be removed: {reason.strerror}; delete it and run again"
+            f"{path}: damaged ({what}), and cannot be removed: {reason.strerror}; delete it and run again"
         )
-    return SeglossError(f"{path}: damaged ({error}) and removed; {MADE_AGAIN}")
+    return SeglossError(f"{path}: damaged ({what}) and removed; {MADE_AGAIN}")
 
 
 def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:

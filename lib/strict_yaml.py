@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Iterable
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,28 @@ import yaml
 
 from lib.errors import SeglossError
 from lib.fields import underscored_number
+from lib.files import read_json, read_text
+
+DEPTH, VALUES = 50, 100_000
+"""Levels and values that a file may have at most, each alias counted as what it stands for."""
+DIGITS = 70
+"""More than any number of 64 bits is written with, binary ones included."""
+
+
+class _TooLargeError(yaml.MarkedYAMLError):
+    """The file would take much time and memory."""
 
 
 class StrictLoader(yaml.SafeLoader):
-    """YAML whose repeated keys and misread numbers are errors, and whose 1e-5 is a number as in YAML 1.2."""
+    """YAML whose repeated keys and misread numbers are errors, and whose 1e-5 is a number as in YAML 1.2.
+
+    As there, a date is text; other tags than those of text, numbers, truth values, lists and mappings are errors.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        _extent(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -30,6 +49,11 @@ class StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > DIGITS:
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value[:20]}... is larger than whole numbers of 64 bits are",
+                problem_mark=node.start_mark,
+            )
         return _plain(node, super().construct_yaml_int(node))
 
     def construct_yaml_str(self, node: yaml.ScalarNode) -> str:
@@ -39,6 +63,27 @@ class StrictLoader(yaml.SafeLoader):
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         return _plain(node, super().construct_yaml_float(node))
+
+
+def _extent(node: yaml.Node | None, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many levels and values a node has; each node is looked at once, however many aliases lead to it."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return 0, 1
+    if id(node) not in known:
+        known[id(node)] = DEPTH, VALUES  # of a node within itself
+        inner = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        levels, values = zip((0, 1), *(_extent(child, known) for child in inner), strict=True)
+        known[id(node)] = 1 + max(levels), sum(values)
+    levels, values = known[id(node)]
+    if levels > DEPTH or values > VALUES:
+        raise _TooLargeError(problem=_TOO_LARGE, problem_mark=node.start_mark)
+    return levels, values
+
+
+_TOO_LARGE = (
+    f"more than {DEPTH} levels inside each other, or more than {VALUES} values (an alias counts as what it stands for);"
+    " write it shorter"
+)
 
 
 def _plain(node: yaml.ScalarNode, number: float) -> float:
@@ -55,6 +100,20 @@ def misread(text: str, number: float) -> str:
     )
 
 
+def _refuse(loader: StrictLoader, node: yaml.Node) -> None:
+    raise yaml.MarkedYAMLError(
+        problem=f"{node.tag.replace('tag:yaml.org,2002:', '!!')} is not supported; text, numbers, true, false, null,"
+        " lists and mappings are",
+        problem_mark=node.start_mark,
+    )
+
+
+for tag in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "binary", "set", "omap", "pairs"))):
+    StrictLoader.add_constructor(tag, _refuse)
+StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in StrictLoader.yaml_implicit_resolvers.items()
+}
 StrictLoader.add_constructor("tag:yaml.org,2002:str", StrictLoader.construct_yaml_str)
 StrictLoader.add_constructor("tag:yaml.org,2002:int", StrictLoader.construct_yaml_int)
 StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_yaml_float)
@@ -72,15 +131,13 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
         SeglossError: it holds none, a key stands twice, or a number would be misread; ``where`` begins the message.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
+        content = yaml.load(read_text(path), Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise SeglossError(f"{where}: {line}{error.problem}") from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-        RecursionError,
-    ) as error:  # no UTF-8, a day that no month has, deep nesting
+    except RecursionError:
+        raise SeglossError(f"{where}: {_TOO_LARGE}") from None
+    except (yaml.YAMLError, ValueError) as error:  # no UTF-8
         raise SeglossError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise SeglossError(
@@ -90,13 +147,15 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
 
 
 def check_configuration(files: Iterable[Path | str], words: Iterable[str] | None) -> None:
-    """Check the configuration files that Snakemake has read, more leniently than this, and the words of ``--config``.
+    """Check the configuration files that Snakemake reads, more leniently than this, and the words of ``--config``.
 
     Raises:
-        SeglossError: as of :func:`read_yaml`; or a value of ``--config`` is a number with an underscore.
+        SeglossError: as of :func:`read_yaml`; or a value of ``--config`` is a number with an underscore, or too large.
     """
     for path in map(Path, files):
-        if path.suffix != ".json":  # has no such numbers, and tabs that YAML forbids
+        if path.suffix == ".json":  # which may have tabs, that YAML forbids
+            read_json(path, remedy="mend it")
+        else:
             read_yaml(path, str(path))
     for word in words or ():
         _check_word(word)
@@ -105,8 +164,13 @@ def check_configuration(files: Iterable[Path | str], words: Iterable[str] | None
 def _check_word(word: str) -> None:
     key, _, value = word.partition("=")
     value = value.strip("'\"")  # as Snakemake does
+    if max(accumulate((mark in "[{") - (mark in "]}") for mark in value), default=0) > DEPTH:
+        raise SeglossError(f"--config {key}: {_TOO_LARGE}")
     try:
         plain = [token for token in yaml.scan(value) if isinstance(token, yaml.ScalarToken) and token.plain]
+        yaml.compose(value, Loader=StrictLoader)
+    except _TooLargeError:
+        raise SeglossError(f"--config {key}: {_TOO_LARGE}") from None
     except yaml.YAMLError:
         return  # Snakemake takes it as text
     for token in plain:

@@ -1,13 +1,17 @@
 """A study file: read, validated, and held against the losses and published tables it names. Never imports torch."""
 
-import csv
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 from lib.errors import SeglossError
 from lib.losses import specification as losses
-from lib.schema import Study
+from lib.names import NAME
+from lib.schema import TAKEN, Study
 from lib.strict_yaml import read_yaml
-from lib.suggest import suggestion
+from lib.suggest import shortened, suggestion
+from lib.tables import read_published
 from lib.validation import validated
 
 PUBLISHED_METRICS = {
@@ -18,6 +22,12 @@ PUBLISHED_METRICS = {
 """By the metrics of a study, what it can read of a table of `published/`."""
 
 
+def study_files(root: Path) -> dict[str, Path]:
+    """The files in `studies/` below ``root`` by the study's name; hidden ones, such as editors leave, do not count."""
+    files = sorted((root / "studies").glob("*.yaml"))
+    return {path.stem: path for path in files if not path.name.startswith(".")}
+
+
 def load_study(path: Path, root: Path) -> Study:
     """Read the study file at ``path`` below ``root``, which holds `published/` too.
 
@@ -25,10 +35,12 @@ def load_study(path: Path, root: Path) -> Study:
         SeglossError: any fault, named by file, key and value, with what is allowed.
     """
     where = str(path.relative_to(root))
+    _check_name(path.stem, where)
     study = validated(Study, read_yaml(path, where), where)
     for label, specification in study.losses.items():
         try:
-            losses.resolved(specification)
+            for part in losses.parts(losses.resolved(specification)):
+                _check_json(part["parameters"])
         except SeglossError as error:
             raise SeglossError(f"{where}: losses.{label}: {error}") from None
     if study.published:
@@ -36,13 +48,32 @@ def load_study(path: Path, root: Path) -> Study:
     return study
 
 
+def _check_name(name: str, where: str) -> None:
+    """Check that files and folders can be called after the study."""
+    if not re.fullmatch(NAME, name):
+        reason = "letters, digits, '_', '.' and '-' only were expected, as it becomes part of paths"
+    elif name.lower() in TAKEN:
+        reason = "results/ or plots/ has a file or folder of this name"
+    else:
+        return
+    raise SeglossError(f"{where}: a study cannot be called {shortened(name)}: {reason}; rename the file")
+
+
+def _check_json(parameters: dict[str, Any]) -> None:
+    """Check that a job gets what the file says: JSON has no other keys than text, and NaN equals nothing."""
+    for name, value in parameters.items():
+        if json.loads(json.dumps(value)) != value:
+            raise SeglossError(
+                f"{name}: {shortened(value)}: keys that are text and numbers other than NaN were expected"
+            )
+
+
 def _check_published(study: Study, root: Path, where: str) -> None:
     """Check that the table is there, has what the study's metrics read and knows the names it is asked for."""
     table = root / f"published/{study.published.table}.csv"
     if not table.is_file():
         raise SeglossError(f"{where}: published.table: there is no published/{table.name}")
-    with table.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = read_published(table)
     read = PUBLISHED_METRICS[study.metrics]
     if not any(row["metric"] in read for row in rows):
         told = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"

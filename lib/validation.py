@@ -19,8 +19,12 @@ def validated(model: type[BaseModel], values: Any, where: str) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [_told(fault, model, where) for fault in _most_specific(error.errors())]
-        raise SeglossError(f"{where}: {' | '.join(dict.fromkeys(faults))}") from None
+        expected: dict[str, list[str]] = {}
+        for fault in _most_specific(error.errors()):
+            told, _, reason = _told(fault, model, where).partition("; expected ")
+            expected.setdefault(told, []).append(reason)
+        faults = (f"{told}; expected {' or '.join(of)}" if any(of) else told for told, of in expected.items())
+        raise SeglossError(f"{where}: {' | '.join(faults)}") from None
 
 
 def _most_specific(faults: list[Any]) -> list[Any]:
@@ -40,12 +44,18 @@ def _told(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
     if fault["type"] in ("string_type", "invalid_key") and _is_word(fault):
         return f"{key}: {_text_without_quotes(fault, where)}"
     reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    reason = reason.partition(", unable to parse")[0]
     if fault["type"] == "too_short":
         reason = f"at least {fault['ctx']['min_length']} of them"
+    if fault["type"] == "too_long":
+        reason = f"at most {fault['ctx']['max_length']} of them"
     if fault["type"] in ("model_type", "model_attributes_type", "dict_type"):
         reason = "a mapping of keys to values"
-    if fault["type"] == "list_type":
-        reason = "a list, such as [{...}, {...}]"
+    if fault["type"] in ("list_type", "tuple_type"):
+        is_word = isinstance(fault["input"], str)
+        reason = f"a list in square brackets, such as [{shortened(fault['input'])[1:-1] if is_word else '..., ...'}]"
+    if fault["type"] == "string_too_short":
+        reason = "at least one character"
     if fault["type"] == "string_pattern_mismatch":
         reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
     if fault["type"] == "value_error":
@@ -59,7 +69,8 @@ _READ_AS = {bool: "a truth value", int: "a number", float: "a number", type(None
 def _text_without_quotes(fault: Mapping[str, Any], where: str) -> str:
     """What a word has become that YAML or Snakemake did not read as text, and how to write it so that it stays text."""
     value, place = fault["input"], fault["loc"]
-    word = json.dumps(value, default=str).strip('"')  # true and null, as YAML has them
+    # true and null, as YAML has them
+    word = shortened(value) if type(value) is int else json.dumps(value, default=str).strip('"')
     kind = _READ_AS.get(type(value), type(value).__name__)
     remedy = f'put the word in quotes, such as "{word}" in a file'
     if "--config" in where and len(place) == 3 and isinstance(place[-1], int):

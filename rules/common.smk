@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from itertools import chain
 
-from snakemake.jobs import Job
+from snakemake.dag import DAG
 
 from lib.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
@@ -26,7 +26,7 @@ from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
 from lib.training.code_changes import code_changes, made_things, present_code
-from lib.workflow.stale import verify_products
+from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
@@ -42,6 +42,12 @@ DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.
 use_this_python()
 # The graph of jobs is of objects that stay: Python looks among them for garbage too often.
 gc.set_threshold(50_000)
+
+
+def one_of(names):
+    """Constraint of a wildcard: one of some names."""
+    names = [*map(re.escape, names)]
+    return "|".join(names) if names else "none"
 
 
 def limit(resource, value):
@@ -60,14 +66,14 @@ UNRECORDED = {
     "extract",
 }  # what they make is verified then, and may be deleted once it is prepared
 if workflow.is_main_process:
-    verify_products(Job, UNRECORDED)
+    verify_plans(DAG, UNRECORDED)
 
 
 wildcard_constraints:
-    dataset="|".join(map(re.escape, CONFIG.datasets)),
+    dataset=one_of(CONFIG.datasets),
     split="[^/]+",
     bundle="[0-9]+-[0-9]+",
-    map_name="|".join(MAPS),
+    map_name=one_of(MAPS),
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
 
 
@@ -276,9 +282,7 @@ def study_references(study):
 
 
 def studies_with(metrics):
-    """Constraint of the wildcard ``study``: the studies with these metrics."""
-    names = [name for name, study in CONFIG.studies.items() if study.metrics == metrics]
-    return "|".join(map(re.escape, names)) or "none"
+    return [name for name, study in CONFIG.studies.items() if study.metrics == metrics]
 
 
 def published_option(study):
@@ -313,7 +317,16 @@ def study_checks(study, name):
 
 def figure(study, name):
     """Path of a study's figure."""
-    return PATHS.plot(name if name in LESION_FIGURES else f"{study}/{name}")
+    return PATHS.plot(f"{froc_place(study) if name in LESION_FIGURES else f'{study}/'}{name}")
+
+
+def froc_place(study):
+    """Where among the figures a study's FROC curves lie; plots/froc.pdf is that of inverse weighting."""
+    return "" if study == "inverse_weighting" else f"{study}/"
+
+
+def study_of_froc(wildcards):
+    return wildcards.place.rstrip("/") or "inverse_weighting"
 
 
 def figures_of(study):

@@ -1,5 +1,7 @@
 """Official files, one job each: fetched, held against their size and checksum, and unpacked."""
 
+os.environ["SEGLOSS_MIRROR"] = CONFIG.workflow.mirror or ""  # may hold a password: not for a command line
+
 
 rule download:
     output:
@@ -9,7 +11,7 @@ rule download:
     benchmark:
         PATHS.benchmark("download/{source}/{file}")
     wildcard_constraints:
-        source="|".join(source_names()),
+        source=one_of(source_names()),
         file=".+",
     conda:
         "../envs/segloss.yaml"
@@ -23,7 +25,7 @@ rule download:
         "download {wildcards.source}: {wildcards.file}"
     shell:
         f"python {SCRIPTS}/download.py --source {{wildcards.source:q}} --path {{wildcards.file:q}}"
-        " {CONFIG.mirror_option} --manual {params.manual:q} --record {params.record:q}"
+        " --manual {params.manual:q} --record {params.record:q}"
         " --output {output:q} 2>&1 | tee {log:q}"
 
 
@@ -37,8 +39,8 @@ rule extract:
     benchmark:
         PATHS.benchmark("extract/{source}/{archive}")
     wildcard_constraints:
-        source="|".join(source_names()),
-        archive="|".join(map(re.escape, archive_names())),
+        source=one_of(source_names()),
+        archive=one_of(archive_names()),
     conda:
         "../envs/segloss.yaml"
     threads: 1

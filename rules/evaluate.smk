@@ -89,7 +89,7 @@ rule check_measures:
     benchmark:
         PATHS.benchmark("check_measures/{study}")
     wildcard_constraints:
-        study=studies_with("surface"),
+        study=one_of(studies_with("surface")),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -138,7 +138,7 @@ rule summarize:
     benchmark:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
-        study=studies_with("lesions"),
+        study=one_of(studies_with("lesions")),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -167,7 +167,7 @@ rule summarize_overlap:
     benchmark:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
-        study=studies_with("overlap"),
+        study=one_of(studies_with("overlap")),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -197,7 +197,7 @@ rule summarize_surface:
     benchmark:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
-        study=studies_with("surface"),
+        study=one_of(studies_with("surface")),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -225,7 +225,7 @@ rule list_code_changes:
     benchmark:
         PATHS.benchmark("list_code_changes/{study}")
     wildcard_constraints:
-        study="|".join(map(re.escape, CONFIG.studies)),
+        study=one_of(CONFIG.studies),
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -2,7 +2,7 @@
 
 
 wildcard_constraints:
-    noise="|".join(map(re.escape, NOISES)) or "none",
+    noise=one_of(NOISES),
 
 
 rule make_noise:

@@ -3,28 +3,30 @@
 
 rule plot_froc:
     input:
-        runs=lambda wildcards: study_files("inverse_weighting", "records.json"),
-        per_run=PATHS.result("inverse_weighting/runs.csv"),
+        runs=lambda wildcards: study_files(study_of_froc(wildcards), "records.json"),
+        per_run=lambda wildcards: PATHS.result(f"{study_of_froc(wildcards)}/runs.csv"),
     output:
-        PATHS.plot("froc{suffix}.pdf"),
+        PATHS.plot("{place}froc{suffix}.pdf"),
     log:
-        PATHS.log("plots/froc{suffix}"),
+        PATHS.log("plots/{place}froc{suffix}"),
     benchmark:
-        PATHS.benchmark("plots/froc{suffix}")
+        PATHS.benchmark("plots/{place}froc{suffix}")
     wildcard_constraints:
+        place=f"|{one_of(map(froc_place, studies_with('lesions')))}",
         suffix="|_small|_tuned",
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        settings=lambda wildcards: evaluation_settings("inverse_weighting"),
+        study=study_of_froc,
+        settings=lambda wildcards: evaluation_settings(study_of_froc(wildcards)),
         objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
-        note=lambda wildcards: CONFIG.note("inverse_weighting"),
+        note=lambda wildcards: CONFIG.note(study_of_froc(wildcards)),
         code=lambda wildcards: code_version("scripts.plot_froc"),
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_froc.py {PRODUCTS} --configuration {{CONFIG.as_json:q}} --study inverse_weighting"
+        f"python {SCRIPTS}/plot_froc.py {PRODUCTS} --configuration {{CONFIG.as_json:q}} --study {{params.study:q}}"
         " --per-run {input.per_run:q} --objects {params.objects:q} --note {params.note:q}"
         " --output {output:q} &> {log:q}"
 
@@ -39,7 +41,7 @@ rule plot_dice_by_noise:
     benchmark:
         PATHS.benchmark("plots/{study}/dice_by_noise")
     wildcard_constraints:
-        study="|".join(map(re.escape, CONFIG.studies)),
+        study=one_of(CONFIG.studies),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -67,7 +69,7 @@ rule plot_training:
     benchmark:
         PATHS.benchmark("plots/{study}/{figure}")
     wildcard_constraints:
-        study="|".join(map(re.escape, CONFIG.studies)),
+        study=one_of(CONFIG.studies),
         figure="training_dice|loss_parameters",
     conda:
         "../envs/segloss.yaml"
@@ -95,7 +97,7 @@ rule plot_examples:
     benchmark:
         PATHS.benchmark("plots/{study}/{figure}")
     wildcard_constraints:
-        study="|".join(map(re.escape, CONFIG.studies)),
+        study=one_of(CONFIG.studies),
         figure="examples|distances",
     conda:
         "../envs/segloss.yaml"
@@ -121,7 +123,7 @@ rule plot_surface:
     benchmark:
         PATHS.benchmark("plots/{study}/{figure}")
     wildcard_constraints:
-        study=studies_with("surface"),
+        study=one_of(studies_with("surface")),
         figure="over_epochs|boxplots",
     conda:
         "../envs/segloss.yaml"
@@ -145,7 +147,7 @@ rule plot_loss_weights:
     benchmark:
         PATHS.benchmark("plots/{study}/loss_weights")
     wildcard_constraints:
-        study="|".join(map(re.escape, CONFIG.studies)),
+        study=one_of(CONFIG.studies),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -173,7 +175,7 @@ rule plot_beside_published:
     benchmark:
         PATHS.benchmark("plots/{study}/beside_published")
     wildcard_constraints:
-        study=studies_with("surface"),
+        study=one_of(studies_with("surface")),
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -70,7 +70,7 @@ rule list_part:
     benchmark:
         PATHS.benchmark("list_part/{dataset}/{split}/{part}")
     wildcard_constraints:
-        part="|".join(SPLITS),
+        part=one_of(SPLITS),
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -94,7 +94,7 @@ rule check_part:
     benchmark:
         PATHS.benchmark("check_part/{dataset}/{split}/{part}")
     wildcard_constraints:
-        part="|".join(SPLITS),
+        part=one_of(SPLITS),
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -1,5 +1,10 @@
-"""Fetch one official file and check it."""
+"""Fetch one official file and check it.
 
+The environment variable SEGLOSS_MIRROR names a folder or an address in place of the official one. It is no option, as a
+password in it would be seen by all users of the machine, and kept by Snakemake.
+"""
+
+import os
 from pathlib import Path
 
 import _root  # noqa: F401
@@ -7,13 +12,14 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(source: str, path: str, output: Path, mirror: str = "", manual: str = "", record: str = "") -> None:
+def main(source: str, path: str, output: Path, manual: str = "", record: str = "") -> None:
     from lib.datasets.sources import load_source
     from lib.download import download
 
     archive = load_source(source)
     folder, known = (Path(given) if given else None for given in (manual, record))
-    download(archive.file(path), archive, output, mirror or None, folder, known)
+    mirror = os.environ.get("SEGLOSS_MIRROR") or None
+    download(archive.file(path), archive, output, mirror, folder, known)
 
 
 if __name__ == "__main__":

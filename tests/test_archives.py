@@ -164,6 +164,36 @@ def test_a_zero_byte_in_a_name_is_refused(tmp_path):
     assert "is refused: its path has a backslash or a zero byte" in _refused(content, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("name", ["", "."])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_member_without_a_name_is_refused(tmp_path, kind, name):
+    member = _entry("x")
+    member.filename = name
+    content = _zip({member: b"x"}) if kind == "a.zip" else _tar({name: b"x"})
+    assert f"member {name!r} is refused: it has no name" in _refused(content, tmp_path, kind)
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 300}/x", "/".join(["n" * 200] * 30), "n" * 60_000])
+def test_a_name_that_is_too_long_is_told_in_a_few_words(tmp_path, kind, name):
+    message = _refused(KINDS[kind]({"good": b"", name: b"x"}), tmp_path, kind)
+    assert "member 'nnnn" in message and "is refused: File name too long" in message
+    assert len(message) < 300 + len(str(tmp_path))
+
+
+def test_a_damage_is_told_in_a_few_words(tmp_path):
+    content = bytearray(_zip({"n" * 60_000: b"x"}))
+    content[40] ^= 1  # of the name before the content
+    message = _refused(bytes(content), tmp_path)
+    assert "damaged" in message and len(message) < 400 + len(str(tmp_path))
+
+
+def test_an_archive_whose_name_is_too_long_is_not_there(tmp_path):
+    with pytest.raises(SeglossError, match=r"zip: no such archive"):
+        extract(tmp_path / f"{'n' * 300}.zip", tmp_path / "out")
+
+
 @pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
 def test_links_and_devices_in_zips_are_refused(tmp_path, mode):
     message = _refused(_zip({"good": b"", _entry("bad", mode | 0o777): b"good"}), tmp_path)
@@ -179,11 +209,36 @@ def test_links_and_devices_in_zips_are_refused(tmp_path, mode):
         (tarfile.CHRTYPE, ""),
         (tarfile.BLKTYPE, ""),
         (tarfile.FIFOTYPE, ""),
+        *[
+            (kind, target)
+            for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE)
+            for target in ("no", "bad", "n" * 5000)
+        ],
+        (tarfile.LNKTYPE, "folder"),
+        (tarfile.LNKTYPE, ""),
     ],
 )
-def test_links_out_and_devices_in_tars_are_refused(tmp_path, kind, target):
-    message = _refused(_tar(special=[("bad", kind, target)]), tmp_path, "a.tar")
-    assert "member 'bad' is refused: it is a device or a link that leads out" in message
+def test_devices_and_links_out_or_to_no_member_of_tars_are_refused(tmp_path, kind, target):
+    special = [("folder", tarfile.DIRTYPE, ""), ("bad", kind, target)]
+    message = _refused(_tar(special=special), tmp_path, "a.tar")
+    assert "member 'bad' is refused: it is a device or a link that leads out or to no member" in message
+
+
+def test_a_link_to_a_link_that_leads_out_from_there_is_refused(tmp_path):
+    links = [("case/link", tarfile.SYMTYPE, "../x"), ("bad", tarfile.LNKTYPE, "case/link")]
+    assert "member 'bad' is refused" in _refused(_tar({"case/y": b"", "x": b""}, links), tmp_path, "a.tar")
+    links = [("a", tarfile.SYMTYPE, "b"), ("b", tarfile.SYMTYPE, "a")]
+    assert "member 'a' is refused" in _refused(_tar(special=links), tmp_path, "a.tar")
+
+
+def test_a_link_may_stand_before_its_target(tmp_path):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "x"
+        archive.addfile(link)
+        archive.addfile(tarfile.TarInfo("x"))
+    assert _extract(content.getvalue(), tmp_path, "a.tar") == {"link": b"", "x": b""}
 
 
 def test_a_member_below_a_link_is_refused(tmp_path):
@@ -265,6 +320,14 @@ def test_a_cut_off_archive_is_never_taken_for_a_whole_one(tmp_path, kind):
     for position in [*range(0, whole, max(whole // 150, 1)), whole - 1]:
         message = _refused(content[:position], tmp_path, kind)
         assert "damaged" in message and message.endswith("; delete it and run again")
+
+
+def test_a_damaged_member_is_found_without_unpacking(tmp_path):
+    content = bytearray(_zip({"x": CONTENT}))
+    content[1000] ^= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(SeglossError, match="damaged"):
+        check(tmp_path / "a.zip", "a.zip")
 
 
 def test_a_tar_that_ends_between_two_members_is_cut_off(tmp_path):

@@ -91,6 +91,19 @@ def test_a_damaged_provenance_is_told_by_name(paths: Paths) -> None:
         code_changes(RUNS, ADAPTERS, paths)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "1", "null", "{}", '{"code": 1}', '{"parts": []}', '{"parts": [{}]}', '{"parts": ["x"]}'],
+)
+def test_a_provenance_that_tells_no_code_is_told_by_name(paths: Paths, content: str) -> None:
+    trained_with(paths, RUNS[0], "older")
+    Path(paths.run(RUNS[0].id, "provenance.json")).write_text(content)
+    with pytest.raises(
+        SeglossError, match=r"provenance.json: does not tell the code .*delete it and run again"
+    ):
+        code_changes(RUNS, ADAPTERS, paths)
+
+
 def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(paths: Paths) -> None:
     from lib.training.code import training_code
 

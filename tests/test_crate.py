@@ -247,6 +247,17 @@ def test_other_faults_are_told(finished: Path, tmp_path: Path) -> None:
         crate_of(VALUES, OUTCOME)
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "1", "null", "{}", '{"seconds": "1"}', '{"seconds": NaN}', '{"seconds": 1e99}']
+)
+def test_a_provenance_that_tells_no_time_is_told_by_name(finished: Path, content: str) -> None:
+    (finished / RUN / "provenance.json").write_text(content)
+    with pytest.raises(
+        SeglossError, match=r"provenance\.json: does not tell the seconds .*; delete it and run"
+    ):
+        crate_of(VALUES, OUTCOME)
+
+
 def test_the_rule_takes_every_figure_and_table_that_a_job_makes(tmp_path: Path) -> None:
     config = ("--config", "seeds=0", "noise=[{alpha: 0.5, beta: 0.5}]", f"mirror={tmp_path}")
     done = snakemake(ROOT, "--directory", str(tmp_path), "--dry-run", "--printshellcmds", *config)

@@ -36,6 +36,7 @@ def weights(project: Path) -> bytes:
     path = project / WEIGHTS
     content = path.read_bytes()
     path.unlink()
+    (project / CHECKPOINT).unlink()  # from which they would be had again
     return content
 
 

@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from base64 import urlsafe_b64decode
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import yaml
+
+from lib.products import record_of
 
 ROOT = Path(__file__).parents[1]
 PARTS = (
@@ -106,3 +110,42 @@ def write_project(
             demo["training"]["test_epochs"] = 1
         path.write_text(yaml.safe_dump(study, sort_keys=False))
     return folder
+
+
+def records_of_jobs(project: Path) -> dict[str, dict]:
+    """What Snakemake has kept of the job that made each output, whatever rules there are."""
+    folder = project / ".snakemake/metadata"
+    records = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
+        records[urlsafe_b64decode(name).decode()] = json.loads(path.read_text())
+    return {output: record for output, record in records.items() if record["rule"] != "all"}
+
+
+def outputs_by_rule(project: Path) -> dict[str, list[list[str]]]:
+    """The outputs of each rule's jobs."""
+    jobs: dict[str, dict[str, list[str]]] = {}
+    for output, record in records_of_jobs(project).items():
+        jobs.setdefault(record["rule"], {}).setdefault(" ".join(record["log"]), []).append(output)
+    return {rule: list(of_rule.values()) for rule, of_rule in jobs.items()}
+
+
+def levels_of_rules(project: Path) -> list[list[str]]:
+    """The rules in groups, of which none holds a rule whose jobs need those of another in it."""
+    records = records_of_jobs(project)
+    needed: dict[str, set[str]] = {record["rule"]: set() for record in records.values()}
+    for record in records.values():
+        makers = {records[name]["rule"] for name in record["input"] if name in records}
+        needed[record["rule"]] |= makers - {record["rule"]}
+    sorter = TopologicalSorter(needed)
+    sorter.prepare()
+    levels = []
+    while ready := sorter.get_ready():
+        levels.append(sorted(ready))
+        sorter.done(*ready)
+    return levels
+
+
+def recorded_output(project: Path, outputs: list[str]) -> str:
+    """That of a job's outputs by which its record is named."""
+    return next(name for name in outputs if record_of(project / name).exists())

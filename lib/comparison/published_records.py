@@ -8,6 +8,7 @@ import pandas as pd
 from lib.errors import SeglossError
 from lib.evaluation.froc import DRAWS, froc_numbers, small_objects
 from lib.evaluation.records import Records, read_records
+from lib.tables import PUBLISHED_COLUMNS, read_published
 
 STUDY = "inverse_weighting"
 LOSSES = ("iwdl", "dl", "iwbce", "bce", "iwasl", "asl", "iwfl", "fl", "gdl", "wce")
@@ -24,7 +25,6 @@ DatasetLoss = tuple[str, str]
 _FOLDER_OF_SEARCH = "val_focal_loss"
 _PATH_TAIL = ("experiment_0", "test_metrics", "prc_records.json")
 _PRINTED_METRICS = ("object_dice", "avg_recall", "luna_metric")
-_PRINTED_COLUMNS = ["study", "dataset", "loss", "variant", "metric", "value", "spread", "source"]
 
 
 def read_published_records(paths: Sequence[Path]) -> dict[DatasetLoss, Records | None]:
@@ -88,17 +88,9 @@ def read_printed(path: Path) -> pd.DataFrame:
     """The published numbers of this study as text, so that their digits are kept.
 
     Raises:
-        SeglossError: the file cannot be read as CSV or lacks a column.
+        SeglossError: as of :func:`lib.tables.read_published`.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise SeglossError(f"{path}: cannot be read as CSV: {error}") from error
-    if not isinstance(table.index, pd.RangeIndex) or not path.read_text().endswith("\n"):
-        raise SeglossError(f"{path}: a row has surplus cells, or the last line is cut off; correct the table")
-    missing = [column for column in _PRINTED_COLUMNS if column not in table]
-    if missing:
-        raise SeglossError(f"{path}: column '{missing[0]}' is missing; expected {','.join(_PRINTED_COLUMNS)}")
+    table = pd.DataFrame(read_published(path), columns=PUBLISHED_COLUMNS)
     return table[table["study"] == STUDY]
 
 

@@ -9,18 +9,22 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lib.errors import SeglossError
 from lib.files import read_json, write_json
+from lib.names import CONTROL, FILLED, printable, unfit_for_path
 
 SPLITS = ("train", "validation", "test")
 Parts = dict[str, tuple[str, ...]]
-_FOLDER_NAME = re.compile(r"(?!index\.json$)[^-./{}\s][^/{}\n]{0,127}")
+_FOLDER_NAME = re.compile(rf"(?!index\.json$)[^-.\s/{FILLED}{CONTROL}][^/{FILLED}{CONTROL}]*")
+_LENGTH = 128
 _NO_FOLDER_NAME = (
-    "its id cannot name a folder (no {, } or /; no -, . or space in front; 128 characters at most)"
+    f"its id cannot name a folder (no {' '.join(FILLED)} /, control characters or bytes that are no UTF-8; no -, . or"
+    f" space in front; {_LENGTH} bytes at most)"
 )
 
 
@@ -52,8 +56,9 @@ class Index:
         Raises:
             SeglossError: there is no case, a part names a case twice, or a patient is on two sides of a split.
         """
-        cases = {case: entry for case, entry in self.cases.items() if _FOLDER_NAME.fullmatch(case)}
-        excluded = {case: _NO_FOLDER_NAME for case in self.cases if case not in cases} | self.excluded
+        unfit = {case: reason for case, entry in self.cases.items() if (reason := _unfit(case, entry))}
+        cases = {case: entry for case, entry in self.cases.items() if case not in unfit}
+        excluded = unfit | self.excluded
         if not cases:
             raise SeglossError(f"data set {dataset}: no usable case among {len(excluded)}{_why(excluded)}")
         splits = {}
@@ -71,7 +76,8 @@ class Index:
             splits[name] = {
                 part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
             }
-        return replace(self, cases=cases, splits=splits, excluded=excluded)
+        told = {printable(case): printable(reason) for case, reason in excluded.items()}
+        return Index(cases, splits, told, tuple(map(printable, self.notes)))
 
     def bundles(self, size: int) -> dict[str, tuple[str, ...]]:
         """The cases in bundles of about ``size`` by the bundle's name, for jobs that each take one bundle.
@@ -116,6 +122,16 @@ def read_index(path: Path) -> Index:
         return Index(cases, splits, dict(content["excluded"]), tuple(content.get("notes", ())))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SeglossError(f"{path}: not an index of cases ({error!r}); delete it and run again") from error
+
+
+def _unfit(case: str, entry: IndexedCase) -> str:
+    """Why a case cannot be a folder, or its files inputs of a job; empty if they can."""
+    if not _FOLDER_NAME.fullmatch(case) or len(case.encode()) > _LENGTH:
+        return _NO_FOLDER_NAME
+    for path in chain.from_iterable(entry.files.values()):
+        if set(FILLED) & set(path):
+            return f"{path} has {unfit_for_path(path)}; make a link without"
+    return ""
 
 
 def _why(excluded: Mapping[str, str]) -> str:

@@ -41,8 +41,10 @@ def check_itk_file(path: Path) -> None:
             " 2 to 5 axes were expected)"
         )
     data = _data_file(path, fields)
-    if not data.is_file():  # several files, or none: ITK says so
-        return
+    if not data.is_file():
+        if data.exists() and not data.is_dir():  # ITK would wait for a pipe
+            raise CaseExcluded(f"{path.name} has its data in {data.name}, which is no file")
+        return  # several files, or none: ITK says so
     offset = offset if data == path else 0
     available = data.stat().st_size - offset
     expected = math.prod(map(_number, [*lengths, fields["channels"]])) * BYTES.get(fields["type"], 1)

@@ -3,7 +3,6 @@
 This module stays free of heavy imports, because parsing the DAG reads it; ``adapters/own_data.py`` prepares.
 """
 
-import csv
 import hashlib
 import os
 import re
@@ -18,6 +17,8 @@ from lib.datasets.raw import is_folder, is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.schema import OwnData
+from lib.suggest import shortened
+from lib.tables import read_rows
 
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -48,7 +49,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     )
     return Dataset(
         name=name,
-        title=own.title or str(described.get("name") or name),
+        title=own.title or described.get("name") or name,
         adapter="lib.datasets.adapters.own_data",
         channels=tuple(channels),
         classes=tuple(label for label in labels if label != IGNORE),
@@ -72,7 +73,7 @@ def read_description(folder: str) -> dict[str, Any]:
     """
     path = Path(folder) / "dataset.json"
     try:
-        if not path.is_file():
+        if not path.exists() and not path.is_symlink():
             return {}
     except OSError as error:
         raise SeglossError(
@@ -81,7 +82,20 @@ def read_description(folder: str) -> dict[str, Any]:
     told = read_json(path, remedy="mend it")
     if not isinstance(told, dict):
         raise SeglossError(f"{path}: a mapping was expected, found {type(told).__name__}")
+    for key in ("name", "file_ending"):
+        if not isinstance(told.get(key, ""), str):
+            raise SeglossError(f"{path}: {key}: text was expected, found {shortened(told[key])}")
     return told
+
+
+def _description_below(folder: str) -> str:
+    """What to do where ``dataset.json`` lies deeper than expected; empty if it does not."""
+    level = [Path(folder)]
+    for _ in range(DEPTH):
+        level = sorted(child for parent in level for child in _subfolders(parent))
+        if found := next((child for child in level if (child / "dataset.json").is_file()), None):
+            return f"; there is one in {found}: is that the folder of the data set?"
+    return ""
 
 
 def digest_of_description(own: OwnData) -> str:
@@ -95,19 +109,20 @@ def _channels(told: Mapping[str, Any], where: str) -> list[str]:
     names = told.get("channel_names") or told.get("modality")
     if not names:
         return ["image"]
-    if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))):
+    is_numbered = isinstance(names, dict) and sorted(names) == sorted(map(str, range(len(names))))
+    if not is_numbered or not all(isinstance(name, str) and name for name in names.values()):
         raise SeglossError(
             f'{where}: dataset.json: channel_names (or modality): a mapping of "0", "1", ... to names was expected,'
-            f" found {names!r}"
+            f" found {shortened(names)}"
         )
-    return [str(names[str(number)]) for number in range(len(names))]
+    return [names[str(number)] for number in range(len(names))]
 
 
 def _labels(own: OwnData, described: Mapping[str, Any], where: str) -> dict[str, list[int]]:
     given = own.labels or described.get("labels")
     if own.threshold is None:
-        return _label_values(given, where)
-    labels = _label_values(given or {"background": 0, "foreground": 1}, where)
+        return _label_values(given, own, where)
+    labels = _label_values(given or {"background": 0, "foreground": 1}, own, where)
     if len(labels) != 2 or IGNORE in labels:
         raise SeglossError(
             f"{where}: threshold: labels of background and one class were expected, found {', '.join(labels)}; leave"
@@ -116,23 +131,30 @@ def _labels(own: OwnData, described: Mapping[str, Any], where: str) -> dict[str,
     return labels
 
 
-def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
+def _label_values(labels: Any, own: OwnData, where: str) -> dict[str, list[int]]:
     """Class name -> values in the mask, in the order of the classes; from nnU-Net's or the Decathlon's form."""
     if not isinstance(labels, dict) or not labels:
         raise SeglossError(
             f"{where}: labels: a mapping such as {{background: 0, lesion: 1}} was expected here or in dataset.json,"
-            f" found {labels!r}"
+            f" found {shortened(labels)}{_description_below(own.folder)}"
         )
-    if all(str(key).isdecimal() for key in labels):  # the Decathlon's form: value -> name
+    if all(isinstance(name, str) for name in labels.values()):  # the Decathlon's form: value -> name
         values_of: dict[str, list[int]] = {}
         for value, name in labels.items():
-            values_of.setdefault(str(name), []).append(int(value))
+            if not re.fullmatch("[0-9]{1,3}", value):
+                raise SeglossError(
+                    f"{where}: labels: whole numbers from 0 to 255 with their names, or names with their numbers, were"
+                    f" expected, found {shortened(value)}: {shortened(name)}"
+                )
+            values_of.setdefault(name, []).append(int(value))
         labels = values_of
+    if "" in labels:
+        raise SeglossError(f"{where}: labels: a class has no name; found {shortened(labels)}")
     values = {str(label): [given] if isinstance(given, int) else given for label, given in labels.items()}
     for label, of_label in values.items():
         if not isinstance(of_label, list) or not of_label or not all(map(_is_value, of_label)):
             raise SeglossError(
-                f"{where}: labels.{label}: whole numbers from 0 to 255 were expected, found {labels[label]!r}"
+                f"{where}: labels.{label}: whole numbers from 0 to 255 were expected, found {shortened(labels[label])}"
             )
     named = [value for of_label in values.values() for value in of_label]
     if len(set(named)) < len(named):
@@ -147,7 +169,7 @@ def _label_values(labels: Any, where: str) -> dict[str, list[int]]:
     )
     if background is None or len(ordered) - (IGNORE in ordered) < 2:
         raise SeglossError(
-            f"{where}: labels: background (0) and at least one more were expected, found {labels!r}"
+            f"{where}: labels: background (0) and at least one more were expected, found {shortened(labels)}"
         )
     return ordered
 
@@ -221,7 +243,7 @@ def _files(folder: Path) -> list[str]:
 
 def _dimensions(described: Mapping[str, Any], layout: Mapping[str, str], own: OwnData, where: str) -> int:
     found = own.label or _an_ending(Path(own.folder), layout)
-    ending = str(described.get("file_ending") or found)
+    ending = described.get("file_ending") or found
     if described.get("file_ending") and not ending.startswith("."):
         ending = f".{ending}"
     if found and not found.lower().endswith(ending.lower()):
@@ -291,7 +313,7 @@ def training_list(described: Mapping[str, Any], folder: str) -> list[str] | None
         return None
     where = f"{folder}/dataset.json: training"
     try:
-        stems = [(_stem(pair["image"]), _stem(pair["label"])) for pair in pairs]
+        stems = [(without_ending(pair["image"]), without_ending(pair["label"])) for pair in pairs]
     except (TypeError, KeyError, AttributeError) as error:
         raise SeglossError(f"{where}: pairs of image and label were expected") from error
     for pair, (image, label) in zip(pairs, stems, strict=True):
@@ -302,15 +324,23 @@ def training_list(described: Mapping[str, Any], folder: str) -> list[str] | None
     return [label for _, label in stems]
 
 
-def _stem(path: str) -> str:
+def without_ending(path: str) -> str:
+    """The name of a file without its ending, also of a path as Windows writes it."""
     name = posix(path).rpartition("/")[2]
     return next((name[: -len(end)] for end in ENDINGS if name.lower().endswith(end)), name)
 
 
 def split_parts(path: str) -> dict[str, list[str]]:
-    """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part."""
+    """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part.
+
+    Raises:
+        SeglossError: it cannot be read, or is none of these.
+    """
     if path.lower().endswith(".csv"):
-        return _parts_of_table(Path(path))
+        parts: dict[str, list[str]] = {}
+        for row in read_rows(Path(path), ("case", "part")):
+            parts.setdefault(row["part"], []).append(row["case"])
+        return parts
     content = read_json(Path(path), remedy="mend it")
     if (
         isinstance(content, list)
@@ -319,22 +349,12 @@ def split_parts(path: str) -> dict[str, list[str]]:
         and {"train", "val"} <= set(content[0])
     ):
         content = {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
-    if not isinstance(content, dict) or not all(isinstance(ids, list) for ids in content.values()):
+    if not isinstance(content, dict) or not all(map(_are_cases, content.values())):
         raise SeglossError(
             f"{path}: a mapping of {', '.join(SPLITS)} to lists of cases was expected, or nnU-Net's list of folds"
         )
     return {part: list(map(str, ids)) for part, ids in content.items()}
 
 
-def _parts_of_table(path: Path) -> dict[str, list[str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-        parts: dict[str, list[str]] = {}
-        for row in rows:
-            parts.setdefault(row["part"], []).append(row["case"])
-        return parts
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise SeglossError(
-            f"{path}: a table with the columns case and part was expected ({error!r})"
-        ) from error
+def _are_cases(ids: Any) -> bool:
+    return isinstance(ids, list) and all(type(case) in (str, int) for case in ids)

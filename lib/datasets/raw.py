@@ -59,7 +59,7 @@ class RawFiles:
     def matching(self, pattern: str) -> dict[str, list[str]]:
         """Files by id: ``pattern`` is a regular expression for the end of the path, after a `/`; its group ``id``
         names the case. Letter case changes nothing."""
-        compiled = re.compile(rf".*/{pattern}", re.IGNORECASE)
+        compiled = _end_of_path(pattern)
         found = defaultdict(list)
         for path in self.paths:
             if match := compiled.fullmatch(f"/{path}"):
@@ -72,10 +72,10 @@ class RawFiles:
         Raises:
             SeglossError: there is none, or more than one.
         """
-        compiled = re.compile(rf".*/{pattern}", re.IGNORECASE)
+        compiled = _end_of_path(pattern)
         found = [path for path in self.paths if compiled.fullmatch(f"/{path}")]
         if len(found) != 1:
-            raise SeglossError(f"{self}: {len(found)} files match {pattern}; exactly one was expected")
+            raise SeglossError(f"{self}: {len(found)} files {_readable(pattern)}; exactly one was expected")
         return found[0]
 
     def cases(
@@ -97,7 +97,7 @@ class RawFiles:
         for role, pattern in patterns.items():
             if not found[role] and role not in optional:
                 raise SeglossError(
-                    f"{self}: no {role} found (its path would end as {pattern}); is this the layout that"
+                    f"{self}: no {role} found: no file is named {_readable(pattern)}; is this the layout that"
                     " docs/data_sets.md or docs/own_data.md describes?"
                 )
         complete, incomplete = {}, {}
@@ -105,12 +105,13 @@ class RawFiles:
         for case in sorted({case for files in required for case in files}, key=natural):
             files = {role: of_role[case] for role, of_role in found.items() if case in of_role}
             missing = [role for role in patterns if role not in files and role not in optional]
-            broken = [path for paths in files.values() for path in paths if not Path(path).exists()]
+            broken = [path for paths in files.values() for path in paths if not Path(path).is_file()]
             twice = [f"{role}s {', '.join(paths)}" for role, paths in files.items() if len(paths) > 1]
             if missing:
                 incomplete[case] = f"no {' and no '.join(missing)} among the raw files"
             elif broken:
-                incomplete[case] = f"{broken[0]} is a link to nothing"
+                kind = "neither file nor folder" if Path(broken[0]).exists() else "a link to nothing"
+                incomplete[case] = f"{broken[0]} is {kind}"
             elif twice:
                 incomplete[case] = f"duplicate id: {'; '.join(twice)}"
             else:
@@ -119,6 +120,30 @@ class RawFiles:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.places[:3])) + (" ..." if len(self.places) > 3 else "")
+
+
+def _end_of_path(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf".*/{pattern}", re.IGNORECASE | re.DOTALL)
+
+
+_IN_WORDS = (
+    (r"\(\?<?[!=][^()]*\)", ""),  # what must not stand before or behind
+    (r"\[\^/\]\+\??|\[\\d\.\]\+", "<name>"),
+    (r"\\d\{(\d+)\}", r"<\1 digits>"),
+    (r"\\d\+", "<number>"),
+    (r"\\d", "<digit>"),
+    (r"\(\?P<\w+>([^()]*)\)", r"\1"),
+    (r"\(\?:([^()]*)\)\?|(\w)\?", r"[\1\2]"),
+    (r"\(\?:([^()]*)\)", r"(\1)"),
+    (r"\\(.)", r"\1"),
+)
+
+
+def _readable(pattern: str) -> str:
+    """A pattern of this package as people write such names: `<name>` for any, [...] for what may be left out."""
+    for form, words in _IN_WORDS:
+        pattern = re.sub(form, words, pattern)
+    return pattern
 
 
 def _most_specific(found: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[str]]]:
@@ -185,7 +210,7 @@ def _is_skipped_path(path: str) -> bool:
 
 
 def _below(place: Path) -> Iterator[str]:
-    """Files and links to files below a folder, and the files and folders that are skipped."""
+    """All below a folder but folders, and the files and folders that are skipped."""
     if place.is_file():
         yield place.as_posix()
         return
@@ -204,7 +229,7 @@ def _below(place: Path) -> Iterator[str]:
                 yield entry.path
             elif is_folder(entry):
                 (links if entry.is_symlink() else folders).append(entry.path)
-            elif entry.is_symlink() or entry.is_file():  # a link to nothing is reported with its case
+            else:  # a link to nothing, or a pipe, is reported with its case
                 yield entry.path
 
 

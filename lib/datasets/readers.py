@@ -5,6 +5,7 @@ What a file says against itself is settled here, by the rules of `docs/files.md`
 
 import gzip
 import math
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def read_volume(path: str | Path) -> Volume:
 def _one_line_errors(path: Path) -> Iterator[None]:
     """Separate a file that cannot be opened, which may pass, from one that cannot be understood, which stays so."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise CaseExcluded(f"{path.name} is no file, but a folder, pipe or device")
         path.open("rb").close()
         yield
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
         network.load_state_dict(_read(path)["network"])
     except Exception as error:  # torch raises whatever it met in a damaged file
         raise SeglossError(
-            f"{path}: not the weights of this network ({error}); train the run again"
+            f"{path}: not the weights of this network ({str(error)[:300]}); delete it and train the run again"
         ) from error
 
 
@@ -46,7 +47,10 @@ def _read(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         if damaged := archive.testzip():
             raise ValueError(f"checksum of {damaged} is wrong")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # torch's message advises to run the code in the file
+        raise TypeError("it holds something other than tensors and numbers and is not loaded") from None
     if not isinstance(state, dict):
         raise TypeError(f"a mapping was expected, found {type(state).__name__}")
     return state
@@ -59,7 +63,7 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
     try:
         state = _read(path)
     except Exception as error:  # torch raises whatever it met in a damaged file
-        reason = SeglossError(error)  # in one line
+        reason = SeglossError(str(error)[:300])  # in one line
         log.warning("checkpoint %s cannot be read (%s): starting from the beginning", path, reason)
         return None
     if state.get("fingerprint") != fingerprint:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.config import Run
+from lib.errors import SeglossError
 from lib.files import read_json
 from lib.losses.specification import resolved
 from lib.paths import Paths
@@ -76,4 +77,13 @@ def code_changes(runs: Iterable[Run], adapters: Mapping[str, str], paths: Paths)
 
 def _codes(path: Path) -> list[str]:
     told = read_json(path, "delete it and run again")
-    return [part["code"] for part in told["parts"]] if "parts" in told else [told["code"]]
+    match told:
+        case {"parts": list(parts)}:
+            codes = [part.get("code") if isinstance(part, dict) else None for part in parts]
+        case {"code": code}:
+            codes = [code]
+        case _:
+            codes = []
+    if not codes or not all(isinstance(code, str) for code in codes):
+        raise SeglossError(f"{path}: does not tell the code that made it; delete it and run again")
+    return codes

@@ -2,11 +2,12 @@
 
 By itself Snakemake runs a job because of its inputs' times, its params and its code. It does not ask whether a file
 between two jobs is missing, as it is after a job has failed in a call that repeats it: what was made of it before then
-counts as up to date. Nor does it ask what has become of an output since it was made.
+counts as up to date. Nor does it ask what has become of an output since it was made. And it asks nothing of jobs behind
+one that runs, as these run too; but it does not run them where an ``ancient`` input joins them (Snakemake 9.27).
 """
 
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,51 @@ SHOWN = 20
 """Notes that one call prints at most."""
 
 
-def verify_products(job_class: type, unrecorded: Collection[str]) -> None:
-    """Have Snakemake verify, for each job that it would leave out of a plan, what the job made and read.
+def verify_plans(dag_class: type, unrecorded: Collection[str]) -> None:
+    """Have Snakemake verify what each job that it leaves out of a plan has made and read.
 
     Args:
-        job_class: Snakemake's class of jobs. Its question for outputs that are older than their script is extended,
-            as it is asked of every job that has no other reason to run.
+        dag_class: Snakemake's class of plans.
         unrecorded: names of rules whose outputs may be deleted once they are used.
     """
-    older = job_class.outputs_older_than_script_or_notebook
+    plan = dag_class.update_needrun
     noted: set[str] = set()
 
-    async def outdated(job: Any) -> AsyncIterator[str]:
-        async for output in older(job):
-            yield output
-        if job.output and job.rule.name not in unrecorded and (reason := _reason(job, unrecorded)):
+    async def update_needrun(dag: Any, *arguments: Any, **options: Any) -> None:
+        dag.bfs = _behind
+        try:
+            await plan(dag, *arguments, **options)
+            while files := set(_overlooked(dag, unrecorded, noted)) - dag.forcefiles:
+                dag.forcefiles |= files
+                await plan(dag)
+        finally:
+            del dag.bfs
+
+    dag_class.update_needrun = update_needrun
+
+
+def _behind(direction: Mapping[Any, Mapping[Any, Iterable[Any]]], job: Any) -> Iterator[Any]:
+    """The job and all that are joined to it by other than ``ancient`` inputs."""
+    queue, seen = [job], {job}
+    for reached in queue:
+        yield reached
+        for other, files in direction[reached].items():
+            if other not in seen and not all(file.is_ancient for file in files):
+                seen.add(other)
+                queue.append(other)
+
+
+def _overlooked(dag: Any, unrecorded: Collection[str], noted: set[str]) -> Iterator[str]:
+    """An output of each job that has to run though it is left out of the plan."""
+    for job in dag.jobs:
+        waits = any(file.flags.get("checkpoint_target") for file in job.input)  # its inputs are not known yet
+        if dag.needrun(job) or dag.finished(job) or waits or not job.output or job.rule.name in unrecorded:
+            continue
+        if reason := fault(Path(job.output[0])) or _changed_input(job, unrecorded):
             if reason not in noted | {NEVER_MADE}:
                 noted.add(reason)
                 _note(f"rule {job.rule.name} runs again: {reason}", len(noted))
             yield job.output[0]
-
-    job_class.outputs_older_than_script_or_notebook = outdated
 
 
 def _note(text: str, number: int) -> None:
@@ -44,10 +69,6 @@ def _note(text: str, number: int) -> None:
         print(f"note: {text}", file=sys.stderr)
     elif number == SHOWN + 1:
         print("note: so do others, for reasons of the same kind", file=sys.stderr)
-
-
-def _reason(job: Any, unrecorded: Collection[str]) -> str | None:
-    return fault(Path(job.output[0])) or _changed_input(job, unrecorded)
 
 
 def _changed_input(job: Any, unrecorded: Collection[str]) -> str | None:

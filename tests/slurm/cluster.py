@@ -6,16 +6,19 @@ slurmd slurm-client slurmdbd munge mariadb-server); no service has to run.
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "sbatch", "sacct")
 GPUS = 2
+NODES = ("cpu01", "gpu01")
 SYSTEM = Path("/etc/slurm")  # Snakemake's jobs drop SLURM_CONF, so srun looks here
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 DYING_WITH_US = ("setpriv", "--pdeathsig", "TERM")
@@ -33,38 +36,44 @@ def what_is_missing() -> str | None:
     return None
 
 
-Processes = dict[str, subprocess.Popen]
+@dataclass
+class Cluster:
+    """Its folder, and its daemons by name."""
+
+    root: Path
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
 
 
 @contextmanager
-def slurm(root: Path) -> Iterator[Processes]:
-    """Start the cluster in ``root``, and end it; yields its daemons by name."""
+def slurm(root: Path) -> Iterator[Cluster]:
+    """Start the cluster in ``root``, and end it."""
     for name in ("etc", "log", "run", "state", "munge", "mysql", "spool/cpu01", "spool/gpu01"):
         (root / name).mkdir(parents=True)
     (root / "munge").chmod(0o755)
     for number in range(GPUS):
         (root / f"gpu{number}").symlink_to("/dev/null")  # any device will do
     _configure(root)
-    processes: Processes = {}
+    cluster = Cluster(root)
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(root / "etc/slurm.conf")
     try:
         for name in ("slurm.conf", "gres.conf"):
             (SYSTEM / name).unlink(missing_ok=True)
             (SYSTEM / name).symlink_to(root / "etc" / name)
-        _start(root, processes)
-        yield processes
+        _start(cluster)
+        yield cluster
     finally:
         with suppress(OSError, subprocess.SubprocessError):
             subprocess.run(["scancel", "--user", str(os.getuid())], capture_output=True, timeout=20)
             time.sleep(1)
-        for process in reversed(processes.values()):
+        for process in reversed(cluster.processes.values()):
             process.terminate()
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
-        subprocess.run(["pkill", "-KILL", "slurmstepd"])  # left where its controller has died
+        for node in NODES:
+            _kill_jobs(cluster, node)  # left where the controller has died
         for name in ("slurm.conf", "gres.conf"):
             (SYSTEM / name).unlink(missing_ok=True)
         os.environ.pop("SLURM_CONF")
@@ -86,7 +95,7 @@ CredType=cred/munge
 SlurmctldPidFile={root}/run/slurmctld.pid
 SlurmctldLogFile={root}/log/slurmctld.log
 SlurmdPidFile={root}/run/slurmd-%n.pid
-SlurmdLogFile={root}/log/slurmd-%n.log
+SlurmdLogFile={_log(root, "%n")}
 SlurmdSpoolDir={root}/spool/%n
 StateSaveLocation={root}/state
 ProctrackType=proctrack/linuxproc
@@ -149,28 +158,42 @@ StorageLoc=slurm_acct_db
     key.write_bytes(os.urandom(128))
 
 
-def lose_node(processes: Processes, node: str) -> None:
+def lose_node(cluster: Cluster, node: str) -> None:
     """Kill at once all that runs on a node."""
-    processes.pop(f"slurmd-{node}").kill()
-    subprocess.run(["pkill", "-KILL", "slurmstepd"])  # those of the other node, if there are any, go too
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it has ended meanwhile
-            if f"SLURMD_NODENAME={node}".encode() in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
+    cluster.processes.pop(f"slurmd-{node}").kill()
+    _kill_jobs(cluster, node)
 
 
-def start_node(processes: Processes, node: str) -> None:
+def _kill_jobs(cluster: Cluster, node: str) -> None:
+    """Kill SLURM's step daemons of a node, known by the log that they write to, and all that they have started."""
+    log, jobs = str(_log(cluster.root, node).resolve()), []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if log in (file.path for file in process.open_files()):
+                jobs += [process, *process.children(recursive=True)]
+    for process in jobs:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _log(root: Path, node: str) -> Path:
+    return root / f"log/slurmd-{node}.log"
+
+
+def start_node(cluster: Cluster, node: str) -> None:
     command = [*DYING_WITH_US, shutil.which("slurmd", path=PATH), "-D", "-N", node]
-    processes[f"slurmd-{node}"] = subprocess.Popen(
+    cluster.processes[f"slurmd-{node}"] = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
-def _start(root: Path, processes: Processes) -> None:
+def _start(cluster: Cluster) -> None:
+    root = cluster.root
+
     def daemon(name: str, *command: str) -> None:
         with (root / f"log/{name}.out").open("w") as output:
             program = shutil.which(command[0], path=PATH)
-            processes[name] = subprocess.Popen(
+            cluster.processes[name] = subprocess.Popen(
                 [*DYING_WITH_US, program, *command[1:]], stdout=output, stderr=output
             )
 
@@ -205,8 +228,8 @@ def _start(root: Path, processes: Processes) -> None:
     ):
         subprocess.run(["sacctmgr", "-i", "add", *told], check=True, capture_output=True)
     daemon("slurmctld", "slurmctld", "-D", "-c")
-    for node in ("cpu01", "gpu01"):
-        start_node(processes, node)
+    for node in NODES:
+        start_node(cluster, node)
     wait_for(["sh", "-c", "test $(sinfo -h -N -p cpu,gpu -o %T | grep -c idle) = 2"])
 
 

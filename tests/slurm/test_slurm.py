@@ -6,6 +6,7 @@ Its runs are held against those of this machine: of the demo finished in the fol
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import cluster
+import psutil
 import pytest
 import yaml
 
@@ -41,9 +43,9 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory, local_run: Path) -> Iterator[cluster.Processes]:
-    with cluster.slurm(tmp_path_factory.mktemp("slurm")) as processes:
-        yield processes
+def slurm(tmp_path_factory: pytest.TempPathFactory, local_run: Path) -> Iterator[cluster.Cluster]:
+    with cluster.slurm(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
 
 
 def command(*arguments: str) -> list[str]:
@@ -131,8 +133,12 @@ def queue_again_now() -> None:
             subprocess.run(["scontrol", "update", f"jobid={number}", "starttime=now"], capture_output=True)
 
 
+def wait_for_state(node: str, state: str) -> None:
+    cluster.wait_for(["sh", "-c", f"sinfo --noheader --nodes {node} --format %T | grep --quiet {state}"])
+
+
 def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
-    slurm: cluster.Processes, local_run: Path, tmp_path: Path
+    slurm: cluster.Cluster, local_run: Path, tmp_path: Path
 ) -> None:
     work, printed = tmp_path / "work", tmp_path / "printed.txt"
     work.mkdir()
@@ -154,7 +160,7 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
 
     def lose_node(_: str) -> None:
         cluster.lose_node(slurm, "gpu01")
-        cluster.wait_for(["sh", "-c", "sinfo --noheader --nodes gpu01 --format %T | grep --quiet down"])
+        wait_for_state("gpu01", "down")
         cluster.start_node(slurm, "gpu01")
         # SLURM 22.05 has crashed when jobs started while the node still registered; by itself it waits two minutes
         time.sleep(10)
@@ -213,3 +219,19 @@ def ends_of(loss: str, states: dict[str, list[str]]) -> list[str]:
         if comment.startswith("rule_train") and f"_{loss}_" in comment
     )
     return ends
+
+
+def test_a_lost_node_takes_nothing_else_with_it(slurm: cluster.Cluster, tmp_path: Path) -> None:
+    jobs = {}
+    for node in cluster.NODES:
+        told = tmp_path / node
+        job = ["sbatch", f"--partition={node[:3]}", "--mem=100", "--output=/dev/null"]
+        subprocess.run([*job, f"--wrap=echo $$ > {told}; sleep 100"], check=True)
+        cluster.wait_for(["test", "-s", str(told)])
+        jobs[node] = psutil.Process(int(told.read_text()))
+    shutil.copy("/bin/sleep", tmp_path / "slurmstepd")
+    with subprocess.Popen([tmp_path / "slurmstepd", "100"]) as of_another_cluster:
+        cluster.lose_node(slurm, "gpu01")
+        jobs["gpu01"].wait(10)
+        assert jobs["cpu01"].is_running() and of_another_cluster.poll() is None
+        of_another_cluster.kill()

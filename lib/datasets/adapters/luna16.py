@@ -26,7 +26,6 @@ Both forms leave out the publication's 72 scans, so that they hold the same case
 scans are scikit-learn's draw from the sorted ids of the pool, and the same only while no scan is missing.
 """
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from lib.datasets.readers import Volume, read_volume
 from lib.datasets.reading import check_3d, check_same_geometry, crop_box, cropped_affine, labels, window
 from lib.errors import CaseExcluded, SeglossError
 from lib.store import Case
+from lib.tables import read_rows
 
 PATTERNS = {
     "image": r"subset\d/(?P<id>[\d.]+)\.mhd",
@@ -145,13 +145,17 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
 
 def _nodules_by_scan(path: str) -> dict[str, list[list[float]]]:
     nodules: dict[str, list[list[float]]] = {}
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as stream:
-            for row in csv.DictReader(stream):
-                centre = [float(row[f"coord{axis}"]) for axis in "XYZ"]
-                nodules.setdefault(row["seriesuid"], []).append(centre)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SeglossError(f"{path}: not the annotations of LUNA16 ({error!r})") from error
+    axes = ("coordX", "coordY", "coordZ")
+    for number, row in enumerate(read_rows(Path(path), ("seriesuid", *axes)), 1):
+        try:
+            centre = [float(row[axis]) for axis in axes]
+        except ValueError:
+            centre = [np.nan]
+        if not np.isfinite(centre).all():
+            raise SeglossError(
+                f"{path}: row {number}: not the annotations of LUNA16: {', '.join(axes)} must be numbers"
+            )
+        nodules.setdefault(row["seriesuid"], []).append(centre)
     return nodules
 
 
@@ -165,6 +169,8 @@ def _readings_by_scan(paths: Iterable[str]) -> dict[str, str]:
 
 def _series(path: str) -> str | None:
     """The series that an LIDC reading belongs to; None for readings of radiographs and for damaged headers."""
+    if not Path(path).is_file():  # a pipe, or a link to nothing
+        return None
     try:
         with Path(path).open("rb") as stream:
             events = ElementTree.iterparse(stream, ("start", "end"))

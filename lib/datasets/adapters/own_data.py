@@ -10,7 +10,6 @@ brought to mean 0 and standard deviation 1 per case and channel, within the regi
 region the image holds its minimum.
 """
 
-import itertools
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -31,6 +30,7 @@ from lib.datasets.own import (
     read_description,
     split_parts,
     training_list,
+    without_ending,
 )
 from lib.datasets.raw import CaseFiles, RawFiles
 from lib.datasets.readers import Volume, read_picture, read_volume
@@ -58,6 +58,7 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     parts = split_parts(parameters["splits"]) if parameters["splits"] else None
     if parts is not None:
         in_part = {case for ids in parts.values() for case in ids}
+        _check_no_endings(in_part, files, parameters["splits"])
         _leave_out(
             files, excluded, [case for case in files if case not in in_part], "in no part of the splits file"
         )
@@ -94,11 +95,17 @@ def _image_patterns(raw: RawFiles, parameters: dict[str, Any]) -> dict[str, str]
     first = raw.matching(numbered.format(0)).keys()
     if not first or len(masks & raw.matching(plain).keys()) > len(masks & first):
         return {"image 0": plain}
-    n_files = next(number for number in itertools.count(1) if not raw.matching(numbered.format(number)))
-    n_channels = len(parameters["channels"])
+    number_of = {
+        name: int(name[-4:])
+        for name in raw.matching(plain)
+        if re.fullmatch(".+_[0-9]{4}", name) and name[:-5] in {*first, *masks}
+    }
+    last = max(number_of, key=number_of.get)
+    n_files, n_channels = number_of[last] + 1, len(parameters["channels"])
     if n_files not in (1, n_channels):
         raise SeglossError(
-            f"{raw}: {n_files} files a case (_0000, _0001, ...), but {n_channels} channel(s) are named"
+            f"{raw}: the images of a case are numbered from _0000 to {last[-5:]} (as {last}), but {n_channels}"
+            " channel(s) are named; correct channels, or channel_names in dataset.json, or the files"
         )
     return {f"image {number}": numbered.format(number) for number in range(n_files)}
 
@@ -112,7 +119,8 @@ def _check_found(
         if role not in optional and not raw.matching(pattern):
             kind = "labels" if role == "label" else "images"
             folder = parameters["layout"].get(kind, f"{kind}Tr")
-            expected = given.get(role) or f"{folder}/<case>.<ending>"
+            numbered = f"_{int(role[6:]):04d}" if role.startswith("image") and "image 1" in patterns else ""
+            expected = given.get(role) or f"{folder}/<case>{numbered}.<ending>"
             raise SeglossError(
                 f"{raw}: no {role}: no file is named as {expected}{dicom_advice(parameters['folder'])}; see"
                 " docs/own_data.md for layouts and patterns"
@@ -168,6 +176,13 @@ def _leave_out(files: dict[str, Any], excluded: dict[str, str], cases: list[str]
     for case in cases:
         del files[case]
         excluded[case] = reason
+
+
+def _check_no_endings(named: set[str], files: dict[str, Any], splits: str) -> None:
+    """Check that a file of splits names cases, not files."""
+    for name in sorted(named - files.keys()):
+        if (case := without_ending(name)) in files:
+            raise SeglossError(f"{splits}: names {name!r}; write cases without the file's ending: {case!r}")
 
 
 def _patient(case: str, pattern: str | None) -> str:

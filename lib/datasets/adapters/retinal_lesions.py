@@ -19,6 +19,7 @@ from lib.datasets.adapters import pictures
 from lib.datasets.index import Index, IndexedCase, Parts
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
+from lib.files import read_text
 from lib.store import Case
 
 _IMAGE = r"images_896x896/(?P<id>[^/]+)\.jpg"
@@ -53,7 +54,10 @@ def _official_split(raw: RawFiles) -> Parts:
                 f"{raw}: {len(found)} files {name}, one was expected; get train.txt, val.txt and test.txt from"
                 " https://drive.google.com/file/d/1nehNgvwN4eCscHhNPZEJHKDnoG-Q868r"
             )
-        parts[part] = tuple(Path(found[0]).read_text(encoding="utf-8").split())
+        try:
+            parts[part] = tuple(read_text(Path(found[0])).split())
+        except UnicodeDecodeError as error:
+            raise SeglossError(f"{found[0]}: no text in UTF-8 ({error}); get it again") from error
     return parts
 
 

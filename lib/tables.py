@@ -1,0 +1,72 @@
+"""CSV files from outside, read without guesses. Never imports torch or pandas."""
+
+import csv
+import io
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from lib.errors import SeglossError
+from lib.files import read_text
+from lib.suggest import shortened
+
+PUBLISHED_COLUMNS = ("study", "dataset", "loss", "variant", "metric", "value", "spread", "source")
+
+
+def read_published(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of `published/`, as text, so that numbers keep their digits.
+
+    Raises:
+        SeglossError: as of :func:`read_rows`; or a value or a spread is no number, or the last line is cut off.
+    """
+    rows = read_rows(path, PUBLISHED_COLUMNS)
+    for number, row in enumerate(rows, 1):
+        for column in ("value", "spread"):
+            if not re.fullmatch(
+                "-?[0-9]+([.][0-9]+)?" if row[column] or column == "value" else "", row[column]
+            ):
+                raise SeglossError(
+                    f"{path}: row {number}: {column}: {shortened(row[column])} is no number; correct the table"
+                )
+    if not read_text(path).endswith("\n"):
+        raise SeglossError(f"{path}: the last line is cut off; complete the table")
+    return rows
+
+
+def read_rows(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file by column, as text; empty lines do not count.
+
+    Raises:
+        SeglossError: it cannot be read or is no UTF-8, a column of ``columns`` is missing, one stands twice, a row has
+            more or fewer cells than there are columns, or quotes do not match.
+    """
+    try:
+        reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+        names = next(reader, [])
+        _check_columns(path, names, columns)
+        rows = []
+        for cells in filter(None, reader):
+            if len(cells) != len(names):
+                raise SeglossError(
+                    f"{path}: line {reader.line_num}: {len(names)} cells were expected, found {len(cells)}"
+                    f" ({shortened(','.join(cells))}); correct the table"
+                )
+            if any("\0" in cell for cell in cells):
+                raise SeglossError(f"{path}: line {reader.line_num}: a NUL byte; correct the table")
+            rows.append(dict(zip(names, cells, strict=True)))
+    except csv.Error as error:
+        raise SeglossError(f"{path}: line {reader.line_num}: {error}; correct the table") from error
+    except UnicodeDecodeError as error:
+        raise SeglossError(f"{path}: no text in UTF-8 ({error}); save it as CSV in UTF-8") from error
+    return rows
+
+
+def _check_columns(path: Path, names: list[str], expected: Collection[str]) -> None:
+    if missing := [name for name in expected if name not in names]:
+        raise SeglossError(
+            f"{path}: no column {missing[0]!r}; a table with the columns {', '.join(expected)} was expected, found"
+            f" {shortened(','.join(names))}"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SeglossError(f"{path}: the column {twice!r} stands twice; rename one")

@@ -1,0 +1,259 @@
+"""After a failure in a call that repeats a part of the workflow, the next call leaves what a clean run leaves."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from test_workflow import edit, planned, snakemake
+from whole_workflow import ROOT, levels_of_rules, outputs_by_rule, recorded_output, save_case, write_project
+
+UNRECORDED = {"download", "extract", "published_table", "published_figures"}
+"""Rules without a job in the project: the first two make no record, the others need the authors' files."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = write_project(tmp_path_factory.mktemp("whole") / "project")
+    done = snakemake(project)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert planned(project) == {}
+    return project
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished, tmp_path / "p", copy_function=shutil.copy2, symlinks=True)
+
+
+def rules_of_the_workflow() -> set[str]:
+    texts = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
+    return {name for text in texts for name in re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)}
+
+
+def test_every_rule_has_a_job_here(finished: Path) -> None:
+    assert outputs_by_rule(finished).keys() == rules_of_the_workflow() - UNRECORDED
+
+
+def delete(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def a_file_of(path: Path) -> Path:
+    return min(file for file in path.rglob("*.*") if file.is_file()) if path.is_dir() else path
+
+
+SPOIL: tuple[Callable[[Path], object], ...] = (
+    delete,
+    lambda path: os.truncate(
+        a_file_of(path), a_file_of(path).stat().st_size // 2 or 1
+    ),  # or longer, if it is empty
+    lambda path: a_file_of(path).write_bytes(b"another"),
+)
+
+
+@pytest.mark.parametrize("first", range(len(SPOIL)))
+def test_every_rule_runs_again_where_its_product_is_lost_or_spoilt(finished: Path, first: int) -> None:
+    """As Snakemake leaves it when the rule's job has failed in a call that repeated it, and all made of it stands.
+
+    At once of rules that do not depend on each other, each in another way.
+    """
+    products = {rule: outputs_of_jobs[-1][-1] for rule, outputs_of_jobs in outputs_by_rule(finished).items()}
+    for rules in levels_of_rules(finished):
+        for number, rule in enumerate(rules, first):
+            copy_of(finished / products[rule], finished / f"{products[rule]}.kept")
+            SPOIL[number % len(SPOIL)](finished / products[rule])
+        again = planned(finished)
+        assert [rule for rule in rules if rule not in again] == []
+        for rule in rules:
+            delete(finished / products[rule])
+            (finished / f"{products[rule]}.kept").rename(finished / products[rule])
+    assert planned(finished) == {}
+
+
+def copy_of(path: Path, copy: Path) -> None:
+    shutil.copytree(path, copy) if path.is_dir() else shutil.copy2(path, copy)
+
+
+def test_a_call_for_one_figure_looks_at_all_that_it_rests_on(project: Path) -> None:
+    (project / "data/splits/mine/holdout/maps/components.json").unlink()
+    expected = {"list_maps": 1, "train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 1}
+    assert planned(project, "plots/froc.pdf") == expected
+    assert planned(project, "plots/boundary/boxplots.pdf") == {}
+
+
+def test_tables_that_are_made_of_other_inputs_than_are_there_run_again(project: Path) -> None:
+    """As where a folder was copied without its times."""
+    runs = project / "results/boundary/mine/base/gdl_boundary_rebalance/seed-0"
+    edit(runs / "surface.csv", "0.", "1.")
+    record = json.loads((runs / ".surface.csv.made").read_text())
+    state = (runs / "surface.csv").stat()
+    made = subprocess.run(["sha256sum", runs / "surface.csv"], capture_output=True, text=True).stdout.split()[
+        0
+    ]
+    record["files"]["surface.csv"] = {"size": state.st_size, "time": state.st_mtime_ns, "sha256": made}
+    (runs / ".surface.csv.made").write_text(json.dumps(record))
+    for path in (path for top in ("data", "results", "plots") for path in (project / top).rglob("*")):
+        os.utime(path)
+    again = planned(project)
+    assert again["summarize_surface"] == 1 and again["plot_surface"] == 2 and "train" not in again
+
+
+def test_another_learning_rate_is_not_overlooked_where_a_test_case_changes_too(project: Path) -> None:
+    save_case(project / "my data", "d", seed=92)
+    targets = ("results/inverse_weighting/summary.csv",)
+    assert "train" not in planned(project, *targets) and planned(project, *targets)["predict"] == 1
+    assert snakemake(project, "data/splits/mine/holdout/test.json").returncode == 0
+    assert "train" not in planned(project, *targets) and planned(project, *targets)["predict"] == 1
+    edit(project / "studies/inverse_weighting.yaml", "learning_rate: 0.004", "learning_rate: 0.005")
+    assert planned(project, *targets)["train"] == 1
+
+
+def test_a_record_that_is_lost_is_no_product_that_is_right(project: Path) -> None:
+    (project / "plots/.froc.pdf.made").unlink()
+    assert planned(project) == {"plot_froc": 1, "crate": 1}
+
+
+def weights(project: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in project.glob("results/*/*/*/*/*/weights.pt")
+    }
+
+
+def test_lost_data_are_made_again_and_nothing_is_trained_again(project: Path) -> None:
+    before = weights(project)
+    shutil.rmtree(project / "data/prepared/mine/a")
+    again = snakemake(project, "results/inverse_weighting/summary.csv")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "note: rule prepare runs again: data/prepared/mine/a/" in again.stderr
+    log = (project / "logs/train/inverse_weighting/mine/base/iwbce/seed-0.log").read_text()
+    assert "trained before, of the same data" in log and "epoch" not in log
+    assert weights(project) == before
+
+
+FAILING = """
+import os, signal
+if {output!r} in __import__("sys").argv and not os.path.exists("failed.once"):
+    open("failed.once", "w").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("rule", ["make_maps", "evaluate"])
+def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(
+    project: Path, tmp_path: Path, rule: str
+) -> None:
+    target = "results/inverse_weighting/summary.csv"
+    save_case(project / "my data", "a", seed=91)
+    study = project / "studies/inverse_weighting.yaml"
+    content = yaml.safe_load(study.read_text())
+    content["demo"]["training"]["epochs"] = 1
+    study.write_text(yaml.safe_dump(content, sort_keys=False))
+    clean = shutil.copytree(
+        project, tmp_path / "clean", ignore=shutil.ignore_patterns("data", "results", "plots", ".snakemake")
+    )
+    assert snakemake(clean, target).returncode == 0
+    outputs = next(of_job for of_job in outputs_by_rule(project)[rule] if "distance" not in of_job[0])
+    failing = FAILING.format(output=recorded_output(project, outputs))
+    (project / "scripts/_root.py").write_text((project / "scripts/_root.py").read_text() + failing)
+    first = snakemake(project, target)
+    assert first.returncode != 0 and (project / "failed.once").exists()
+    second = snakemake(project, target)
+    assert second.returncode == 0, second.stdout + second.stderr
+    for name in (
+        "summary.csv",
+        "runs.csv",
+        "mine/base/iwbce/seed-0/weights.pt",
+        "mine/base/iwbce/seed-0/dice.csv",
+    ):
+        path = f"results/inverse_weighting/{name}"
+        assert (project / path).read_bytes() == (clean / path).read_bytes()
+    assert planned(project, target) == {}
+
+
+def test_bytes_that_change_on_a_disk_fail_the_job_that_reads_them_and_are_made_again(project: Path) -> None:
+    run = project / "results/inverse_weighting/mine/base/iwbce/seed-0"
+    expected = (run / "dice.csv").read_bytes()
+    damaged = []
+    for path in (project / "data/prepared/mine/d/image.b2nd", run / "predictions/d.logit.b2nd"):
+        state, content = path.stat(), bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 16
+        path.write_bytes(content)
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        damaged.append(path)
+    (run / "dice.csv").unlink()
+    target = str((run / "dice.csv").relative_to(project))
+    first = snakemake(project, target)
+    assert first.returncode == 1
+    assert (
+        "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed"
+        in first.stderr
+    )
+    second = snakemake(project, target)
+    assert second.returncode == 1
+    assert "data/prepared/mine/d/image.b2nd: damaged" in second.stderr
+    third = snakemake(project, target)
+    assert third.returncode == 0, third.stdout + third.stderr
+    assert (run / "dice.csv").read_bytes() == expected
+
+
+def test_two_processes_on_one_product_do_not_mix(project: Path) -> None:
+    run = project / "results/inverse_weighting/mine/base/iwbce/seed-0"
+    before = {path.name: path.read_bytes() for path in (run / "predictions").glob("*.b2nd")}
+    shutil.rmtree(run / "predictions")
+    command = snakemake(project, "-n", "-p", str((run / "predictions.json").relative_to(project)))
+    (line,) = re.findall(r"python \S*scripts/predict\.py .*(?= &>)", command.stdout)
+    two = [
+        subprocess.Popen(["bash", "-c", line], cwd=project, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate()[1] for process in two]
+    assert {path.name: path.read_bytes() for path in (run / "predictions").glob("*.b2nd")} == before
+    for process, words in zip(two, told, strict=True):
+        assert process.returncode == 0 or "another process is at work there" in words
+
+
+@pytest.mark.parametrize("name", ["$(touch gone)", "a\n'b\"", "{x}"])
+def test_a_hostile_name_of_a_study_runs_nothing(finished: Path, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(
+        finished,
+        tmp_path / "h",
+        ignore=shutil.ignore_patterns("data", "results", "plots", "logs", ".snakemake", "my data"),
+    )
+    shutil.copytree(finished / "my data", folder / "my data")
+    (folder / "studies/t_loss.yaml").rename(folder / f"studies/{name}.yaml")
+    edit(folder / "workflow_config.yaml", "- t_loss", f"- {json.dumps(name)}")
+    done = snakemake(folder)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) <= 2 and "Traceback" not in done.stderr, done.stderr
+    assert "error: studies/" in done.stderr
+    assert not (folder / "gone").exists()
+
+
+def test_every_value_in_a_shell_line_is_quoted() -> None:
+    """But options that are quoted where they are put together, and what the workflow itself names."""
+    quoted_before = {"params.bundles", "params.published", "params.data"}
+    own = {"threads", "resources.gpu_percent", "CONFIG.device", "CONFIG.workflow.checkpoint_every"}
+    own |= {"SCRIPTS", "STUDY", "PRODUCTS", "DEVICE"}
+    text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    blocks = re.findall(r"^    shell:\n((?: {8}.*\n)+)", text, re.MULTILINE)
+    blocks += re.findall(r"^(?:SCRIPTS|STUDY|PRODUCTS|DEVICE) = (.*\n)", text, re.MULTILINE)
+    values = {value for block in blocks for value in re.findall(r"\{+([^{}]+)\}", block)}
+    assert len(values) > 40
+    assert {value for value in values if not value.endswith(":q")} == quoted_before | own
+
+
+def test_two_studies_of_lesions_have_their_own_curves(project: Path) -> None:
+    copied = (project / "studies/inverse_weighting.yaml").read_text()
+    (project / "studies/second.yaml").write_text(copied.replace("- iwbce", "- bce"))
+    edit(project / "workflow_config.yaml", "- t_loss", "- second")
+    again = planned(project, "plots/froc.pdf", "plots/second/froc.pdf")
+    assert again == {"train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 1}
+    done = snakemake(project, "-n", "-p", "plots/second/froc.pdf")
+    assert "--study second --per-run results/second/runs.csv" in done.stdout
