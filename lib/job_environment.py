@@ -13,6 +13,11 @@ def use_this_python() -> None:
         os.environ["PATH"] = os.pathsep.join([here, os.environ["PATH"]])
 
 
+def hand_over_mirror(mirror: str | None) -> None:
+    """Name the mirror to jobs, on no command line: a password in its address would be seen there."""
+    os.environ["SEGLOSS_MIRROR"] = mirror or ""
+
+
 def visible_gpus() -> int:
     """How many GPUs the processes of this machine see."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:

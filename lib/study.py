@@ -78,11 +78,16 @@ def _check_published(study: Study, root: Path, where: str) -> None:
     if not any(row["metric"] in read for row in rows):
         told = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
         raise SeglossError(f"{where}: published.table: {told}")
-    theirs = {row["loss"] for row in rows}
-    for label, published in study.published.losses.items():
+    for label in study.published.losses:
         if label not in study.losses:
             unknown = f"unknown loss {label!r}{suggestion(label, study.losses)}"
             raise SeglossError(f"{where}: published.losses: {unknown}")
-        if published not in theirs:
-            unknown = f"published/{table.name} has no loss {published!r}{suggestion(published, theirs)}"
-            raise SeglossError(f"{where}: published.losses.{label}: {unknown}")
+    for column, names in study.published.names.items():
+        theirs = dict.fromkeys(row[column] for row in rows)
+        for ours, published in names.items():
+            if published not in theirs:
+                unknown = (
+                    f"published/{table.name} has no {column} {published!r}{suggestion(published, theirs)}"
+                )
+                place = "losses" if column == "loss" else "datasets"
+                raise SeglossError(f"{where}: published.{place}.{ours}: {unknown}")

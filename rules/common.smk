@@ -20,7 +20,7 @@ from lib.datasets.sources import load_source, source_names
 from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
-from lib.job_environment import use_this_python, visible_gpus
+from lib.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version
@@ -326,7 +326,7 @@ def froc_place(study):
 
 
 def study_of_froc(wildcards):
-    return wildcards.place.rstrip("/") or "inverse_weighting"
+    return Path(wildcards.place).name or "inverse_weighting"
 
 
 def figures_of(study):

@@ -1,6 +1,6 @@
 """Official files, one job each: fetched, held against their size and checksum, and unpacked."""
 
-os.environ["SEGLOSS_MIRROR"] = CONFIG.workflow.mirror or ""  # may hold a password: not for a command line
+hand_over_mirror(CONFIG.workflow.mirror)
 
 
 rule download:

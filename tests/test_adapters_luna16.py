@@ -234,9 +234,17 @@ def test_luna16_contours_outside_the_scan_exclude_it(published: Unpacked) -> Non
 
 
 def test_luna16_wants_its_table(tmp_path: Path) -> None:
-    (tmp_path / "annotations.csv").write_text("id,x\n1,2\n")
-    with pytest.raises(SeglossError, match="not the annotations of LUNA16"):
-        luna16.index(RawFiles([tmp_path]), {"form": "published"})
+    header = "seriesuid,coordX,coordY,coordZ,diameter_mm\n"
+    for content, told in (
+        ("id,x\n1,2\n", "no column 'seriesuid'"),
+        (f"{header}1.2,3,4,5,6,7\n", "line 2: 5 cells were expected, found 6"),
+        (f"{header}1.2,3,4,5\n", "line 2: 5 cells were expected, found 4"),
+        (f"{header}1.2,3,4,5,6\n1.2,3,x,5,6\n", "row 2: not the annotations of LUNA16"),
+        (f"{header}1.2,3,nan,5,6\n", "row 1: not the annotations of LUNA16"),
+    ):
+        (tmp_path / "annotations.csv").write_text(content)
+        with pytest.raises(SeglossError, match=rf"annotations\.csv: {told}"):
+            luna16.index(RawFiles([tmp_path]), {"form": "published"})
     (tmp_path / "annotations.csv").unlink()
-    with pytest.raises(SeglossError, match=r"0 files match annotations"):
+    with pytest.raises(SeglossError, match=r"0 files annotations\.csv; exactly one was expected"):
         luna16.index(RawFiles([tmp_path]), {"form": "published"})

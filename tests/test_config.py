@@ -1,9 +1,11 @@
 """The configuration: what it expands to, and what it says about mistakes."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ import yaml
 from lib import config
 from lib.errors import SeglossError
 from lib.maps import MAPS
-from lib.schema import Folders, Noise
+from lib.schema import TAKEN, Folders, Noise, WorkflowConfig
+from lib.suggest import shortened
 
 STUDY = "studies/inverse_weighting.yaml"
 
@@ -270,12 +273,48 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     for old, new, told in (
         ("{table: t_loss,", "{table: t_lost,", "published.table: there is no published/t_lost.csv"),
         ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
-        ("losses: {t_loss_released: t_loss}", "datasets: {x: y}", "published.datasets: unknown data set 'x'"),
+        (
+            "losses: {t_loss_released: t_loss}",
+            "datasets: {x: isic2017}",
+            "published.datasets: unknown data set 'x'",
+        ),
+        (
+            "losses: {t_loss_released: t_loss}",
+            "datasets: {isic2017: isic17}",
+            "published.datasets.isic2017: published/t_loss.csv has no dataset 'isic17'; did you mean 'isic2017'?",
+        ),
     ):
         assert old in text
         study.write_text(text.replace(old, new))
         with pytest.raises(SeglossError, match=re.escape(f"studies/t_loss.yaml: {told}")):
             config.load({"studies": ["t_loss"]}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            {"0.828": "0,828"},
+            "line 2: 8 cells were expected, found 9 ('t_loss,isic2017,gce,clean,test_dice,0,828,",
+        ),
+        ({"0.828": "high"}, "row 1: value: 'high' is no number"),
+        ({"0.828": "nan"}, "row 1: value: 'nan' is no number"),
+        ({"spread": "value"}, "no column 'spread'; a table with the columns study, "),
+        ({"source": "source,loss"}, "the column 'loss' stands twice"),
+        ({"0.828": "0.828\0"}, "line 2: a NUL byte"),
+        ({'"Table 1': "Table 1"}, "line 2: 8 cells were expected, found 9"),
+        ({'0753"': "0753"}, "line 3: "),
+        ({"0.828": "8" * 140_000}, "line 2: field larger than field limit (131072)"),
+    ],
+)
+def test_a_faulty_table_of_published_numbers(tmp_path: Path, spoil: dict[str, str], told: str) -> None:
+    for part in ("studies", "published"):
+        shutil.copytree(config.ROOT / part, tmp_path / part)
+    table = tmp_path / "published/t_loss.csv"
+    for old, new in spoil.items():
+        table.write_text(table.read_text().replace(old, new, 1))
+    with pytest.raises(SeglossError, match=re.escape(f"{table}: {told}")):
+        config.load({"studies": ["t_loss"]}, tmp_path)
 
 
 def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:
@@ -332,7 +371,39 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         ({"folders": 3}, "folders: 3 is not allowed"),
         ({"losses": []}, "losses: [] is not allowed; expected at least 1 of them"),
         ({"seeds": True}, "seeds.0: True is not a number"),
-        ({"folders": {"data": ""}}, "folders.data: '' is not allowed"),
+        ({"folders": {"data": ""}}, "folders.data: '' is not allowed; expected at least one character"),
+        ({"raw": {"luna16": ""}}, "raw.luna16: '' is not allowed; expected at least one character"),
+        ({"mirror": ""}, "mirror: '' is not allowed; expected at least one character"),
+        *(
+            ({"mirror": address}, f"mirror: {address!r} is neither a folder that exists nor an address http")
+            for address in (
+                "ftp://a/b",
+                "s3://a",
+                "gs://a",
+                "file:///tmp",
+                "http://",
+                "http://a b",
+                "http://a:b/",
+            )
+        ),
+        ({"mirror": "ftp://me:secret@a"}, "mirror: 'ftp://...@a' is neither"),
+        ({"seeds": [2**32]}, "seeds.0: 4294967296 is not allowed; expected less than 4294967296"),
+        ({"seeds": "-1"}, "seeds.0: '-1' is not allowed; expected greater than or equal to 0"),
+        ({"noise": [{"alpha": 1, "beta": 1, "seed": -1}]}, "noise.0.seed: -1 is not allowed"),
+        (
+            {"noise": [{"alpha": 1, "beta": float("inf")}]},
+            "noise.0.beta: inf is not allowed; expected a finite",
+        ),
+        ({"noise": [{"alpha": 1, "beta": 10**400}]}, "is larger than whole numbers of 64 bits are"),
+        ({"cases_per_job": 10**400}, "is larger than whole numbers of 64 bits are"),
+        ({"cases_per_job": 16**5000}, "cases_per_job: 0x1000"),
+        *(
+            ({"folders": {"data": folder}}, f"folders.data: {folder!r} has {reason}")
+            for folder, reason in (
+                *(("a{b}", "{ and }, which"), ("a<b>", "< and >, which"), ("-a", "a - in front")),
+                *(("~/a", "a ~ in front"), ("a\nb", "a line break"), ("a\0", "a line break, a control char")),
+            )
+        ),
         ({"device": "gpu"}, "device: 'gpu' is not allowed; expected 'auto', 'cpu' or 'cuda'"),
     ],
 )
@@ -376,6 +447,25 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         ),
         (("demo", "training", "epochs"), True, "training.epochs: True is not a number"),
         (("demo", "seeds"), [0, 0], "seeds: 0 stands twice"),
+        (("demo", "seeds"), [2**32], "seeds.0: 4294967296 is not allowed; expected less than 4294967296"),
+        (("demo", "seeds"), [-1], "seeds.0: -1 is not allowed; expected greater than or equal to 0"),
+        (("demo", "training", "epochs"), 10**30, "is larger than whole numbers of 64 bits are"),
+        (
+            ("demo", "evaluation", "small_diameter"),
+            {"phantom_lesion": 3},
+            "evaluation.small_diameter: unknown data set 'phantom_lesion'; did you mean 'phantom_lesions'?",
+        ),
+        (("title",), "", "title: '' is not allowed; expected at least one character"),
+        (
+            ("losses", "bce"),
+            {"name": "math.Loss", "table": {1: 2}},
+            "losses.bce: table: {1: 2}: keys that are text",
+        ),
+        (
+            ("losses", "bce"),
+            {"name": "math.Loss", "x": float("nan")},
+            "losses.bce: x: nan: keys that are text",
+        ),
         (("demo", "losses"), [], "losses: [] is not allowed; expected at least 1 of them"),
         (("demo", "evaluation", "size_bins"), [5, 2], "size_bins [5.0, 2.0] must ascend"),
         (("demo", "variants"), [], "demo.variants: "),
@@ -447,6 +537,139 @@ def test_output_folders_must_be_writable(tmp_path: Path) -> None:
     with pytest.raises(SeglossError, match=r"folders.results: .*file.results cannot be written"):
         config.check_writable(Folders(results="file/results"), tmp_path)
     config.check_writable(Folders(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["abc"] * 1200), "loop", "loop/x", "gone"])
+def test_output_folders_that_cannot_be_made(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nothing")
+    with pytest.raises(
+        SeglossError, match=r"^workflow_config\.yaml \(or --config\): folders\.data: "
+    ) as error:
+        config.check_writable(Folders(data=name), tmp_path)
+    assert len(str(error.value)) < 400 and "\n" not in str(error.value)
+
+
+def test_folders_are_taken_as_snakemake_writes_them() -> None:
+    assert Folders(data="./a//b/", results="../x").model_dump() | {"plots": "", "logs": ""} == {
+        **{"data": "a/b", "results": "../x", "plots": "", "logs": ""}
+    }
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (
+            {"results": "data"},
+            "folders.data ({0}/data) and folders.results ({0}/data) are one folder, or one lies in",
+        ),
+        (
+            {"plots": "results/plots"},
+            "folders.results ({0}/results) and folders.plots ({0}/results/plots) are one",
+        ),
+        ({"logs": "link"}, "folders.data ({0}/data) and folders.logs ({0}/link) are one folder"),
+        (
+            {"data": ".snakemake/x"},
+            "folders.data: {0}/.snakemake/x lies in, or holds, {0}/.snakemake, a folder of",
+        ),
+        (
+            {"results": str(config.ROOT / "rules/x")},
+            "folders.results: {1}/rules/x lies in, or holds, {1}/rules, ",
+        ),
+        ({"results": str(config.ROOT)}, "folders.results: {1} lies in, or holds, {1}/"),
+        (
+            {"logs": "mine/logs"},
+            "own_data.mine.folder: mine holds folders.logs ({0}/mine/logs), so that what",
+        ),
+        ({"logs": "scans"}, "raw.lits: {0}/scans holds folders.logs ({0}/scans), so that what is made there"),
+    ],
+)
+def test_output_folders_lie_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: dict[str, str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "mine", "scans"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("data")
+    values = {"own_data": {"mine": {"folder": "mine"}}, "raw": {"lits": str(tmp_path / "scans")}}
+    config.check_apart(WorkflowConfig(**values), tmp_path)
+    with pytest.raises(SeglossError) as error:
+        config.check_apart(WorkflowConfig(folders=folders, **values), tmp_path)
+    assert told.format(tmp_path, config.ROOT) in str(error.value)
+
+
+def test_the_code_is_all_that_the_project_holds_beside_its_outputs() -> None:
+    outputs = re.findall(r"^/(\w+)/$", (config.ROOT / ".gitignore").read_text(), re.MULTILINE)
+    folders = {path.name for path in config.ROOT.iterdir() if path.is_dir() and path.name[0] != "."}
+    assert folders - set(outputs) <= set(config.CODE)
+
+
+def test_a_message_may_quote_anything() -> None:
+    text = str(SeglossError(f"a\nb \x1b[31m \udce9 {'x' * 100_000}"))
+    assert text.startswith("a b \\x1b[31m \\udce9 xxx") and len(text) < 2100
+    endless: list[object] = []
+    endless += [endless] * 9
+    for value in (endless, 16**5000, "x" * 100_000, [["x" * 50] * 100] * 100, {"a": [1] * 1000}):
+        assert len(shortened(value)) <= 200
+    assert shortened({"b": [1, (2, "x")], "a": None}) == "{'b': [1, (2, 'x')], 'a': None}"
+
+
+def with_study(root: Path, name: str) -> Path:
+    shutil.copy(config.ROOT / "studies/t_loss.yaml", root / f"studies/{name}.yaml")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        *(
+            (name, "letters, digits, '_', '.' and '-' only")
+            for name in ("a b", "a{b}", "a'b", "-a", "$(x)", "é", "~a")
+        ),
+        *(
+            (name, "results/ or plots/ has a file or folder")
+            for name in ("data", "Noise", "crate.zip", "froc.pdf")
+        ),
+    ],
+)
+def test_studies_name_folders(root: Path, name: str, told: str) -> None:
+    shutil.copytree(config.ROOT / "published", root / "published")
+    with_study(root, name)
+    with pytest.raises(
+        SeglossError, match=re.escape(f"studies/{name}.yaml: a study cannot be called {name!r}: {told}")
+    ):
+        config.load({}, root)
+    assert config.load({"studies": "inverse_weighting"}, root).runs  # another one
+
+
+def test_no_study_can_be_called_as_what_else_lies_beside_it() -> None:
+    files = [config.ROOT / "lib/paths.py", *(config.ROOT / "rules").glob("*.smk")]
+    places = [
+        re.findall(r'\b(?:PATHS|self)\.(?:result|plot)\(f?"([^/"]+)', path.read_text()) for path in files
+    ]
+    constant = {name for of_file in places for name in of_file if not set(name) & set("{<")}
+    assert {"data", "noise", "crate.zip"} <= constant
+    assert constant - {path.stem for path in (config.ROOT / "studies").iterdir()} <= TAKEN
+
+
+def test_what_editors_leave_is_no_study(root: Path) -> None:
+    for name in (".#x.yaml", ".x.yaml"):
+        (root / "studies" / name).symlink_to("someone@host.1")
+    for name in ("._x.yaml", "#x.yaml#", "x.yaml~"):
+        (root / "studies" / name).write_bytes(b"\0\5")
+    assert list(config.load({}, root).studies) == ["inverse_weighting"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_study_that_is_no_file(root: Path, make: Callable[[Path], None]) -> None:
+    make(root / "studies/x.yaml")
+    with pytest.raises(SeglossError, match=r"studies/x\.yaml: cannot be read: "):
+        config.load({}, root)
+    assert config.load({"studies": "inverse_weighting"}, root).runs
+
+
+def test_the_mirror_stands_on_no_command_line() -> None:
+    assert "secret" not in config.load({"mirror": "https://me:secret@host/", "seeds": 0}).as_json
 
 
 def test_variants_change_single_keys_and_replace_sections_of_another_name(root: Path) -> None:

@@ -1,5 +1,6 @@
 """The registry of data sets, the index with its splits, and the search among raw files."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,10 +166,26 @@ def test_cases_are_sorted_by_their_numbers_whatever_else_their_names_hold() -> N
     assert sorted(["a10", "a²", "a2", "b1", "7"], key=natural) == ["7", "a2", "a10", "a²", "b1"]
 
 
-def test_files_of_another_layout_are_told(raw: RawFiles) -> None:
-    with pytest.raises(SeglossError, match=r"no image found .* is this the layout"):
-        raw.cases({"image": r"pictures/(?P<id>\d+)\.png"})
-    with pytest.raises(SeglossError, match="2 files match"):
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [
+        (r"pictures/(?P<id>\d+)\.png", "pictures/<number>.png"),
+        (r"subset\d/(?P<id>[\d.]+)\.z?raw", "subset<digit>/<name>.[z]raw"),
+        (
+            r"(?<!/test/)(?:a|b)/(?P<id>x_\d{3})/(?:[^/]+/)?T1\.nii(?:\.gz)?",
+            "(a|b)/x_<3 digits>/[<name>/]T1.nii[.gz]",
+        ),
+    ],
+)
+def test_files_of_another_layout_are_told(raw: RawFiles, pattern: str, shown: str) -> None:
+    with pytest.raises(
+        SeglossError, match=re.escape(f"no image found: no file is named {shown}; is this the layout")
+    ):
+        raw.cases({"image": pattern})
+
+
+def test_one_file_is_one(raw: RawFiles) -> None:
+    with pytest.raises(SeglossError, match=r": 2 files mask/2\.png; exactly one was expected"):
         raw.one(r"mask/2\.png")
     with pytest.raises(SeglossError, match="no such folder of raw files"):
         RawFiles([raw.places[0] / "gone"]).matching("x")

@@ -1,6 +1,7 @@
 """A user's own data: layouts, what dataset.json says and lies, splits, bad cases."""
 
 import json
+import os
 import struct
 import zlib
 from collections import Counter
@@ -21,6 +22,7 @@ from lib.datasets.index import Index
 from lib.datasets.own import own_dataset
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
+from lib.names import printable
 from lib.schema import OwnData
 from lib.store import Case, StoredCase, write_case
 
@@ -28,6 +30,7 @@ AFFINE = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, -7], [0, 0, 3.0, 9], [0, 0, 0, 1
 ELSEWHERE = AFFINE + np.diag([4.0, 0, 0, 0])[:, [3, 1, 2, 0]]  # 4 mm along the first axis of the world
 SHAPE = (7, 8, 5)
 BINARY = {"background": 0, "lesion": 1}
+DEEP = json.loads("[" * 500 + "]" * 500)
 DESCRIPTION = {"channel_names": {"0": "FLAIR"}, "labels": BINARY, "numTraining": 4, "file_ending": ".nii.gz"}
 
 
@@ -342,6 +345,24 @@ def test_empty_masks_are_kept_on_request(folder: Path) -> None:
         ({"labels": {"0": "background", "999": "lesion"}}, "labels.lesion: whole numbers from 0 to 255"),
         ({"labels": {"background": 0, "lesion": []}}, "labels.lesion: whole numbers from 0 to 255"),
         ({"training": [{"image": "a", "label": 3}]}, "training: pairs of image and label were expected"),
+        *(
+            (
+                {"labels": {"0": "background", key: "lesion"}},
+                "labels: whole numbers from 0 to 255 with their names",
+            )
+            for key in ("²", "١", "1_0", " 1", "0x1", "1.0", "-1", "1000", "")
+        ),
+        ({"labels": {"background": "0", "lesion": "1"}}, "were expected, found 'background': '0'"),
+        ({"labels": {"0": "background", "1": "lesion", "01": "other"}}, "a value belongs to two classes"),
+        ({"labels": {"background": 0, "lesion": True}}, "labels.lesion: whole numbers from 0 to 255"),
+        ({"labels": {"background": 0, "lesion": 1.0}}, "labels.lesion: whole numbers from 0 to 255"),
+        ({"labels": {"background": 0, "lesion": 10**400}}, "labels.lesion: whole numbers from 0 to 255"),
+        ({"labels": {"background": 0, "": 1}}, "labels: a class has no name"),
+        ({"labels": DEEP}, "labels: a mapping such as {background: 0, lesion: 1} was expected"),
+        ({"channel_names": DEEP}, "channel_names (or modality): a mapping"),
+        ({"channel_names": {"0": ""}}, "channel_names (or modality): a mapping"),
+        ({"name": DEEP}, "dataset.json: name: text was expected, found [[[["),
+        ({"file_ending": 3}, "dataset.json: file_ending: text was expected, found 3"),
     ],
 )
 def test_a_lying_description_is_refused_in_one_line(folder: Path, changes: dict, told: str) -> None:
@@ -420,6 +441,32 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
             "own_data.m: size [8, 8]: 3 lengths were expected",
         ),
         ({"own_data": {"m": {"folder": ".", "test_share": 0.95}}}, "leave nothing to train on"),
+        (
+            {"own_data": {"m": {"folder": ""}}},
+            "own_data.m.folder: '' is not allowed; expected at least one char",
+        ),
+        ({"own_data": {"m": {"folder": "a<b>"}}}, "'a<b>' has < and >, which Snakemake reads as a wildcard"),
+        ({"own_data": {"m": {"folder": "loop"}}}, "own_data.m.folder: 'loop' is not a folder that exists"),
+        *(
+            ({"own_data": {"m": {"folder": ".", key: value}}}, f"own_data.m.{key}: {told}")
+            for key, value, told in (
+                ("splits", "", "'' is not allowed; expected at least one character"),
+                ("splits", ".", "'.' is not a file that exists"),
+                ("title", "", "'' is not allowed; expected at least one character"),
+                ("channels", "CT", "'CT' is not allowed; expected a list in square brackets, such as [CT]"),
+                ("size", 8, "8 is not allowed; expected a list in square brackets, such as [..., ...]"),
+                ("size", [8] * 4, "[8, 8, 8, 8] is not allowed; expected at most 3 of them"),
+                ("size", [10**6] * 3, "[1000000, 1000000, 1000000] is more than 2147483648 voxels"),
+                ("seed", 2**32, "4294967296 is not allowed; expected less than 4294967296"),
+                (
+                    "labels",
+                    {0: "background"},
+                    "{0: 'background'}: write names first, as in {background: 0, lesion",
+                ),
+                ("labels", {"0": "background"}, "{'0': 'background'}: write names first, as in"),
+                ("dimensions", "³", "'³' is not allowed; expected 2 or 3"),
+            )
+        ),
         ({"own_data": {"m": {"folder": ".", "patients": "("}}}, "is no regular expression"),
         ({"own_data": {"m": {"folder": ".", "label": "x.nii"}}}, "must hold {case} once"),
         (
@@ -432,6 +479,8 @@ def test_mistakes_in_the_configuration_of_own_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict, told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a<b>").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SeglossError) as caught:
         config.load(values)
     assert told in str(caught.value)
@@ -443,10 +492,31 @@ def test_values_of_one_name_are_one_class(folder: Path) -> None:
     assert described(folder).parameters["label_values"] == {"background": [0], "lesion": [1, 2]}
 
 
-def test_a_second_file_of_a_case_with_one_named_channel_is_told(folder: Path) -> None:
+@pytest.mark.parametrize("cases", [("p0_scan0",), ("p0_scan0", "p0_scan1", "p1_scan2", "p1_scan3")])
+@pytest.mark.parametrize(("number", "names"), [(1, 1), (2, 1), (2, 2), (1, 3)])
+def test_channels_beyond_those_that_are_named_are_told(
+    folder: Path, cases: tuple[str, ...], number: int, names: int
+) -> None:
+    for case in cases:
+        save(folder / f"imagesTr/{case}_{number:04d}.nii.gz", ramp())
+    with pytest.raises(SeglossError) as caught:
+        indexed(folder, channels=["FLAIR", "T1", "T2"][:names])
+    told = (
+        f"numbered from _0000 to _{number:04d} (as {cases[0]}_{number:04d}), but {names} channel(s) are named"
+    )
+    assert told in str(caught.value)
+
+
+def test_a_gap_between_channels_is_told(folder: Path) -> None:
+    for number in range(4):
+        save(folder / f"imagesTr/p{number // 2}_scan{number}_0002.nii.gz", ramp())
+    channels = ["FLAIR", "T1", "T2"]
+    with pytest.raises(SeglossError, match=r"no image 1: no file is named as imagesTr/<case>_0001\.<ending>"):
+        indexed(folder, channels=channels)
     save(folder / "imagesTr/p0_scan0_0001.nii.gz", ramp())
-    with pytest.raises(SeglossError, match=r"2 files a case .* but 1 channel\(s\) are named"):
-        indexed(folder)
+    found = indexed(folder, channels=channels)
+    assert list(found.cases) == ["p0_scan0"]
+    assert found.excluded["p1_scan3"] == "no image 1 among the raw files"
 
 
 def test_numbers_of_frames_are_no_channels(tmp_path: Path) -> None:
@@ -466,11 +536,102 @@ def test_a_split_of_other_cases_is_told(folder: Path) -> None:
     (folder / "s.json").write_text(
         '{"train": ["p0_scan0.nii.gz"], "test": ["p1_scan3.nii.gz"], "validation": []}'
     )
+    with pytest.raises(
+        SeglossError,
+        match=r"s\.json: names 'p0_scan0\.nii\.gz'; write cases without the file's ending: 'p0_scan0'",
+    ):
+        indexed(folder, splits=str(folder / "s.json"))
+    (folder / "s.json").write_text('{"train": ["x"], "test": ["y"], "validation": []}')
     with pytest.raises(SeglossError, match="no usable case among 4; p0_scan0: in no part of the splits file"):
         indexed(folder, splits=str(folder / "s.json"))
 
 
-@pytest.mark.parametrize("name", ["..", "index.json", "-a", "a{b}", "x" * 129, " a"])
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("s.csv", "case,part\na,train,x\n", "line 2: 2 cells were expected, found 3 ('a,train,x')"),
+        ("s.csv", "case,part\n\na\n", "line 3: 2 cells were expected, found 1 ('a')"),
+        (
+            "s.csv",
+            "case;part\na;train\n",
+            "no column 'case'; a table with the columns case, part was expected",
+        ),
+        ("s.csv", "case,part,part\na,train,test\n", "the column 'part' stands twice"),
+        ("s.csv", "case,part\na,train\0\n", "line 2: a NUL byte"),
+        ("s.csv", 'case,part\n"a,train\nb,test\n', "line 3: unexpected end of data"),
+        ("s.csv", f"case,part\n{'a' * 140_000},train\n", "line 2: field larger than field limit"),
+        ("s.csv", "", "no column 'case'"),
+        ("s.csv", "case,part\n\udce9,train\n", "no text in UTF-8"),
+        ("s.json", '{"train": ["a"], "train": ["b"]}', "not valid JSON (duplicate key 'train'); mend it"),
+        (
+            "s.json",
+            '{"train": [["a"]]}',
+            "a mapping of train, validation, test to lists of cases was expected",
+        ),
+        (
+            "s.json",
+            '{"train": [true]}',
+            "a mapping of train, validation, test to lists of cases was expected",
+        ),
+        ("s.json", "[" * 20_000, "not valid JSON"),
+    ],
+)
+def test_a_faulty_file_of_splits(folder: Path, name: str, content: str, told: str) -> None:
+    (folder / name).write_text(content, errors="surrogateescape")
+    with pytest.raises(SeglossError) as caught:
+        indexed(folder, splits=str(folder / name))
+    assert str(caught.value).startswith(f"{folder / name}: {told}") and "\n" not in str(caught.value)
+
+
+FIT = (
+    "a b ",
+    "per%s",
+    "st*r?",
+    "q'\"",
+    "$(x)",
+    "`x`",
+    "a;b&|",
+    "a\\b",
+    "[a]",
+    "a,b=c:d",
+    "é中",
+    "#!~^+@",
+    "x" * 128,
+)
+UNFIT = (
+    "index.json",
+    "-a",
+    "a{b}",
+    "a<b>",
+    "x" * 129,
+    "é" * 65,
+    " a",
+    "a\nb",
+    "a\tb",
+    "a\rb",
+    "\x1b[31m",
+    "a\udce9",
+)
+
+
+def test_ids_with_any_other_characters_are_cases(folder: Path) -> None:
+    for name in FIT:
+        save(folder / f"imagesTr/{name}_0000.nii.gz", ramp())
+        save(folder / f"labelsTr/{name}.nii.gz", mask())
+    describe(folder, numTraining=None)
+    assert set(FIT) < set(indexed(folder).cases)
+
+
+@pytest.mark.parametrize("name", ["a{b}", "<results>"])
+def test_cases_in_a_folder_that_snakemake_would_misread_are_left_out(folder: Path, name: str) -> None:
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / name / kind).mkdir(parents=True)
+        for path in (folder / kind).glob("p0_scan0*"):
+            path.rename(folder / name / kind / path.name)
+    assert f"/{name}/imagesTr/p0_scan0_0000.nii.gz has " in indexed(folder).excluded["p0_scan0"]
+
+
+@pytest.mark.parametrize("name", ["..", *UNFIT])
 def test_ids_that_cannot_name_a_folder_are_left_out(folder: Path, name: str) -> None:
     save(folder / f"imagesTr/{name}_0000.nii.gz", ramp())
     save(folder / f"labelsTr/{name}.nii.gz", mask())
@@ -478,8 +639,10 @@ def test_ids_that_cannot_name_a_folder_are_left_out(folder: Path, name: str) -> 
     if name.startswith("."):  # a hidden file is not seen at all
         assert len(indexed(folder).cases) == 4
     else:
-        assert "cannot name a folder" in indexed(folder).excluded[name]
-        assert len(indexed(folder).cases) == 4
+        index = indexed(folder)
+        assert "cannot name a folder" in index.excluded[printable(name)]
+        assert len(index.cases) == 4
+        json.dumps(index.excluded, ensure_ascii=False).encode()  # as tables are written
 
 
 @pytest.mark.parametrize("broken", [np.full((4, 4), np.nan), np.diag([0, 0, 0, 1.0])])
@@ -586,3 +749,53 @@ def test_another_splits_file_prepares_nothing_again(folder: Path) -> None:
     plain, seeded = described(folder), described(folder, seed=5, test_share=0.5)
     assert plain.parameters == seeded.parameters
     assert plain.indexing != seeded.indexing
+
+
+def pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def link_to_pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    pipe(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+def link_to_device(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [pipe, link_to_pipe, link_to_device])
+def test_what_is_no_file_is_not_waited_for(folder: Path, make: Callable[[Path], None]) -> None:
+    for name in ("imagesTr/p0_scan0_0000.nii.gz", "labelsTr/p0_scan1.nii.gz"):
+        make(folder / name)
+        case = Path(name).name.partition(".")[0].removesuffix("_0000")
+        assert indexed(folder).excluded[case] == f"{folder / name} is neither file nor folder"
+    for name in ("s.json", "s.csv"):
+        make(folder / name)
+        with pytest.raises(
+            SeglossError, match=rf"own_data\.m\.splits: '.*/{name}' is not a file that exists"
+        ):
+            config.load({"own_data": {"m": {"folder": str(folder), "splits": str(folder / name)}}})
+    make(folder / "dataset.json")
+    with pytest.raises(
+        SeglossError, match=r"dataset\.json: cannot be read: a file was expected, no folder, pipe"
+    ):
+        described(folder)
+
+
+def test_a_description_in_a_folder_below_is_told(folder: Path) -> None:
+    (folder / "Dataset001").mkdir()
+    (folder / "dataset.json").rename(folder / "Dataset001/dataset.json")
+    with pytest.raises(
+        SeglossError, match=r"found None; there is one in .*/Dataset001: is that the folder of the d"
+    ):
+        described(folder)
+
+
+def test_keys_that_stand_twice_in_a_description_are_told(folder: Path) -> None:
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "a": 2}}')
+    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); mend it"):
+        described(folder)

@@ -120,10 +120,15 @@ def test_faults_of_the_printed_file_are_named(tmp_path):
         read_printed(tmp_path / "absent.csv")
     path = tmp_path / "printed.csv"
     path.write_text("")
-    with pytest.raises(SeglossError, match=r"printed\.csv: cannot be read"):
+    with pytest.raises(SeglossError, match=r"printed\.csv: no column 'study'"):
         read_printed(path)
     path.write_text("study,dataset,loss\n")
-    with pytest.raises(SeglossError, match=r"printed\.csv: column 'variant' is missing"):
+    with pytest.raises(
+        SeglossError, match=r"printed\.csv: no column 'variant'; a table with the columns study, d"
+    ):
+        read_printed(path)
+    path.write_text(PRINTED.read_text()[:-1])
+    with pytest.raises(SeglossError, match=r"printed\.csv: the last line is cut off; complete the table"):
         read_printed(path)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import os
 import re
 import struct
 import zlib
@@ -757,3 +758,17 @@ def test_several_pages_are_refused(tmp_path: Path, name: str) -> None:
     page = Image.fromarray(GREY)
     page.save(tmp_path / name, save_all=True, append_images=[Image.fromarray(255 - GREY)])
     assert refusal(read_picture, tmp_path / name) == f"{name} has 2 pages, one was expected"
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mha", "a.nrrd", "a.png"])
+def test_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    read = read_picture if name.endswith(".png") else read_volume
+    assert refusal(read, tmp_path / name) == f"{name} is no file, but a folder, pipe or device"
+
+
+def test_pipes_behind_headers_are_not_waited_for(tmp_path: Path) -> None:
+    path = write_mhd(tmp_path / "a.mhd", OBLIQUE)
+    path.with_suffix(".RAW").unlink()
+    os.mkfifo(path.with_suffix(".RAW"))
+    assert refusal(read_volume, path) == "a.mhd has its data in a.RAW, which is no file"

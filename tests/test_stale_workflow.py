@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import edit, planned, snakemake
+from test_workflow import edit, flip_bits, planned, snakemake
 from whole_workflow import ROOT, levels_of_rules, outputs_by_rule, recorded_output, save_case, write_project
 
 UNRECORDED = {"download", "extract", "published_table", "published_figures"}
@@ -177,29 +177,17 @@ def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(
     assert planned(project, target) == {}
 
 
-def test_bytes_that_change_on_a_disk_fail_the_job_that_reads_them_and_are_made_again(project: Path) -> None:
+def test_a_prediction_whose_bytes_change_on_a_disk_is_not_evaluated_and_is_made_again(project: Path) -> None:
     run = project / "results/inverse_weighting/mine/base/iwbce/seed-0"
     expected = (run / "dice.csv").read_bytes()
-    damaged = []
-    for path in (project / "data/prepared/mine/d/image.b2nd", run / "predictions/d.logit.b2nd"):
-        state, content = path.stat(), bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 16
-        path.write_bytes(content)
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-        damaged.append(path)
+    flip_bits(run / "predictions/d.logit.b2nd")
     (run / "dice.csv").unlink()
     target = str((run / "dice.csv").relative_to(project))
     first = snakemake(project, target)
-    assert first.returncode == 1
-    assert (
-        "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed"
-        in first.stderr
-    )
+    told = "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed; run again"
+    assert first.returncode == 1 and told in first.stderr
     second = snakemake(project, target)
-    assert second.returncode == 1
-    assert "data/prepared/mine/d/image.b2nd: damaged" in second.stderr
-    third = snakemake(project, target)
-    assert third.returncode == 0, third.stdout + third.stderr
+    assert second.returncode == 0, second.stdout + second.stderr
     assert (run / "dice.csv").read_bytes() == expected
 
 

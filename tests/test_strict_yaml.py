@@ -1,10 +1,12 @@
 """Study and configuration files, and --config: numbers that are what they look like, names that stay text."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from snakemake.cli import parse_config
-from test_workflow import ROOT, snakemake, told
+from test_workflow import ROOT, copy_project, snakemake, told
 
 from lib.errors import SeglossError
 from lib.strict_yaml import check_configuration, read_yaml
@@ -56,9 +58,70 @@ def test_numbers_that_yaml_reads_in_its_own_way_are_refused(tmp_path: Path, text
         )
 
 
-def test_a_day_that_no_month_has_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SeglossError, match=r"file\.yaml: not valid YAML: month must be in 1"):
-        value_of("2024-13-01", tmp_path)
+@pytest.mark.parametrize("text", ["2024-01-01", "2024-13-01", "2024-01-01 10:00:00"])
+def test_dates_are_text(tmp_path: Path, text: str) -> None:
+    assert value_of(text, tmp_path) == text
+
+
+@pytest.mark.parametrize("tag", ["!!timestamp", "!!binary", "!!set", "!!python/name:os.system", "!mine"])
+def test_other_tags_are_refused(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(SeglossError, match=f"^file.yaml: line 2: {tag} is not supported"):
+        value_of(f"{tag} 2024-01-01", tmp_path)
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def bomb(end: str = "") -> str:
+    """Nine to the power of nine values, by aliases."""
+    lines = [f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]" for number in range(1, 10)]
+    return "\n".join(["a0: &a0 x", *lines, end])
+
+
+TOO_LARGE = {
+    "deep": f"key: {nested(51)}",
+    "very deep": f"key: {nested(1000)}",
+    "aliases": bomb(),
+    "merged": bomb().replace("a0: &a0 x", "a0: &a0 {x: 1}").replace(" [", " {<<: [").replace("]", "]}"),
+    "within itself": "key: &a {sum: [*a]}",
+    "the whole": "&a\nkey: *a",
+}
+
+
+@pytest.mark.parametrize("text", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_what_would_take_much_memory_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "file.yaml").write_text(text)
+    with pytest.raises(
+        SeglossError, match=r"^file\.yaml: (line \d+: )?more than 50 levels inside each other, or"
+    ):
+        read_yaml(tmp_path / "file.yaml", "file.yaml")
+
+
+@pytest.mark.parametrize("value", [nested(51), "&a [*a]", f"{{{bomb().replace(chr(10), ', ')}}}"])
+def test_so_are_words_of_the_command_line(value: str) -> None:
+    with pytest.raises(SeglossError, match=r"^--config seeds: more than 50 levels"):
+        check_configuration([], [f"seeds={value}"])
+
+
+def test_anchors_that_save_writing_are_fine(tmp_path: Path) -> None:
+    assert value_of("{a: &a {x: 1}, b: {<<: *a, y: 2}, c: [*a, *a]}", tmp_path)["b"] == {"x": 1, "y": 2}
+    assert value_of(nested(40), tmp_path)
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 5000, "0x" + "f" * 5000])
+def test_numbers_of_thousands_of_digits_are_refused(tmp_path: Path, number: str) -> None:
+    with pytest.raises(SeglossError, match=r"line 2: \w+\.\.\. is larger than whole numbers of 64 bits are$"):
+        value_of(number, tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "file.yaml")
+    with pytest.raises(
+        SeglossError, match=r"file\.yaml: cannot be read: (a file was expected|Too many levels)"
+    ):
+        read_yaml(tmp_path / "file.yaml", "file.yaml")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +162,14 @@ def test_files_of_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
     check_configuration([tmp_path / "config.json"], None)
 
 
+def test_keys_that_stand_twice_in_json_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"seeds": [0], "seeds": [1]}')
+    with pytest.raises(
+        SeglossError, match=r"config\.json: not valid JSON \(duplicate key 'seeds'\); mend it"
+    ):
+        check_configuration([tmp_path / "config.json"], None)
+
+
 def test_snakemake_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("seeds: [0]\nscale: demo\nseeds: [1]\n")
     for arguments, fault in (
@@ -109,3 +180,9 @@ def test_snakemake_ends_in_one_line(tmp_path: Path) -> None:
         ),
     ):
         told(snakemake(tmp_path, "--dry-run", "--snakefile", str(ROOT / "Snakefile"), *arguments), fault)
+
+
+def test_a_configuration_on_which_snakemake_would_break_ends_in_one_line(tmp_path: Path) -> None:
+    configuration = copy_project(tmp_path) / "workflow_config.yaml"
+    configuration.write_text(f"seeds: {nested(1000)}")
+    told(snakemake(tmp_path, "--dry-run"), f"error: {configuration}: more than 50 levels inside each other")
