@@ -169,7 +169,7 @@ def _check_word(word: str) -> None:
     try:
         plain = [token for token in yaml.scan(value) if isinstance(token, yaml.ScalarToken) and token.plain]
         yaml.compose(value, Loader=StrictLoader)
-    except _TooLargeError:
+    except (_TooLargeError, RecursionError):
         raise SeglossError(f"--config {key}: {_TOO_LARGE}") from None
     except yaml.YAMLError:
         return  # Snakemake takes it as text

@@ -98,7 +98,9 @@ def test_what_would_take_much_memory_is_refused(tmp_path: Path, text: str) -> No
         read_yaml(tmp_path / "file.yaml", "file.yaml")
 
 
-@pytest.mark.parametrize("value", [nested(51), "&a [*a]", f"{{{bomb().replace(chr(10), ', ')}}}"])
+@pytest.mark.parametrize(
+    "value", [nested(51), "- " * 1000, "&a [*a]", f"{{{bomb().replace(chr(10), ', ')}}}"]
+)
 def test_so_are_words_of_the_command_line(value: str) -> None:
     with pytest.raises(SeglossError, match=r"^--config seeds: more than 50 levels"):
         check_configuration([], [f"seeds={value}"])

@@ -13,10 +13,10 @@ import pytest
 from lib.comparison.runs import EvaluatedRun, by_loss
 from lib.comparison.surface_summary import MEANS, SAME_FOR_ALL_SEEDS, beside_published, run_row
 from lib.config import ROOT, load
-from lib.datasets.index import SPLITS, Index, IndexedCase
 from lib.evaluation.agreement import COLUMNS, case_agreement, report
 from lib.evaluation.surface import surface_rows
-from lib.store import Case, write_array, write_case
+from lib.files import write_json
+from lib.store import Case, StoredCase, write_array, write_case
 
 PUBLISHED = pd.read_csv(ROOT / "published/boundary.csv")
 NAMES = {
@@ -376,7 +376,8 @@ def test_the_script_writes_a_table_without_rows_where_nothing_is_predicted(tmp_p
     prepared = tmp_path / "data/prepared" / run.dataset
     label = two_structures()[1] > 0
     write_case(prepared / "a", "a", Case(np.indices(label.shape)[:1], label, (1.0, 1.0, 3.0), "a"))
-    Index({"a": IndexedCase("a")}, {run.split: dict.fromkeys(SPLITS, ("a",))}).write(prepared / "index.json")
+    described = {"a": StoredCase(prepared / "a").description}
+    write_json(tmp_path / "data/splits" / run.dataset / run.split / "test.json", described)
     write_array(
         tmp_path / "results" / run.id / "predictions/a.logit.b2nd", np.full(label.shape, -1, np.float16)
     )
