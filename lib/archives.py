@@ -136,7 +136,8 @@ class _Members:
     def require_target(self, link: Path, name: str) -> None:
         """Refuse a link that leads out, to nothing or to itself."""
         try:
-            is_inside = os.path.realpath(link, strict=True).startswith(os.path.realpath(self.folder))
+            target = Path(os.path.realpath(link, strict=True))
+            is_inside = target.is_relative_to(os.path.realpath(self.folder))
         except OSError:
             is_inside = False
         if not is_inside:

@@ -112,10 +112,10 @@ def _is_alive(process: str) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):  # nothing there, or the folder is the fault already being reported
+    with suppress(OSError):  # nothing there, or the folder or name is the fault already being reported
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()
 
 

@@ -85,8 +85,8 @@ def fault(output: Path) -> str | None:
 
 
 @cache
-def checksums(output: Path) -> dict[Path, str]:
-    """The SHA-256 of every file that the job with this first output made."""
-    record = record_of(output)
-    files = read_json(record)["files"]
-    return {Path(os.path.normpath(record.parent / name)): made["sha256"] for name, made in files.items()}
+def checksums(output: Path) -> dict[str, str]:
+    """The SHA-256 of every file that the job with this first output made, by normal path."""
+    folder = str(output.parent)
+    files = read_json(record_of(output))["files"]
+    return {os.path.normpath(f"{folder}/{name}"): made["sha256"] for name, made in files.items()}

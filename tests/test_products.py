@@ -29,7 +29,7 @@ def made(tmp_path: Path) -> Path:
 
 def test_what_is_as_it_was_made_has_no_fault(made: Path) -> None:
     assert fault(made) is None
-    assert {path.name for path in checksums(made)} == {"a.csv", "b", "c", "d"}
+    assert {Path(path).name for path in checksums(made)} == {"a.csv", "b", "c", "d"}
 
 
 SPOILT: dict[str, Callable[[Path], object]] = {

@@ -6,6 +6,7 @@ counts as up to date. Nor does it ask what has become of an output since it was 
 one that runs, as these run too; but it does not run them where an ``ancient`` input joins them (Snakemake 9.27).
 """
 
+import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -73,12 +74,12 @@ def _note(text: str, number: int) -> None:
 
 def _changed_input(job: Any, unrecorded: Collection[str]) -> str | None:
     """An input that is not what the job read; the times of files do not say where they were copied or touched."""
-    made: dict[Path, str] = {}
+    made: dict[str, str] = {}
     for maker in job.dag.dependencies[job]:
         if maker.output and maker.rule.name not in unrecorded and not fault(Path(maker.output[0])):
             made |= checksums(Path(maker.output[0]))
     for file in job.input:
-        if (present := made.get(Path(file))) and not file.is_ancient:
+        if (present := made.get(os.path.normpath(file))) and not file.is_ancient:
             read = job.dag.workflow.persistence.input_checksums(job, file)
             if read - {None, f"sha256:{present}"}:
                 return f"{job.output[0]} was made of another {file}"
