@@ -154,7 +154,7 @@ def check_configuration(files: Iterable[Path | str], words: Iterable[str] | None
     """
     for path in map(Path, files):
         if path.suffix == ".json":  # which may have tabs, that YAML forbids
-            read_json(path, remedy="mend it")
+            read_json(path, remedy="correct it")
         else:
             read_yaml(path, str(path))
     for word in words or ():

@@ -43,7 +43,7 @@ def unpacked(folder: Path, tree: Tree, tar: bool = False) -> RawFiles:
 
 def nifti(array: np.ndarray, affine: np.ndarray = AFFINE, compressed: bool = True) -> bytes:
     content = nibabel.Nifti1Image(array, affine, dtype=array.dtype).to_bytes()
-    return gzip.compress(content, 1) if compressed else content
+    return gzip.compress(content, 1, mtime=0) if compressed else content
 
 
 def picture(array: np.ndarray, kind: str = "PNG", **options: object) -> bytes:

@@ -562,7 +562,7 @@ def test_a_split_of_other_cases_is_told(folder: Path) -> None:
         ("s.csv", f"case,part\n{'a' * 140_000},train\n", "line 2: field larger than field limit"),
         ("s.csv", "", "no column 'case'"),
         ("s.csv", "case,part\n\udce9,train\n", "no text in UTF-8"),
-        ("s.json", '{"train": ["a"], "train": ["b"]}', "not valid JSON (duplicate key 'train'); mend it"),
+        ("s.json", '{"train": ["a"], "train": ["b"]}', "not valid JSON (duplicate key 'train'); correct it"),
         (
             "s.json",
             '{"train": [["a"]]}',
@@ -741,7 +741,7 @@ def test_files_with_a_byte_order_mark(folder: Path) -> None:
     (folder / "s.csv").write_bytes(b"\xef\xbb\xbf" + table.encode())
     assert indexed(folder, splits=str(folder / "s.csv")).splits["holdout"]["test"] == ("p1_scan3",)
     (folder / "dataset.json").write_text("{ // comment")
-    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON .*; mend it"):
+    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON .*; correct it"):
         indexed(folder)
 
 
@@ -797,5 +797,5 @@ def test_a_description_in_a_folder_below_is_told(folder: Path) -> None:
 
 def test_keys_that_stand_twice_in_a_description_are_told(folder: Path) -> None:
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "a": 2}}')
-    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); mend it"):
+    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"):
         described(folder)

@@ -167,7 +167,7 @@ def test_files_of_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
 def test_keys_that_stand_twice_in_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"seeds": [0], "seeds": [1]}')
     with pytest.raises(
-        SeglossError, match=r"config\.json: not valid JSON \(duplicate key 'seeds'\); mend it"
+        SeglossError, match=r"config\.json: not valid JSON \(duplicate key 'seeds'\); correct it"
     ):
         check_configuration([tmp_path / "config.json"], None)
 

@@ -79,7 +79,7 @@ def read_description(folder: str) -> dict[str, Any]:
         raise SeglossError(
             f"{path}: cannot be read: {error.strerror}; change the permissions of the folder"
         ) from error
-    told = read_json(path, remedy="mend it")
+    told = read_json(path, remedy="correct it")
     if not isinstance(told, dict):
         raise SeglossError(f"{path}: a mapping was expected, found {type(told).__name__}")
     for key in ("name", "file_ending"):
@@ -341,7 +341,7 @@ def split_parts(path: str) -> dict[str, list[str]]:
         for row in read_rows(Path(path), ("case", "part")):
             parts.setdefault(row["part"], []).append(row["case"])
         return parts
-    content = read_json(Path(path), remedy="mend it")
+    content = read_json(Path(path), remedy="correct it")
     if (
         isinstance(content, list)
         and content
