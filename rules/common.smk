@@ -61,10 +61,8 @@ if ON_GPU and (gpus := visible_gpus()):
     limit("gpu_percent", 100 * gpus)
 
 
-UNRECORDED = {
-    "download",
-    "extract",
-}  # what they make is verified then, and may be deleted once it is prepared
+# What these make is verified by them, and may be deleted once it is prepared.
+UNRECORDED = {"download", "extract"}
 if workflow.is_main_process:
     verify_plans(DAG, UNRECORDED)
 
