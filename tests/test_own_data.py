@@ -797,5 +797,7 @@ def test_a_description_in_a_folder_below_is_told(folder: Path) -> None:
 
 def test_keys_that_stand_twice_in_a_description_are_told(folder: Path) -> None:
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "a": 2}}')
-    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"):
+    with pytest.raises(
+        SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"
+    ):
         described(folder)
