@@ -25,7 +25,8 @@ PROFILE = ROOT / "profiles/slurm/profile.yaml"
 PREEMPTED, CANCELLED, LOST, OUT_OF_TIME, OUT_OF_MEMORY = FAULTS = ("bce", "dl", "iwbce", "fl", "asl")
 RUNS = "results/inverse_weighting/phantom_lesions/base"
 RESULTS = ("weights.pt", "history.csv", "predictions.json", "records.json", "records_tuned.json", "dice.csv")
-ONE_SEED = ["--config", "studies=[inverse_weighting]", "seeds=[0]"]
+LOSSES = (*FAULTS, "iwfl")
+ONE_SEED = ["--config", "studies=[inverse_weighting]", "seeds=[0]", f"losses=[{','.join(LOSSES)}]"]
 
 pytestmark = pytest.mark.skipif(
     bool(missing := cluster.what_is_missing()), reason=f"no SLURM can be started here: {missing}"
@@ -194,7 +195,7 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
         states.setdefault(job.comment, []).append(job.state.split()[0])
     done_once = [ends for comment, ends in states.items() if comment.startswith("rule_")]
     assert all(ends.count("COMPLETED") == 1 for ends in done_once), states
-    assert sum(comment.startswith("rule_train") for comment in states) == 10
+    assert sum(comment.startswith("rule_train") for comment in states) == len(LOSSES)
     for loss, expected in {PREEMPTED: "PREEMPTED", CANCELLED: "CANCELLED", LOST: "NODE_FAIL"}.items():
         assert expected in ends_of(loss, states), states
     assert all(len(ends_of(loss, states)) > 1 for loss in FAULTS), states
