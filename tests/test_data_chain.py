@@ -15,7 +15,8 @@ import official_mr_2d
 import pytest
 import yaml
 from adapters_mr_2d import TREES
-from test_workflow import copy_project, snakemake
+from test_workflow import snakemake
+from whole_workflow import copy_project
 
 from lib.datasets import DATASETS
 from lib.datasets.index import Index, read_index

@@ -6,26 +6,14 @@ import re
 import shutil
 from pathlib import Path
 
-import nibabel
-import numpy as np
 import pytest
 from test_workflow import copy_with_tiny_study, edit, planned, snakemake
+from whole_workflow import save_case
 
 from lib.schema import OwnData
 
 MINE = ("--config", "datasets=mine", "losses=bce,iwbce")
 PATTERNS = 'images: ["imagesTr/{case}.nii.gz"], label: "labelsTr/{case}.nii.gz"'
-
-
-def save_case(folder: Path, name: str, seed: int, empty: bool = False) -> None:
-    rng = np.random.default_rng(seed)
-    label = np.zeros((26, 24, 20), np.uint8)
-    for corner in () if empty else rng.integers(3, 14, (3, 3)):
-        label[tuple(slice(start, start + 4) for start in corner)] = 1
-    for kind, array in (("imagesTr", rng.normal(size=label.shape) + 3 * label), ("labelsTr", label)):
-        path = folder / kind / f"{name}.nii.gz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.diag([1, 1, 1.5, 1])), path)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from snakemake.cli import parse_config
-from test_workflow import ROOT, copy_project, snakemake, told
+from test_workflow import snakemake, told
+from whole_workflow import ROOT, copy_project
 
 from lib.errors import SeglossError
 from lib.strict_yaml import check_configuration, read_yaml

@@ -10,20 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from whole_workflow import PARTS, ROOT, copy_project
 
-ROOT = Path(__file__).parents[1]
-PARTS = (
-    "Snakefile",
-    "workflow_config.yaml",
-    "rules",
-    "scripts",
-    "lib",
-    "studies",
-    "published",
-    "profiles",
-    "envs",
-)
-ABOUT = ("README.md", "LICENSE", "CITATION.cff")  # what a crate of the workflow holds too
 AFTER_TRAINING = {"list_code_changes": 1, "crate": 1}
 REGISTRY = "lib/datasets/__init__.py"
 STUDY = "studies/inverse_weighting.yaml"
@@ -53,17 +41,6 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-
-
-def copy_project(folder: Path) -> Path:
-    for part in (*PARTS, *ABOUT):
-        if (ROOT / part).is_dir():
-            shutil.copytree(
-                ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv*")
-            )
-        else:
-            shutil.copy2(ROOT / part, folder / part)
-    return folder
 
 
 def copy_with_one_study(folder: Path, study: str) -> Path:
