@@ -231,24 +231,24 @@ def test_a_link_to_a_link_that_leads_out_from_there_is_refused(tmp_path):
     assert "member 'a' is refused" in _refused(_tar(special=links), tmp_path, "a.tar")
 
 
-def test_a_link_may_stand_before_its_target(tmp_path):
+def _link_and(member: str, target: str) -> bytes:
+    """A tar of a symbolic link, followed by a member."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, "x"
+        link.type, link.linkname = tarfile.SYMTYPE, target
         archive.addfile(link)
-        archive.addfile(tarfile.TarInfo("x"))
-    assert _extract(content.getvalue(), tmp_path, "a.tar") == {"link": b"", "x": b""}
+        archive.addfile(tarfile.TarInfo(member))
+    return content.getvalue()
+
+
+def test_a_link_may_stand_before_its_target(tmp_path):
+    assert _extract(_link_and("x", target="x"), tmp_path, "a.tar") == {"link": b"", "x": b""}
 
 
 def test_a_member_below_a_link_is_refused(tmp_path):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, "."
-        archive.addfile(link)
-        archive.addfile(tarfile.TarInfo("link/x"))
-    assert "another member has the same name" in _refused(content.getvalue(), tmp_path, "a.tar")
+    refused = _refused(_link_and("link/x", target="."), tmp_path, "a.tar")
+    assert "another member has the same name" in refused
 
 
 def test_encrypted_members_are_refused(tmp_path):
