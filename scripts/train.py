@@ -19,8 +19,8 @@ def main(
     weights: Path,
     history: Path,
     provenance: Path,
-    measured: list[Path] = [],  # noqa: B006 never changed
-    maps: list[Path] = [],  # noqa: B006
+    measured: list[Path] | None = None,
+    maps: list[Path] | None = None,
     noisy: Path | None = None,
 ) -> None:
     from functools import partial
@@ -40,10 +40,10 @@ def main(
     from lib.training.sampling import PatchSampler
     from lib.training.testing import measure_cases
 
-    of_maps = {path.stem: path for path in maps}
+    of_maps = {path.stem: path for path in maps or ()}
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps=of_maps)
-    of_part = {path.stem: open_cases(prepared, path) for path in measured}
+    of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}
     computing = prepare_device(device, threads, gpu_percent, settings["computing"]["deterministic"])
     torch.manual_seed(settings["seed"])
     network = build_network(settings["network"], stored[0].description["channels"])
