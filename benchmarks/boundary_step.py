@@ -19,10 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from distance_maps import lesions
 
+from lib.arrays import write_array
 from lib.losses import build_loss
 from lib.maps import signed_distance
 from lib.networks import build_network
-from lib.store import Case, StoredCase, write_array, write_case
+from lib.store import Case, StoredCase, write_case
 from lib.training.sampling import PatchSampler
 
 SPACING = (1.0, 1.0, 3.0)

@@ -40,7 +40,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import archives, config, products, store
+from lib import archives, arrays, config, products, store
 from lib.comparison.published_records import read_printed, read_published_records
 from lib.comparison.runs import read_table
 from lib.datasets.adapters import own_data
@@ -478,13 +478,13 @@ def spoil_configuration(folder: Path, rng: Random) -> Mutation:
 
 
 def make_store(folder: Path, rng: Random) -> None:
-    store.IN_MEMORY_BYTES = rng.choice((0, 2**24))  # 0: as for volumes that are larger
+    arrays.IN_MEMORY_BYTES = rng.choice((0, 2**24))  # 0: as for volumes that are larger
     store.write_case(folder / "a", "a", store.Case(VOXELS[None] / 300, MASK, (1.5, 2.0, 3.0), "p", AFFINE))
     index = Index({"a": IndexedCase("p")}, {"holdout": {"train": ("a",), "validation": (), "test": ()}})
     index.write(folder / "index.json")
     write_json(folder / "train.json", {"a": read_json(folder / "a" / "case.json")})
     for kind in ("logit", "probability"):
-        store.write_array(folder / f"a.{kind}.b2nd", (VOXELS / 300).astype(np.float16))
+        arrays.write_array(folder / f"a.{kind}.b2nd", (VOXELS / 300).astype(np.float16))
     files = [folder / f"a.{kind}.b2nd" for kind in ("logit", "probability")]
     write_json(folder.with_name(f"{folder.name}.json"), {path.name: sha256(path) for path in files})
 
@@ -501,7 +501,7 @@ def read_store(folder: Path) -> dict[str, Any]:
 
 def patch(array: Any) -> np.ndarray:
     """The voxels, cut out as trainings do; of an array of another shape that shape."""
-    return store.cut(array, (0,) * 3, SHAPE) if array.shape[-3:] == SHAPE else np.array(array.shape)
+    return arrays.cut(array, (0,) * 3, SHAPE) if array.shape[-3:] == SHAPE else np.array(array.shape)
 
 
 def spoil_array(folder: Path, rng: Random) -> Mutation:

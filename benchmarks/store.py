@@ -17,7 +17,7 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import store
+from lib import arrays
 
 SHAPE = (400, 400, 200)
 SIZES = {64: 30, 128: 8}
@@ -45,14 +45,14 @@ def patches_per_second(open_array: Callable[[], np.ndarray], side: int, count: i
 
 def main() -> None:
     volume = ct_like()
-    store.IN_MEMORY_BYTES = 0  # as for volumes that are larger
+    arrays.IN_MEMORY_BYTES = 0  # as for volumes that are larger
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store.write_array(folder / "v.b2nd", volume)
+        arrays.write_array(folder / "v.b2nd", volume)
         np.save(folder / "v.npy", volume)
         nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "v.nii.gz")
         readers = {
-            "segloss (b2nd)": ("v.b2nd", lambda: store.open_array(folder / "v.b2nd")),
+            "segloss (b2nd)": ("v.b2nd", lambda: arrays.open_array(folder / "v.b2nd")),
             ".npy, memory-mapped": ("v.npy", lambda: np.load(folder / "v.npy", mmap_mode="r")),
             ".nii.gz, read whole once for these patches": (
                 "v.nii.gz",
@@ -88,8 +88,8 @@ def print_cost_of_verification(path: Path) -> None:
         print(f"| {count} | {statistics.median(ratios):.3f} |")
 
 
-def opened(path: Path, verified: bool) -> store.ArrayOnDisk:
-    array = store.open_array(path)
+def opened(path: Path, verified: bool) -> arrays.ArrayOnDisk:
+    array = arrays.open_array(path)
     if not verified:
         array._unverified.clear()
     return array

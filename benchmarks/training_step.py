@@ -21,12 +21,13 @@ import numpy as np
 import torch
 
 from lib import config
+from lib.arrays import write_array
 from lib.losses import build_resolved
 from lib.maps import connected_components
 from lib.networks import build_network
 from lib.provenance import peak_memory
 from lib.schema import Computing
-from lib.store import Case, StoredCase, write_array, write_case
+from lib.store import Case, StoredCase, write_case
 from lib.training.devices import prepare_device
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler

@@ -23,10 +23,11 @@ def main(
 ) -> None:
     import numpy as np
 
+    from lib.arrays import write_array
     from lib.files import atomic_path, sha256, write_json
     from lib.inference import predict_volume
     from lib.networks import build_network
-    from lib.store import open_cases, write_array
+    from lib.store import open_cases
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
 

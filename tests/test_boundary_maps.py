@@ -15,11 +15,11 @@ from conftest import store_case
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
+from lib.arrays import cut, cut_distance, write_array
 from lib.errors import SeglossError
 from lib.losses import build_loss
 from lib.maps import published_distance, published_distance_2d, signed_distance, signed_distance_2d
 from lib.schema import Sampling
-from lib.store import cut, cut_distance, write_array
 from lib.training.augmentation import AUGMENTATIONS, Sample
 from lib.training.sampling import PatchSampler
 

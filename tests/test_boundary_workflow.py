@@ -11,10 +11,11 @@ import pytest
 import yaml
 from test_workflow import REGISTRY, copy_with_one_study, edit, planned, snakemake
 
+from lib.arrays import open_array
 from lib.datasets.index import read_index
 from lib.evaluation.overlap import predicted_classes
 from lib.maps import signed_distance
-from lib.store import StoredCase, open_array
+from lib.store import StoredCase
 
 STUDY = "studies/boundary.yaml"
 LOSSES = ["gdl", "gdl_boundary_rebalance"]

@@ -129,7 +129,7 @@ def test_at_paper_scale_a_change_is_told_beside_the_result_and_trains_nothing(tm
     assert "note: 1 trained runs and sets of data are kept though other code had a part" in planned.stderr
     assert snakemake(folder, *targets).returncode == 0
     assert table.read_text().splitlines()[1].startswith("training,phantom_lesions,base,bce,0,")
-    edit(folder / "lib/store.py", "CHUNK = 64", "CHUNK = 32")  # of what prepares, makes maps and trains
+    edit(folder / "lib/arrays.py", "CHUNK = 64", "CHUNK = 32")  # of what prepares, makes maps and trains
     planned = snakemake(folder, "--dry-run", *targets)
     assert jobs(planned) == {"list_code_changes": 1}
     assert "note: 3 trained runs and sets of data are kept" in planned.stderr

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from conftest import store_case
 
-from lib import store
+from lib import arrays
+from lib.arrays import cut, open_array, write_array
 from lib.datasets import DATASETS, SPLITS
 from lib.datasets.index import IndexedCase
 from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import read_json
 from lib.maps import connected_components
-from lib.store import Case, StoredCase, cut, open_array, write_array, write_case
+from lib.store import Case, StoredCase, write_case
 
 PARAMETERS = DATASETS["phantom_lesions"].parameters
 
@@ -95,7 +96,7 @@ def test_stored_bytes_repeat(tmp_path: Path) -> None:
 
 
 def test_large_arrays_are_cut_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("lib.arrays.IN_MEMORY_BYTES", 0)
     array = np.random.default_rng(0).normal(size=(2, 80, 70, 66)).astype(np.float32)
     write_array(tmp_path / "a.b2nd", array)
     stored = open_array(tmp_path / "a.b2nd")
@@ -108,7 +109,7 @@ def test_no_flipped_bit_is_read_and_the_file_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool
 ) -> None:
     if on_disk:
-        monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+        monkeypatch.setattr("lib.arrays.IN_MEMORY_BYTES", 0)
     rng = np.random.default_rng(0)
     array = rng.integers(0, 99, (1, 70, 50, 66)).astype(np.float32)
     path = tmp_path / "a.b2nd"
@@ -129,13 +130,13 @@ def test_no_flipped_bit_is_read_and_the_file_is_removed(
 
 
 def test_only_the_chunks_that_are_read_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lib.store.IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("lib.arrays.IN_MEMORY_BYTES", 0)
     array = np.random.default_rng(0).normal(size=(70, 70, 130)).astype(np.float32)
     path = tmp_path / "a.b2nd"
     write_array(path, array)
     verified = []
-    digest = store.xxh3_64_digest
-    monkeypatch.setattr(store, "xxh3_64_digest", lambda chunk: verified.append(1) or digest(chunk))
+    digest = arrays.xxh3_64_digest
+    monkeypatch.setattr(arrays, "xxh3_64_digest", lambda chunk: verified.append(1) or digest(chunk))
     stored = open_array(path)
     for times, box, chunks in (
         (2, np.s_[0:10, 60:64, 0:5], 1),

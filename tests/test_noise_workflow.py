@@ -10,11 +10,12 @@ import pytest
 import yaml
 from test_workflow import REGISTRY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
 
+from lib.arrays import open_array
 from lib.datasets.index import read_index
 from lib.evaluation.overlap import pooled_dice
 from lib.maps import connected_components
 from lib.noise import assign
-from lib.store import StoredCase, open_array
+from lib.store import StoredCase
 
 STUDY = "studies/t_loss.yaml"
 NOISY = "alpha0.5-beta0.7-released"

@@ -10,6 +10,7 @@ from scipy import special, stats
 from torch import nn
 from training_runs import stop_after
 
+from lib.arrays import write_array
 from lib.config import load
 from lib.errors import SeglossError
 from lib.files import write_json
@@ -18,16 +19,7 @@ from lib.maps import connected_components
 from lib.networks import build_network
 from lib.schema import Computing, Optimizer, Sampling, Training
 from lib.schema import NuPlateau as NuPlateauOptions
-from lib.store import (
-    MASK_KINDS,
-    Case,
-    NoisyCase,
-    StoredCase,
-    open_noisy_cases,
-    write_array,
-    write_case,
-    write_relabelled,
-)
+from lib.store import MASK_KINDS, Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
 from lib.training.loop import Trainer
 from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler

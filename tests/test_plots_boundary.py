@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun
 from lib.datasets import IGNORED
 from lib.files import write_json
@@ -30,7 +31,7 @@ from lib.plotting.loss_weights import draw_loss_weights, loss_weights_figure
 from lib.plotting.over_epochs import draw_over_epochs, over_epochs_figures
 from lib.plotting.plane import BOTH, CLEAN_ONLY, OTHER_ONLY
 from lib.plotting.style import loss_label, loss_line_style
-from lib.store import Case, StoredCase, write_array, write_case
+from lib.store import Case, StoredCase, write_case
 
 NOTE = "Told of the scale."
 STUDY = [

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun
 from lib.datasets import IGNORED
 from lib.files import write_json
@@ -27,7 +28,7 @@ from lib.plotting.training_curves import (
     loss_parameter_figures,
     training_dice_figures,
 )
-from lib.store import NoisyCase, write_array, write_relabelled
+from lib.store import NoisyCase, write_relabelled
 
 NOTE = "Told of the scale."
 MILD, STRONG = "alpha0.3-beta0.5-released", "alpha0.7-beta0.7-released"

@@ -11,13 +11,14 @@ from conftest import store_case
 from torch import nn
 
 from lib import config
+from lib.arrays import cut_distance, write_array
 from lib.errors import SeglossError
 from lib.evaluation.overlap import predicted_classes
 from lib.inference import SLICES_AT_ONCE, predict_volume
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
 from lib.schema import Network, Sampling
-from lib.store import MASK_KINDS, NoisyCase, StoredCase, cut_distance, write_array, write_relabelled
+from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
 from lib.training.loop import Overlap
 from lib.training.sampling import PatchSampler
 

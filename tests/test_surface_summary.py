@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun, by_loss
 from lib.comparison.surface_summary import MEANS, SAME_FOR_ALL_SEEDS, beside_published, run_row
 from lib.config import ROOT, load
 from lib.evaluation.agreement import COLUMNS, case_agreement, report
 from lib.evaluation.surface import surface_rows
 from lib.files import write_json
-from lib.store import Case, StoredCase, write_array, write_case
+from lib.store import Case, StoredCase, write_case
 
 PUBLISHED = pd.read_csv(ROOT / "published/boundary.csv")
 NAMES = {

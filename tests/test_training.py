@@ -16,12 +16,13 @@ from conftest import store_case
 from training_runs import LEFT, SAMPLING, command, make_trainer, sampler, settings, train
 
 from lib import config
+from lib.arrays import write_array
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.store import StoredCase, write_array
+from lib.store import StoredCase
 from lib.training import checkpoints
 from lib.training.loop import Trainer, learning_rate
 from lib.training.sampling import PatchSampler

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from lib.arrays import limited_to_background
 from lib.errors import SeglossError
-from lib.store import limited_to_background
 from lib.suggest import suggestion
 
 Sample = dict[str, np.ndarray]
@@ -157,7 +157,7 @@ def _warped(sample: Sample, warp: Warp, factor: float = 1.0) -> Sample:
 
 
 def _warped_distances(values: np.ndarray, warp: Warp) -> np.ndarray:
-    """Interpolate linearly; outside, where the label is 0, continue as ``lib.store.cut_distance`` does."""
+    """Interpolate linearly; outside, where the label is 0, continue as ``lib.arrays.cut_distance`` does."""
     warped = _channel_by_channel(values, warp, order=1, mode="nearest")
     outside = warp(np.zeros(values.shape[1:], np.uint8), order=0, mode="constant", cval=1) > 0
     return np.where(outside, limited_to_background(warped), warped)

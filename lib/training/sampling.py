@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lib.arrays import cut, cut_distance
 from lib.errors import SeglossError
-from lib.store import MASK_KINDS, NoisyCase, StoredCase, cut, cut_distance
+from lib.store import MASK_KINDS, NoisyCase, StoredCase
 from lib.training.augmentation import augment
 
 Batch = dict[str, np.ndarray]
@@ -31,8 +32,8 @@ class PatchSampler:
     probability ``foreground_fraction`` the patch is centred on a voxel of a component, both drawn uniformly; otherwise
     its place is uniform along the axes where the patch fits in the volume, and the volume's centre along those where it
     does not, or as ``place`` says. Outside the volume the image is padded with the minimum of the part
-    that was cut, label and maps of labels with 0, distances by ``lib.store.cut_distance``. All of a sample is augmented
-    alike.
+    that was cut, label and maps of labels with 0, distances by ``lib.arrays.cut_distance``. All of a sample is
+    augmented alike.
     """
 
     def __init__(
