@@ -195,6 +195,17 @@ def test_damaged_arrays_are_told(tmp_path: Path) -> None:
         StoredCase(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["case", "affine", "shape", "sha256"])
+def test_a_description_without_one_of_its_keys_is_refused(tmp_path: Path, key: str) -> None:
+    label = np.zeros((4, 4, 4), np.uint8)
+    write_case(tmp_path, "a", Case(np.arange(64.0).reshape(1, 4, 4, 4), label, (1, 1, 1), "a"))
+    description = read_json(tmp_path / "case.json")
+    assert StoredCase(tmp_path, description).name == "a"
+    description["other"] = description.pop(key)
+    with pytest.raises(SeglossError, match="not the description of a case"):
+        StoredCase(tmp_path, description)
+
+
 def test_descriptions_tell_the_content_and_no_time(tmp_path: Path) -> None:
     label = np.zeros((4, 4, 4), np.uint8)
     image = np.arange(64.0).reshape(1, 4, 4, 4)

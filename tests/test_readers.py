@@ -753,6 +753,15 @@ def test_several_channels_of_16_bits_are_refused(tmp_path: Path, colour_type: in
     assert "several channels of 16 bits" in refusal(read_picture, tmp_path / "a.png")
 
 
+def test_a_png_that_can_be_decoded_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
+    content = bytearray(png(0, 8, GREY.tobytes(), *GREY.shape))
+    (tmp_path / "a.png").write_bytes(content)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), GREY)
+    content[content.index(b"IEND") - 5] ^= 1  # the last byte before the length of this chunk
+    (tmp_path / "a.png").write_bytes(content)
+    assert "checksum in b'IDAT'" in refusal(read_picture, tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_several_pages_are_refused(tmp_path: Path, name: str) -> None:
     page = Image.fromarray(GREY)

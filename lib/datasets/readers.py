@@ -245,6 +245,9 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
     # by a stream: the rows of a TIFF that it maps into memory and turns by 90 degrees Pillow 13.0 mixes up
     with _one_line_errors(path), path.open("rb") as stream, Image.open(stream) as opened:
         _check_tiff(opened, path.name)
+        if opened.format == "PNG":
+            with Image.open(path) as unread:
+                unread.verify()  # the checksums, which decoding passes over
         pages = getattr(opened, "n_frames", 1)
         if pages > 1 and opened.format != "MPO":  # MPO: a JPEG with previews behind it
             raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")
