@@ -192,11 +192,11 @@ def of_rules(work: Path, at_once: int, only: list[str] | None, each_fault: bool)
     assert done.returncode == 0, done.stdout
     unchanged = results(base)
     changed = clean_run(base, work / "clean", change_everything)
-    rules = outputs_by_rule(base)
+    rules, others = outputs_by_rule(base), outputs_by_rule(work / "clean")
     print(f"{len(rules)} rules: {', '.join(sorted(rules))}", flush=True)
 
     def failing(rule: str, fault: str) -> tuple[str, str]:
-        outputs = outputs_by_rule(work / "clean")[rule][-1]
+        outputs = others[rule][-1]
         folder = copied(base, work / f"{rule} {fault}".replace(" ", "_"))
         change_everything(folder)
         once = folder / "fault.once"
@@ -207,8 +207,8 @@ def of_rules(work: Path, at_once: int, only: list[str] | None, each_fault: bool)
 
     def spoilt(rule: str, outputs: list[str], how: str) -> tuple[str, str]:
         folder = copied(base, work / f"{rule} {how}".replace(" ", "_"))
-        for name in outputs:
-            spoil(folder / name, how, work / "clean" / name)
+        for name, other in zip(outputs, others[rule][-1], strict=True):
+            spoil(folder / name, how, work / "clean" / other)
         outcome = verdict(folder, unchanged)
         shutil.rmtree(folder)
         return f"{rule}, product {how}", outcome
