@@ -33,7 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from whole_workflow import SPLITS, outputs_by_rule, recorded_output, save_case, write_project  # noqa: E402
 
-SNAKEMAKE = [Path(sys.executable).parent / "snakemake", "--cores", "1", "--quiet", "all"]
+SNAKEMAKE = [Path(sys.executable).parent / "snakemake", "--quiet", "all", "--cores", "1"]
 FAULTS = ("kill at the start", "kill", "SIGTERM", "exception", "full disk", "kill at the end")
 SPOILERS = ("deleted", "truncated", "replaced")
 FAULTY_ROOT = """
