@@ -18,6 +18,11 @@ torch.set_num_threads(1)  # more than one is many times slower for small network
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order whole workflows first: they take longest, and one of them at the end would leave a core idle."""
+    items.sort(key=lambda item: "workflow" not in item.path.name)
+
+
 @pytest.fixture(autouse=True)
 def _same_draws_in_every_run() -> None:
     """A test that draws weights or inputs from torch's own generator draws the same ones each time."""
