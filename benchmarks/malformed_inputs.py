@@ -62,6 +62,8 @@ OUTCOMES = (*FINE, "traceback", "several lines", "wrong number", "hang", "memory
 ANY = object()
 """In the place of a value that may be any, or of a case that was left out with a reason."""
 TOLERANCE = {"spacing": 2e-3, "affine": 0.15}  # what the checks of geometry take for rounding
+TAKEN = {"taken": "which has to be refused"}
+"""The changes of a mutation after which nothing may be read."""
 PROCESSES = multiprocessing.get_context("fork")
 
 
@@ -450,6 +452,7 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     configuration = config.load(read_yaml(folder / "workflow_config.yaml", "workflow_config.yaml"), folder)
     config.check_maps(configuration.runs, MAPS)
     config.check_writable(configuration.workflow.folders, folder)
+    config.check_apart(configuration.workflow, config.ROOT)
     json.loads(configuration.as_json)
     for run in configuration.runs:
         json.dumps([run.training_settings(), run.inference_settings(), run.evaluation_settings()])
@@ -472,6 +475,60 @@ def spoil_study(folder: Path, rng: Random) -> Mutation:
 
 def spoil_configuration(folder: Path, rng: Random) -> Mutation:
     return spoil_structure(folder / "workflow_config.yaml", rng, JUNK_OF_YAML)
+
+
+CONFIGURATION = "workflow_config.yaml"
+TO_REFUSE = (
+    *((CONFIGURATION, "mirror", f"{scheme}://host/x") for scheme in ("ftp", "s3", "gopher")),
+    (CONFIGURATION, "raw", {"lits": ""}),
+    (CONFIGURATION, "own_data.mine.splits", ""),
+    *((CONFIGURATION, "seeds", [seed]) for seed in (-1, 2**32, 2**63, 2**64)),
+    *(
+        (CONFIGURATION, "folders.data", name)
+        for name in ("a{b}", "a<b>", "a\0b", "lib", "studies/x", "results", "")
+    ),
+    (STUDY, "demo.evaluation.small_diameter", {"phantom_lesion": 3}),
+    (STUDY, "published", {"table": "inverse_weighting", "datasets": {"lunar16": "luna"}}),
+)
+"""Values that look right, or that only some of what reads them would miss."""
+
+
+def spoil_with_a_value_to_refuse(folder: Path, rng: Random) -> Mutation:
+    name, place, value = rng.choice(TO_REFUSE)
+    shutil.copytree(config.ROOT / "published", folder / "published")
+    content = yaml.safe_load((folder / name).read_text())
+    *parents, key = place.split(".")
+    parent = content
+    for inner in parents:
+        parent = parent[inner]
+    parent[key] = value
+    (folder / name).write_text(json.dumps(content))
+    return Mutation(f"{name}: {place}: {value!r}", TAKEN)
+
+
+def spoil_own_folder(folder: Path, rng: Random) -> Mutation:
+    """What stands twice or too often, and a channel that is missing between others."""
+    how = rng.choice(["key twice", "column twice", "surplus cell", "channel missing"])
+    if how == "key twice":
+        text = (folder / "dataset.json").read_text()
+        (folder / "dataset.json").write_text(text.replace("{", '{"file_ending": ".nii", ', 1))
+    elif how == "channel missing":
+        for path in list((folder / "imagesTr").iterdir()):
+            path.rename(path.with_stem(f"{path.stem}_0000"))
+            path.with_stem(f"{path.stem}_0002").touch()
+        described = json.loads((folder / "dataset.json").read_text())
+        described |= {"channel_names": {"0": "T1", "1": "T2"}}
+        del described["training"], described["test"]
+        (folder / "dataset.json").write_text(json.dumps(described))
+    else:
+        columns, surplus = (",part", "") if how == "column twice" else ("", ",x")
+        rows = [f"c{number},{part}" for number, part in enumerate(["train"] * 3 + ["test"] * 3)]
+        for path in folder.glob("s.*"):
+            path.unlink()
+        (folder / "s.csv").write_text(
+            "\n".join([f"case,part{columns}", *(f"{row}{surplus or ',test'}" for row in rows)])
+        )
+    return Mutation(how, TAKEN)
 
 
 # What the workflow has written
@@ -693,6 +750,8 @@ KINDS = (
     Kind("splits file", make_description, spoil_splits, read_description),
     Kind("study file", make_configuration, spoil_study, read_configuration),
     Kind("workflow_config", make_configuration, spoil_configuration, read_configuration),
+    Kind("values to refuse", make_configuration, spoil_with_a_value_to_refuse, read_configuration),
+    Kind("folders to refuse", make_description, spoil_own_folder, read_description),
     Kind("stored arrays", make_store, spoil_array, read_store),
     Kind("lists of cases, index", make_store, spoil_stored_json, read_store),
     Kind("weights, checkpoints", make_torch, spoil_torch, read_torch),
