@@ -1,12 +1,13 @@
-"""What a job made: recorded when it ends, and compared with what is there when the next call makes its plan.
+"""What a job made, and of what: recorded when it ends, compared with what is there when the next call makes its plan.
 
-The record lies beside the first of the job's outputs, ``.<name>.made``, and holds size, time and SHA-256 of every file
-that the job made, those included that Snakemake does not know. A job that has begun and has not ended has none.
+The record lies beside the first of the job's outputs, ``.<name>.made``. The job writes size, time and SHA-256 of every
+file that it made, those included that Snakemake does not know; a job that has begun and has not ended has no record.
+The call that started the job adds the settings and inputs of which it was made, when it has seen the job's end.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,18 +55,39 @@ def _state(file: Path) -> dict[str, Any]:
     return {"size": stat.st_size, "time": stat.st_mtime_ns, "sha256": sha256(file)}
 
 
+def complete(output: Path, settings: str, inputs: Mapping[str, str]) -> None:
+    """Add to the record of the job with this first output of what it was made, if it has a record.
+
+    Args:
+        output: the first output of the job.
+        settings: digest of all that decides the products but the inputs.
+        inputs: SHA-256 of each recorded input by its path from the folder of ``output``.
+    """
+    record = record_of(output)
+    if record.is_file():
+        write_json(record, read_json(record) | {"settings": settings, "inputs": dict(inputs)})
+
+
+def made_of(output: Path) -> tuple[str | None, Mapping[str, str]]:
+    """The settings and inputs of which what this job made was made; None and none if no call has seen its end."""
+    made = read_json(record_of(output))
+    return made.get("settings"), made.get("inputs", {})
+
+
 @cache  # a plan asks again after each checkpoint, and what has been made since then it does not ask for
 def fault(output: Path) -> str | None:
     """Why what the job with this first output made cannot be used; None where all is as it was made.
 
     Content is read where size or time have changed, and the record corrected where content has not.
+
+    Raises:
+        SeglossError: a file cannot be read.
     """
     record = record_of(output)
     try:
-        made = read_json(record)["files"]
-        touched = False
-        for name, recorded in made.items():
-            file = record.parent / name
+        content = read_json(record)
+        made, touched = dict(content["files"]), False
+        for file, recorded in zip(_paths(record, made), made.values(), strict=True):
             if not file.is_file():
                 return f"{os.path.relpath(file)} is missing"
             stat = file.stat()
@@ -74,19 +96,40 @@ def fault(output: Path) -> str | None:
                     return f"{os.path.relpath(file)} is not as it was made"
                 recorded["time"] = stat.st_mtime_ns
                 touched = True
-        if touched and os.access(record.parent, os.W_OK):
-            write_json(record, {"files": made})
-    except (SeglossError, KeyError, TypeError, AttributeError):
+    except OSError as error:
+        raise SeglossError(
+            f"{error.filename}: cannot be read: {error.strerror}; make it readable and run again"
+        ) from error
+    except (SeglossError, KeyError, TypeError, ValueError, AttributeError):
+        made, touched = {}, False
+    if touched:
+        with suppress(SeglossError, OSError):  # to correct times saves time, and is not worth a failure
+            write_json(record, content)
+    if not made:
         there = output.exists() or record.exists()
         return f"{output} has no record of a job that ended well" if there else NEVER_MADE
-    except OSError as error:
-        return f"{output}: {error.strerror}"
     return None
 
 
-@cache
 def checksums(output: Path) -> dict[str, str]:
-    """The SHA-256 of every file that the job with this first output made, by normal path."""
-    folder = str(output.parent)
-    files = read_json(record_of(output))["files"]
-    return {os.path.normpath(f"{folder}/{name}"): made["sha256"] for name, made in files.items()}
+    """The SHA-256 of every file that the job with this first output made, by absolute path."""
+    record = record_of(output)
+    return _checksums(record, record.stat().st_mtime_ns)
+
+
+@cache
+def _checksums(record: Path, changed: int) -> dict[str, str]:
+    made = read_json(record)["files"]
+    return {
+        str(path): of_file["sha256"]
+        for path, of_file in zip(_paths(record, made), made.values(), strict=True)
+    }
+
+
+def _paths(record: Path, names: Iterable[str]) -> list[Path]:
+    return [Path(absolute(record.parent / name)) for name in names]
+
+
+def absolute(path: str | Path) -> str:
+    """The path from the root, without a look at links on the way, as ``os.path.relpath`` takes it."""
+    return os.path.normpath(Path(path).absolute())

@@ -229,7 +229,9 @@ _DESCRIPTION = {
 def _checked_description(description: Any, where: Path) -> dict[str, Any]:
     fits = isinstance(description, dict) and isinstance(description.get("case"), str)
     if fits and "excluded" not in description:
-        fits = all(key in description and isinstance(description[key], kind) for key, kind in _DESCRIPTION.items())
+        fits = all(
+            key in description and isinstance(description[key], kind) for key, kind in _DESCRIPTION.items()
+        )
         fits = fits and all(isinstance(length, int) for length in description["shape"])
     if not fits:
         raise SeglossError(f"{where}: not the description of a case; delete it and run again")

@@ -148,6 +148,11 @@ def bundles_of_part(dataset, split, part):
     return [name for name, cases in bundles.items() if cases[0] in in_part]  # all of them or none
 
 
+def digest_of_order(dataset, split, part):
+    """Params function: digest of the order of a part's cases, in which trainings draw from them."""
+    return hashlib.sha256(json.dumps(cases_of(dataset)[0].splits[split][part]).encode()).hexdigest()
+
+
 def bundles_option(files):
     """What tells a script some bundles: their names alone, so that the line stays short for thousands of cases."""
     folder = Path(files[0]).parent if files else "."

@@ -58,7 +58,7 @@ rule prepare:
 
 rule list_part:
     input:
-        index=ancient(PATHS.index("{dataset}")),  # its content counts by the bundles that it leads to
+        index=ancient(PATHS.index("{dataset}")),  # its content counts by the order of the cases and their bundles
         bundles=lambda wildcards: [
             PATHS.bundle(wildcards.dataset, name)
             for name in bundles_of_part(wildcards.dataset, wildcards.split, wildcards.part)
@@ -76,6 +76,7 @@ rule list_part:
     threads: 1
     params:
         bundles=lambda wildcards, input: bundles_option(input.bundles),
+        order=lambda wildcards: digest_of_order(wildcards.dataset, wildcards.split, wildcards.part),
         code=lambda wildcards: data_code("scripts.list_cases"),
     message:
         "list the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"

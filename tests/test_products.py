@@ -1,5 +1,6 @@
 """What a job made is recorded, kept from other processes, and compared with what is there later."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lib import products
 from lib.errors import SeglossError
 from lib.files import atomic_path, write_text
-from lib.products import NEVER_MADE, checksums, fault, making, record_of
+from lib.products import NEVER_MADE, checksums, complete, fault, made_of, making, record_of
 
 
 @pytest.fixture
@@ -58,6 +60,38 @@ def test_touched_files_are_read_once_and_no_fault(made: Path) -> None:
     assert fault(made) is None
 
 
+def test_times_that_cannot_be_corrected_are_no_fault(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SeglossError("no space left")
+
+    monkeypatch.setattr(products, "write_json", full)
+    os.utime(made, (1e9, 1e9))
+    assert fault(made) is None
+
+
+def test_a_file_that_cannot_be_read_is_no_reason_to_make_it_again(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(products, "sha256", stale)
+    os.utime(made, (1e9, 1e9))
+    with pytest.raises(SeglossError, match=r"a\.csv: cannot be read: Stale file handle"):
+        fault(made)
+
+
+def test_what_a_job_was_made_of_is_added_to_its_record(made: Path) -> None:
+    assert made_of(made) == (None, {})
+    complete(made, "digest", {"../input.csv": "12"})
+    assert made_of(made) == ("digest", {"../input.csv": "12"})
+    assert fault(made) is None and len(checksums(made)) == 4
+    with making([made]):
+        assert fault(made.with_name("other")) == NEVER_MADE
+        complete(made, "digest", {})  # of a job that is at work again
+        assert not record_of(made).exists()
+
+
 def test_a_job_that_did_not_end_well_has_no_record(made: Path) -> None:
     with pytest.raises(SeglossError, match="full"), making([made]):
         raise SeglossError("full")
@@ -65,7 +99,9 @@ def test_a_job_that_did_not_end_well_has_no_record(made: Path) -> None:
     assert fault(made.with_name("other")) == NEVER_MADE
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"files": {"a.csv": 1}}', '{"files": 1}', ""])
+@pytest.mark.parametrize(
+    "damage", ["{", "[]", '{"files": {"a.csv": 1}}', '{"files": 1}', '{"files": {}}', ""]
+)
 def test_a_damaged_record_is_none(made: Path, damage: str) -> None:
     record_of(made).write_text(damage)
     assert "has no record" in fault(made)

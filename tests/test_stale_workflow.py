@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 from test_workflow import edit, flip_bits, planned, snakemake
-from whole_workflow import ROOT, levels_of_rules, outputs_by_rule, save_case, write_project
+from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
+
+from lib.files import held_alone
+from lib.products import record_of
 
 UNRECORDED = {"download", "extract", "published_table", "published_figures"}
 """Rules without a job in the project: the first two make no record, the others need the authors' files."""
+
+TRAINED = "results/inverse_weighting/mine/base/iwbce/seed-0/weights.pt"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,7 @@ def test_another_learning_rate_is_not_overlooked_where_a_test_case_changes_too(p
     targets = ("results/inverse_weighting/summary.csv",)
     plan = planned(project, *targets)
     assert plan["predict"] == 1 and "train" not in plan
-    edit(project / "studies/inverse_weighting.yaml", "learning_rate: 0.004", "learning_rate: 0.005")
+    other_settings(project)
     assert planned(project, *targets)["train"] == 1
 
 
@@ -126,7 +131,7 @@ def weights(project: Path) -> dict[str, bytes]:
 def test_lost_data_are_made_again_and_nothing_is_trained_again(project: Path) -> None:
     before = weights(project)
     shutil.rmtree(project / "data/prepared/mine/a")
-    again = snakemake(project, "results/inverse_weighting/mine/base/iwbce/seed-0/weights.pt")
+    again = snakemake(project, TRAINED)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "note: rule prepare runs again: data/prepared/mine/a/" in again.stderr
     log = (project / "logs/train/inverse_weighting/mine/base/iwbce/seed-0.log").read_text()
@@ -146,22 +151,21 @@ def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(
     project: Path, tmp_path: Path
 ) -> None:
     """All rules and other faults: benchmarks/failures.py."""
-    target = "results/inverse_weighting/mine/base/iwbce/seed-0/weights.pt"
     save_case(project / "my data", "a", seed=91)
     clean = shutil.copytree(
         project, tmp_path / "clean", ignore=shutil.ignore_patterns("data", "results", "plots", ".snakemake")
     )
-    assert snakemake(clean, target).returncode == 0
+    assert snakemake(clean, TRAINED).returncode == 0
     bundles = (project / "data/bundles/mine").glob("*.json")
     (changed,) = [path for path in bundles if "a" in json.loads(path.read_text())["cases"]]
     failing = FAILING.format(output=f"data/bundles/mine/components/{changed.name}")
     (project / "scripts/_root.py").write_text((project / "scripts/_root.py").read_text() + failing)
-    first = snakemake(project, target)
+    first = snakemake(project, TRAINED)
     assert first.returncode != 0 and (project / "failed.once").exists()
-    second = snakemake(project, target)
+    second = snakemake(project, TRAINED)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert (project / target).read_bytes() == (clean / target).read_bytes()
-    assert planned(project, target) == {}
+    assert (project / TRAINED).read_bytes() == (clean / TRAINED).read_bytes()
+    assert planned(project, TRAINED) == {}
 
 
 def test_a_prediction_whose_bytes_change_on_a_disk_is_not_evaluated_and_is_made_again(project: Path) -> None:
@@ -192,6 +196,58 @@ def test_two_processes_on_one_product_do_not_mix(project: Path) -> None:
     assert {path.name: path.read_bytes() for path in (run / "predictions").glob("*.b2nd")} == before
     for process, words in zip(two, told, strict=True):
         assert process.returncode == 0 or "another process is at work there" in words
+
+
+def other_settings(project: Path) -> None:
+    edit(project / "studies/inverse_weighting.yaml", "learning_rate: 0.004", "learning_rate: 0.005")
+
+
+def test_no_job_begins_with_the_cases_that_were_there_before_a_checkpoint(project: Path) -> None:
+    (project / "splits.json").write_text(
+        json.dumps({"train": ["a", "d"], "validation": ["c"], "test": ["b", "e"]})
+    )
+    other_settings(project)
+    done = snakemake(project, TRAINED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert planned(project, TRAINED) == {}
+
+
+def test_a_training_that_outlives_its_call_is_not_taken_for_one_with_the_settings_of_the_next(
+    project: Path,
+) -> None:
+    command = snakemake(project, "-n", "-p", "--forcerun", "train", "--", TRAINED)
+    (orphan,) = re.findall(r"python \S*scripts/train\.py .*(?= &>)", command.stdout)
+    other_settings(project)
+    with held_alone(record_of(project / TRAINED).with_suffix(".lock")):
+        refused = snakemake(project, TRAINED)
+    assert refused.returncode == 1 and "another process is at work there" in refused.stderr
+    subprocess.run(["bash", "-c", orphan], cwd=project, capture_output=True, check=True)
+    assert record_of(project / TRAINED).exists()
+    assert planned(project, TRAINED) == {"train": 1}
+
+
+def test_what_a_job_was_made_of_is_known_without_the_memory_of_snakemake(project: Path) -> None:
+    shutil.rmtree(project / ".snakemake")
+    assert planned(project) == {}
+    other_settings(project)
+    assert planned(project, TRAINED) == {"train": 1}
+
+
+@pytest.mark.parametrize("name", ["data", "results"])
+def test_a_folder_behind_a_link_is_as_good(project: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "a/deep/place"
+    elsewhere.mkdir(parents=True)
+    (project / name).rename(elsewhere / name)
+    (project / name).symlink_to(elsewhere / name)
+    assert planned(project) == {}
+
+
+def test_another_order_of_cases_is_another_training(project: Path) -> None:
+    (project / "splits.json").write_text(json.dumps(SPLITS | {"train": ["b", "a"]}))
+    cases = "data/splits/mine/holdout/train.json"
+    assert snakemake(project, cases).returncode == 0
+    assert list(json.loads((project / cases).read_text())) == ["b", "a"]
+    assert planned(project, TRAINED)["train"] == 1
 
 
 @pytest.mark.parametrize("name", ["$(touch gone)", "a\n'b\"", "{x}"])
