@@ -10,6 +10,7 @@ from lib.errors import SeglossError
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
 from lib.training.failures import told_of_failures
+from lib.workflow.scales import check_scale
 
 min_version("9.20")
 
@@ -41,6 +42,10 @@ include: "rules/common.smk"
 
 
 if workflow.is_main_process:
+    try:
+        check_scale(CONFIG.runs, PATHS)
+    except SeglossError as error:
+        sys.exit(f"error: {error}")
     for note in [*CONFIG.notes, *notes_on_code()]:
         print(f"note: {note}", file=sys.stderr)
 

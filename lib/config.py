@@ -173,11 +173,6 @@ class Configuration:
         """What a script loads the configuration from: a command line, which must not show the mirror's password."""
         return json.dumps({key: value for key, value in self.values.items() if key != "mirror"})
 
-    @property
-    def adapters(self) -> dict[str, str]:
-        """The module of each data set's adapter."""
-        return {name: dataset.adapter for name, dataset in self.datasets.items()}
-
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
 

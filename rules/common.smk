@@ -25,7 +25,7 @@ from lib.networks import catalogue as network_catalogue
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
-from lib.training.code_changes import code_changes, made_things, present_code
+from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
@@ -143,9 +143,7 @@ def dataset_and_split(wildcards):
 
 def bundles_of_part(dataset, split, part):
     """The names of the bundles that hold the cases of one part of a split (train, validation, test)."""
-    index, bundles = cases_of(dataset)
-    in_part = set(index.splits[split][part])
-    return [name for name, cases in bundles.items() if cases[0] in in_part]  # all of them or none
+    return cases_of(dataset)[0].bundles_of_part(CONFIG.workflow.cases_per_job, split, part)
 
 
 def digest_of_order(dataset, split, part):
@@ -244,7 +242,7 @@ def notes_on_code():
     if CONFIG.workflow.scale == "demo":
         return
     try:
-        changed = code_changes(CONFIG.runs, CONFIG.adapters, PATHS)
+        changed = code_changes(artifacts(CONFIG.runs, CONFIG, indexes_on_disk(CONFIG)))
     except SeglossError as error:
         sys.exit(f"error: {error}")
     if changed:
@@ -270,6 +268,12 @@ def evaluation_settings(study):
     """Digest of what decides the tables and figures of a study besides the files of its runs."""
     told = [(run.evaluation_settings(), noise_table_of(run)) for run in runs_of(study)]
     return hashlib.sha256(json.dumps([PATHS.result(study), told]).encode()).hexdigest()
+
+
+def study_artifacts(study):
+    """The trainings of a study, and the data made for them, with the code that would make them now."""
+    runs = runs_of(study)
+    return [*artifacts(runs, CONFIG, {run.dataset: cases_of(run.dataset)[0] for run in runs})]
 
 
 def study_noise(study):

@@ -37,6 +37,8 @@ rule crate:
     params:
         # a function, as Snakemake takes braces in a string, such as a user's {case}, for wildcards
         configuration=lambda wildcards: json.dumps(without_places(CONFIG.values), sort_keys=True),
+        studies=lambda wildcards: repr(CONFIG.studies),
+        citation=sha256(Path(workflow.basedir) / "CITATION.cff"),
         code=lambda wildcards: code_version("scripts.write_crate"),
     message:
         "put everything in {output}"

@@ -217,7 +217,9 @@ rule summarize_surface:
 
 rule list_code_changes:
     input:
-        lambda wildcards: study_files(wildcards.study, "provenance.json"),
+        lambda wildcards: sorted(
+            set(chain.from_iterable(made.files for made in study_artifacts(wildcards.study)))
+        ),
     output:
         PATHS.result("{study}/code_changes.csv"),
     log:
@@ -230,9 +232,7 @@ rule list_code_changes:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        present=lambda wildcards: sorted(
-            {made.code for made in made_things(runs_of(wildcards.study), CONFIG.adapters, PATHS)}
-        ),
+        present=lambda wildcards: sorted({made.code for made in study_artifacts(wildcards.study)}),
         code=lambda wildcards: code_version("scripts.list_code_changes"),
     message:
         "list what other code has made for {wildcards.study}"

@@ -11,6 +11,7 @@ rule make_noise:
     output:
         masks=directory(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
         table=PATHS.noise_table("{dataset}", "{split}", "{noise}"),
+        made=PATHS.noisy("{dataset}", "{split}", "{noise}", "made.json"),
     log:
         PATHS.log("noise/{dataset}/{split}/{noise}"),
     benchmark:
@@ -26,7 +27,7 @@ rule make_noise:
         "noisy masks {wildcards.noise} of {wildcards.dataset}, split {wildcards.split}"
     shell:
         f"python {SCRIPTS}/make_noise.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --noise {{params.noise:q}}"
-        " --masks {output.masks:q} --table {output.table:q} &> {log:q}"
+        " --masks {output.masks:q} --table {output.table:q} --made {output.made:q} &> {log:q}"
 
 
 rule plot_noise:

@@ -12,11 +12,10 @@ def main(configuration: dict, study: str, table: Path) -> None:
 
     from lib.config import load
     from lib.files import write_text
-    from lib.paths import Paths
-    from lib.training.code_changes import COLUMNS, code_changes
+    from lib.training.code_changes import COLUMNS, artifacts, code_changes, indexes_on_disk
 
     loaded = load(configuration)
-    rows = code_changes(loaded.runs_of(study), loaded.adapters, Paths(loaded.workflow.folders))
+    rows = code_changes(artifacts(loaded.runs_of(study), loaded, indexes_on_disk(loaded)))
     write_text(table, pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
 
 

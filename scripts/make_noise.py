@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(prepared: Path, cases: Path, noise: dict, masks: Path, table: Path) -> None:
+def main(prepared: Path, cases: Path, noise: dict, masks: Path, table: Path, made: Path) -> None:
     import pandas as pd
 
     from lib.errors import SeglossError
@@ -40,7 +40,7 @@ def main(prepared: Path, cases: Path, noise: dict, masks: Path, table: Path) -> 
                 f"{cases}: none of its {len(rows)} training masks changes with alpha"
                 f" {noise['alpha']:g} and beta {noise['beta']:g}; raise them or leave this noise out"
             )
-        write_json(folder / "made.json", {"code": code_version("scripts.make_noise")})
+        write_json(made, {"code": code_version("scripts.make_noise")})
         write_text(table, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
 
 

@@ -9,6 +9,7 @@ from lib.cli import run
 
 def main(
     settings: dict,
+    scale: str,
     prepared: Path,
     cases: Path,
     device: str,
@@ -72,7 +73,7 @@ def main(
     told_of_it = trainer.finished or circumstances(settings, threads, trainer.parts)
     checkpoints.save(weights, trained)
     write_text(history, rows.as_csv())
-    write_json(provenance, told_of_it)
+    write_json(provenance, {"scale": scale} | told_of_it)
     trainer.keep(trained, told_of_it)
 
 

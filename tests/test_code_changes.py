@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,58 +13,68 @@ from lib import config
 from lib.errors import SeglossError
 from lib.paths import Paths
 from lib.provenance import code_version
-from lib.schema import Folders
-from lib.training.code_changes import code_changes, present_code
+from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 
-CONFIG = config.load({"studies": "inverse_weighting", "losses": "bce,dl", "seeds": "0,1"})
-RUNS, ADAPTERS = CONFIG.runs, CONFIG.adapters
+NARROWED = {"studies": "inverse_weighting", "losses": "bce,dl", "seeds": "0,1"}
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
-    return Paths(Folders(data=str(tmp_path / "data"), results=str(tmp_path / "results")))
+def configuration(tmp_path: Path) -> config.Configuration:
+    return loaded(tmp_path)
 
 
-def trained_with(paths: Paths, run: config.Run, *codes: str) -> None:
-    path = Path(paths.run(run.id, "provenance.json"))
+def loaded(folder: Path, **values: Any) -> config.Configuration:
+    folders = {"data": str(folder / "data"), "results": str(folder / "results")}
+    return config.load(NARROWED | {"folders": folders} | values)
+
+
+def changes(configuration: config.Configuration) -> list[dict[str, Any]]:
+    return code_changes(artifacts(configuration.runs, configuration, indexes_on_disk(configuration)))
+
+
+def trained_with(configuration: config.Configuration, run: config.Run, *codes: str) -> Path:
+    path = Path(Paths(configuration.workflow.folders).run(run.id, "provenance.json"))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"parts": [{"code": code} for code in codes]}))
+    return path
 
 
-def test_runs_that_other_code_had_a_part_in_are_named(paths: Paths) -> None:
-    present = [present_code(run) for run in RUNS]
+def test_runs_that_other_code_had_a_part_in_are_named(configuration: config.Configuration) -> None:
+    runs = configuration.runs
+    present = [present_code(run) for run in runs]
     assert len(set(present)) == 2  # one a loss
-    trained_with(paths, RUNS[0], present[0], present[0])
-    trained_with(paths, RUNS[1], "older")
-    trained_with(
-        paths, RUNS[2], "older", present[2]
-    )  # code changed while it was interrupted; the last is untrained
-    rows = code_changes(RUNS, ADAPTERS, paths)
+    trained_with(configuration, runs[0], present[0], present[0])
+    trained_with(configuration, runs[1], "older")
+    # code changed while it was interrupted; the last is untrained
+    trained_with(configuration, runs[2], "older", present[2])
+    rows = changes(configuration)
     assert [(row["loss"], row["seed"], row["made_with"]) for row in rows] == [
-        (RUNS[1].loss, RUNS[1].seed, "older"),
-        (RUNS[2].loss, RUNS[2].seed, f"older {present[2]}"),
+        (runs[1].loss, runs[1].seed, "older"),
+        (runs[2].loss, runs[2].seed, f"older {present[2]}"),
     ]
     assert [row["present_code"] for row in rows] == present[1:3]
 
 
-def test_data_that_other_code_had_a_part_in_are_named(paths: Paths) -> None:
-    noisy = config.load(
-        {
-            "studies": "inverse_weighting",
-            "losses": "bce,dl",
-            "seeds": "0",
-            "noise": [{"alpha": 1, "beta": 0.5}],
-        }
-    )
-    dataset, split, noise = RUNS[0].dataset, RUNS[0].split, noisy.runs[-1].noise.name
+def test_data_that_other_code_had_a_part_in_are_named(tmp_path: Path) -> None:
+    noisy = loaded(tmp_path, noise=[{"alpha": 1, "beta": 0.5}])
+    paths, run = Paths(noisy.workflow.folders), noisy.runs[0]
+    dataset, noise = run.dataset, noisy.runs[-1].noise.name
+    index = noisy.datasets[dataset].known_index
+    (trained_on, *_) = index.bundles_of_part(noisy.workflow.cases_per_job, run.split, "train")
+
+    def noisy_file(name: str) -> str:
+        return paths.noisy(dataset, run.split, noise, name)
+
     made = {
-        "cases": (paths.bundle(dataset, "0-1"), "scripts.index", "scripts.prepare", ADAPTERS[dataset]),
-        "map components": (paths.bundle_maps(dataset, "0-0", "components"), "scripts.make_maps"),
-        "noisy masks": (paths.noisy(dataset, split, noise, "masks/made.json"), "scripts.make_noise"),
-        "map components of them": (
-            paths.noisy(dataset, split, noise, "maps/components.json"),
-            "scripts.make_noisy_maps",
+        "cases": (
+            paths.bundle(dataset, trained_on),
+            "scripts.index",
+            "scripts.prepare",
+            noisy.datasets[dataset].adapter,
         ),
+        "map components": (paths.bundle_maps(dataset, trained_on, "components"), "scripts.make_maps"),
+        "noisy masks": (noisy_file("made.json"), "scripts.make_noise"),
+        "map components of them": (noisy_file("maps/components.json"), "scripts.make_noisy_maps"),
     }
 
     def made_with(code_of: Callable[..., str]) -> None:
@@ -72,10 +83,9 @@ def test_data_that_other_code_had_a_part_in_are_named(paths: Paths) -> None:
             Path(path).write_text(json.dumps({"code": code_of(*modules)}))
 
     made_with(code_version)
-    assert code_changes(noisy.runs, ADAPTERS, paths) == []
+    assert changes(noisy) == []
     made_with(lambda *_: "older")
-    rows = code_changes(noisy.runs, ADAPTERS, paths)
-    assert [(row["what"], row["variant"]) for row in rows] == [
+    assert [(row["what"], row["variant"]) for row in changes(noisy)] == [
         ("cases", ""),
         ("map components", ""),
         ("noisy masks", noise),
@@ -83,32 +93,41 @@ def test_data_that_other_code_had_a_part_in_are_named(paths: Paths) -> None:
     ]
 
 
-def test_a_damaged_provenance_is_told_by_name(paths: Paths) -> None:
-    trained_with(paths, RUNS[0], "older")
-    path = Path(paths.run(RUNS[0].id, "provenance.json"))
+def test_bundles_of_another_size_are_not_looked_at(configuration: config.Configuration) -> None:
+    paths, run = Paths(configuration.workflow.folders), configuration.runs[0]
+    path = Path(paths.bundle(run.dataset, "0-1000"))  # of more bundles than there are now
+    path.parent.mkdir(parents=True)
+    path.write_text('{"code": "older"}')
+    assert changes(configuration) == []
+
+
+def test_a_damaged_provenance_is_told_by_name(configuration: config.Configuration) -> None:
+    path = trained_with(configuration, configuration.runs[0], "older")
     path.write_text(path.read_text()[:9])
     with pytest.raises(SeglossError, match=r"provenance.json: not valid JSON .*delete it and run again"):
-        code_changes(RUNS, ADAPTERS, paths)
+        changes(configuration)
 
 
 @pytest.mark.parametrize(
     "content",
     ["[]", "1", "null", "{}", '{"code": 1}', '{"parts": []}', '{"parts": [{}]}', '{"parts": ["x"]}'],
 )
-def test_a_provenance_that_tells_no_code_is_told_by_name(paths: Paths, content: str) -> None:
-    trained_with(paths, RUNS[0], "older")
-    Path(paths.run(RUNS[0].id, "provenance.json")).write_text(content)
+def test_a_provenance_that_tells_no_code_is_told_by_name(
+    configuration: config.Configuration, content: str
+) -> None:
+    trained_with(configuration, configuration.runs[0], "older").write_text(content)
     with pytest.raises(
         SeglossError, match=r"provenance.json: does not tell the code .*delete it and run again"
     ):
-        code_changes(RUNS, ADAPTERS, paths)
+        changes(configuration)
 
 
-def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(paths: Paths) -> None:
+def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(configuration: config.Configuration) -> None:
     from lib.training.code import training_code
 
-    told = RUNS[0].training_settings()
-    assert training_code(told["network"]["name"], told["loss"]) == present_code(RUNS[0])
+    run = configuration.runs[0]
+    settings = run.training_settings()
+    assert training_code(settings["network"]["name"], settings["loss"]) == present_code(run)
 
 
 def test_at_paper_scale_a_change_is_told_beside_the_result_and_trains_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from test_workflow import edit, flip_bits, planned, snakemake
 from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
 
@@ -114,6 +115,11 @@ def test_another_learning_rate_is_not_overlooked_where_a_test_case_changes_too(p
     assert plan["predict"] == 1 and "train" not in plan
     other_settings(project)
     assert planned(project, *targets)["train"] == 1
+
+
+def test_the_crate_is_that_of_the_present_citation(project: Path) -> None:
+    edit(project / "CITATION.cff", "title:", "# of another title\ntitle:")
+    assert planned(project) == {"crate": 1}
 
 
 def test_a_record_that_is_lost_is_no_product_that_is_right(project: Path) -> None:
@@ -231,6 +237,15 @@ def test_what_a_job_was_made_of_is_known_without_the_memory_of_snakemake(project
     assert planned(project) == {}
     other_settings(project)
     assert planned(project, TRAINED) == {"train": 1}
+
+
+def test_runs_of_another_scale_are_not_replaced(project: Path) -> None:
+    path = project / "studies/inverse_weighting.yaml"
+    study = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(study | {"paper": study["demo"]}, sort_keys=False))
+    done = snakemake(project, "-n", "--config", "scale=paper", "device=cpu", "studies=inverse_weighting")
+    assert done.returncode == 1
+    assert "error: results/inverse_weighting/mine/base/iwbce/seed-0: trained at demo scale" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["data", "results"])

@@ -83,7 +83,14 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
     options = [word for key, name in outputs.items() for word in (f"--{key}", str(folder / name))]
     prepared = cases[0].folder.parent
     write_json(prepared / "train.json", {case.name: case.description for case in cases})
-    script = [sys.executable, str(ROOT / "scripts/train.py"), "--settings", json.dumps(chosen)]
+    script = [
+        sys.executable,
+        str(ROOT / "scripts/train.py"),
+        "--settings",
+        json.dumps(chosen),
+        "--scale",
+        "demo",
+    ]
     return [
         *script,
         "--prepared",

@@ -100,6 +100,11 @@ class Index:
                 bundles[f"{number}-{zlib.crc32(case.encode()) % of_these}"].append(case)
         return {name: tuple(cases) for name, cases in bundles.items()}
 
+    def bundles_of_part(self, size: int, split: str, part: str) -> list[str]:
+        """The names of the bundles that hold the cases of one part of a split (train, validation, test)."""
+        in_part = set(self.splits[split][part])
+        return [name for name, cases in self.bundles(size).items() if cases[0] in in_part]  # all or none
+
     def write(self, path: Path) -> None:
         write_json(path, asdict(self))
 

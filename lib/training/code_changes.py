@@ -1,11 +1,12 @@
-"""What other code than the present one has made: paper scale keeps it, and tells of it."""
+"""What other code than the present one has made: paper scale keeps it and lists it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.config import Run
+from lib.config import Configuration, Run
+from lib.datasets.index import Index, read_index
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.losses.specification import resolved
@@ -22,56 +23,78 @@ def present_code(run: Run) -> str:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A training, or data that trainings use; ``files`` tell what code made it, ``code`` is the present one."""
+class Artifact:
+    """A training, or data that trainings use; ``files`` hold the hash of its code, ``code`` is that of now."""
 
     what: str
     dataset: str
     variant: str
     loss: str
     seed: int | str
-    files: str
+    files: tuple[str, ...]
     code: str
 
 
-def made_things(runs: Iterable[Run], adapters: Mapping[str, str], paths: Paths) -> Iterator[Made]:
-    """Everything that takes long to make for ``runs``; ``adapters``: the module of each data set's adapter."""
-    yield from dict.fromkeys(data for run in runs for data in _data_of(run, adapters[run.dataset], paths))
+def artifacts(
+    runs: Iterable[Run], configuration: Configuration, indexes: Mapping[str, Index]
+) -> Iterator[Artifact]:
+    """Everything that takes long to make for ``runs``, of the data sets whose indexes are given."""
+    paths = Paths(configuration.workflow.folders)
+    yield from dict.fromkeys(
+        data
+        for run in runs
+        if run.dataset in indexes
+        for data in _data_of(run, configuration, indexes[run.dataset], paths)
+    )
     for run in runs:
-        provenance = paths.run(run.id, "provenance.json")
-        yield Made("training", run.dataset, run.variant, run.loss, run.seed, provenance, present_code(run))
+        provenance = (paths.run(run.id, "provenance.json"),)
+        yield Artifact(
+            "training", run.dataset, run.variant, run.loss, run.seed, provenance, present_code(run)
+        )
 
 
-def _data_of(run: Run, adapter: str, paths: Paths) -> Iterator[Made]:
-    def data(what: str, files: str, *modules: str, noise: str = "") -> Made:
-        return Made(what, run.dataset, noise, "", "", files, code_version(*modules))
+def indexes_on_disk(configuration: Configuration) -> dict[str, Index]:
+    """The index of each data set whose cases are known."""
+    found = {}
+    for name, dataset in configuration.datasets.items():
+        path = Path(Paths(configuration.workflow.folders).index(name))
+        if dataset.known_index or path.is_file():
+            found[name] = dataset.known_index or read_index(path)
+    return found
 
-    yield data("cases", paths.bundle(run.dataset, "*"), "scripts.index", "scripts.prepare", adapter)
+
+def _data_of(run: Run, configuration: Configuration, index: Index, paths: Paths) -> Iterator[Artifact]:
+    def data(what: str, files: Iterable[str], *modules: str, noise: str = "") -> Artifact:
+        return Artifact(what, run.dataset, noise, "", "", tuple(files), code_version(*modules))
+
+    size, adapter = configuration.workflow.cases_per_job, configuration.datasets[run.dataset].adapter
+    bundles = [paths.bundle(run.dataset, name) for name in index.bundles(size)]
+    yield data("cases", bundles, "scripts.index", "scripts.prepare", adapter)
     if run.noise.alpha:
         folder, noise = paths.noisy(run.dataset, run.split, run.noise.name), run.noise.name
-        yield data("noisy masks", f"{folder}/masks/made.json", "scripts.make_noise", noise=noise)
+        yield data("noisy masks", [f"{folder}/made.json"], "scripts.make_noise", noise=noise)
         for name in run.maps:
-            yield data(f"map {name}", f"{folder}/maps/{name}.json", "scripts.make_noisy_maps", noise=noise)
+            yield data(f"map {name}", [f"{folder}/maps/{name}.json"], "scripts.make_noisy_maps", noise=noise)
     else:
+        trained_on = index.bundles_of_part(size, run.split, "train")
         for name in run.maps:
-            yield data(f"map {name}", paths.bundle_maps(run.dataset, "*", name), "scripts.make_maps")
+            files = [paths.bundle_maps(run.dataset, bundle, name) for bundle in trained_on]
+            yield data(f"map {name}", files, "scripts.make_maps")
 
 
-def code_changes(runs: Iterable[Run], adapters: Mapping[str, str], paths: Paths) -> list[dict[str, Any]]:
-    """A row of ``COLUMNS`` for all that is made and in which other code had a part.
+def code_changes(made: Iterable[Artifact]) -> list[dict[str, Any]]:
+    """A row of ``COLUMNS`` for each artifact that is there and in which other code than the present had a part.
 
     Raises:
-        SeglossError: what tells the code is damaged.
+        SeglossError: a file that holds the hash of the code is damaged.
     """
     rows = []
-    for made in made_things(runs, adapters, paths):
-        files = Path(made.files)
-        codes = list(
-            dict.fromkeys(code for path in sorted(files.parent.glob(files.name)) for code in _codes(path))
-        )
-        if codes not in ([], [made.code]):
-            told = (made.what, made.dataset, made.variant, made.loss, made.seed, " ".join(codes), made.code)
-            rows.append(dict(zip(COLUMNS, told, strict=True)))
+    for artifact in made:
+        files = filter(Path.is_file, map(Path, artifact.files))
+        codes = list(dict.fromkeys(code for path in files for code in _codes(path)))
+        if codes not in ([], [artifact.code]):
+            of_it = (artifact.what, artifact.dataset, artifact.variant, artifact.loss, artifact.seed)
+            rows.append(dict(zip(COLUMNS, (*of_it, " ".join(codes), artifact.code), strict=True)))
     return rows
 
 
