@@ -2,15 +2,19 @@
 
     envs/run python benchmarks/verification.py <folder in which the workflow has run>
 
-Each is done again here on the files that are there, once, from warm files: jobs record their products, two plans (of
-the call that made them and of one that repeats it) look at each record, and the three jobs of a run that read its data
-set check each array of it, and its predictions are checked when they are evaluated.
+Each is done again here on the files that are there, from warm files: jobs record their products, the three jobs of
+a run that read its data set check each array of it, and its predictions are checked when they are evaluated. Two
+plans (of the call that made them and of one that repeats it) compare the records: a dry run with and without that,
+in turns.
 """
 
 import csv
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib import arrays, products
 from lib.files import read_json, sha256
 
-PLANS, READERS = 2, 3
+PLANS, READERS, PAIRS = 2, 3, 7
 
 
 def seconds(work: Callable[[Any], object], things: Iterable[Any]) -> float:
@@ -44,10 +48,23 @@ def recorded(record: Path) -> list[Path]:
     return [record.parent / name for name in read_json(record)["files"]]
 
 
-def compare(record: Path) -> None:
-    output = record.with_name(record.name.removeprefix(".").removesuffix(".made"))
-    if products.fault(output) is None:
-        products.checksums(output)
+def seconds_of_comparison(project: Path) -> float:
+    """Median difference of dry runs that compare the records and dry runs that do not, of all that is done."""
+    differences = []
+    for turn in range(PAIRS):
+        order = (True, False) if turn % 2 else (False, True)
+        taken = {compares: seconds(partial(dry_run, project), [compares]) for compares in order}
+        differences.append(taken[True] - taken[False])
+    return statistics.median(differences)
+
+
+DRY_RUN = "import sys; sys.argv[0] = 'snakemake'; from snakemake.cli import main; main(['--dry-run', '--quiet', 'all'])"
+WITHOUT = "import lib.workflow.stale as stale; stale.verify_plans = lambda *_: None; "
+
+
+def dry_run(project: Path, compares: bool) -> None:
+    program = ("" if compares else WITHOUT) + DRY_RUN
+    subprocess.run([sys.executable, "-c", program], cwd=project, check=True, capture_output=True)
 
 
 def seconds_of_arrays(dataset: Path) -> float:
@@ -77,7 +94,7 @@ def main() -> None:
     of_data = {name: seconds_of_arrays(project / "data/prepared" / name) for name in set(runs)}
     costs = {
         f"{len(records)} records of {len(files)} files": seconds(products._state, files),
-        f"{PLANS} plans": PLANS * seconds(compare, records),
+        f"{PLANS} plans": PLANS * seconds_of_comparison(project),
         f"arrays, by {READERS} jobs of each of {len(runs)} runs": READERS
         * sum(of_data[name] for name in runs),
         "predictions": seconds(sha256, project.glob("results/*/*/*/*/*/predictions/*")),
