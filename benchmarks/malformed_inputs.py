@@ -721,6 +721,7 @@ def make_products(folder: Path, rng: Random) -> None:
     with products.making([folder / "a.csv", folder / "b.csv"]):
         for name in ("a.csv", "b.csv"):
             write_text(folder / name, f"{name}\n" * 5)
+    products.complete(folder / "a.csv", "digest of settings", {"../input.csv": "its digest"})
 
 
 def read_products(folder: Path) -> dict[str, Any]:
@@ -728,7 +729,15 @@ def read_products(folder: Path) -> dict[str, Any]:
     products.fault.cache_clear()
     if fault := products.fault(folder / "a.csv"):
         raise SeglossError(fault)
-    return {"files": [(folder / name).read_text() for name in ("a.csv", "b.csv")]}
+    settings, inputs = products.made_of(folder / "a.csv")
+    if settings is None:
+        raise SeglossError("no call has seen the end of the job")
+    told = {
+        "settings": settings,
+        "inputs": inputs,
+        "checksums": ANY if products.checksums(folder / "a.csv") else None,
+    }
+    return told | {"files": [(folder / name).read_text() for name in ("a.csv", "b.csv")]}
 
 
 def spoil_products(folder: Path, rng: Random) -> Mutation:

@@ -69,9 +69,10 @@ def complete(output: Path, settings: str, inputs: Mapping[str, str]) -> None:
 
 
 def made_of(output: Path) -> tuple[str | None, Mapping[str, str]]:
-    """The settings and inputs of which what this job made was made; None and none if no call has seen its end."""
+    """The settings and inputs of which this job made its products; None and none if no call has seen its end."""
     made = read_json(record_of(output))
-    return made.get("settings"), made.get("inputs", {})
+    settings, inputs = made.get("settings"), made.get("inputs")
+    return (settings, inputs) if isinstance(settings, str) and isinstance(inputs, dict) else (None, {})
 
 
 @cache  # a plan asks again after each checkpoint, and what has been made since then it does not ask for
@@ -85,14 +86,14 @@ def fault(output: Path) -> str | None:
     """
     record = record_of(output)
     try:
-        content = read_json(record)
-        made, touched = dict(content["files"]), False
+        whole = read_json(record)
+        made, touched = dict(whole["files"]), False
         for file, recorded in zip(_paths(record, made), made.values(), strict=True):
             if not file.is_file():
                 return f"{os.path.relpath(file)} is missing"
-            stat = file.stat()
+            stat, content = file.stat(), recorded["sha256"]
             if (stat.st_size, stat.st_mtime_ns) != (recorded["size"], recorded["time"]):
-                if stat.st_size != recorded["size"] or sha256(file) != recorded["sha256"]:
+                if stat.st_size != recorded["size"] or sha256(file) != content:
                     return f"{os.path.relpath(file)} is not as it was made"
                 recorded["time"] = stat.st_mtime_ns
                 touched = True
@@ -104,7 +105,7 @@ def fault(output: Path) -> str | None:
         made, touched = {}, False
     if touched:
         with suppress(SeglossError, OSError):  # to correct times saves time, and is not worth a failure
-            write_json(record, content)
+            write_json(record, whole)
     if not made:
         there = output.exists() or record.exists()
         return f"{output} has no record of a job that ended well" if there else NEVER_MADE

@@ -86,6 +86,8 @@ def test_what_a_job_was_made_of_is_added_to_its_record(made: Path) -> None:
     complete(made, "digest", {"../input.csv": "12"})
     assert made_of(made) == ("digest", {"../input.csv": "12"})
     assert fault(made) is None and len(checksums(made)) == 4
+    record_of(made).write_text(record_of(made).read_text().replace('"digest"', "5"))
+    assert made_of(made) == (None, {})
     with making([made]):
         assert fault(made.with_name("other")) == NEVER_MADE
         complete(made, "digest", {})  # of a job that is at work again
@@ -100,7 +102,8 @@ def test_a_job_that_did_not_end_well_has_no_record(made: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["{", "[]", '{"files": {"a.csv": 1}}', '{"files": 1}', '{"files": {}}', ""]
+    "damage",
+    ["{", "[]", '{"files": {"a.csv": 1}}', '{"files": 1}', '{"files": {}}', '{"files": {"a.csv": {}}}', ""],
 )
 def test_a_damaged_record_is_none(made: Path, damage: str) -> None:
     record_of(made).write_text(damage)

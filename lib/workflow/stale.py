@@ -27,7 +27,7 @@ SHOWN = 20
 
 
 def verify_plans(dag_class: type, unrecorded: Collection[str]) -> None:
-    """Have Snakemake verify what each job that it leaves out of a plan has made, and of what; and record the latter.
+    """Have Snakemake verify what each job that it leaves out of a plan has made, and of what, and record the latter.
 
     Args:
         dag_class: Snakemake's class of plans.
@@ -169,8 +169,6 @@ def _made_otherwise(job: Any) -> str | None:
         return None
     present = _inputs(job)
     changed = sorted(name for name in present.keys() | inputs.keys() if present.get(name) != inputs.get(name))
-    return (
-        f"{output} was made of another {os.path.relpath(Path(output).parent / changed[0])}"
-        if changed
-        else None
-    )
+    if not changed:
+        return None
+    return f"{output} was made of another {os.path.relpath(Path(output).parent / changed[0])}"
