@@ -51,7 +51,8 @@ def verify_plans(dag_class: type, unrecorded: Collection[str]) -> None:
             raise WorkflowError(str(error)) from error
         finally:
             del dag.bfs
-        _hold_back(dag)
+        if not dag.workflow.dryrun:  # in which no checkpoint runs
+            _hold_back(dag)
 
     def register_running(dag: Any, jobs: Iterable[Any]) -> None:
         if not dag.workflow.dryrun:
