@@ -44,10 +44,6 @@ def seconds_of_jobs(project: Path) -> float:
     return sum(float(row["s"]) for path in tables for row in csv.DictReader(path.open(), delimiter="\t"))
 
 
-def recorded(record: Path) -> list[Path]:
-    return [record.parent / name for name in read_json(record)["files"]]
-
-
 def seconds_of_comparison(project: Path) -> float:
     """Median difference of dry runs that compare the records and dry runs that do not, of all that is done."""
     differences = []
@@ -86,7 +82,7 @@ def main() -> None:
     project = Path(sys.argv[1])
     jobs = seconds_of_jobs(project)
     records = [path for top in ("data", "results", "plots") for path in (project / top).rglob(".*.made")]
-    files = [file for record in records for file in recorded(record)]
+    files = [file for record in records for file in products._paths(record, read_json(record)["files"])]
     runs = [
         path.relative_to(project / "results").parts[1]
         for path in project.glob("results/*/*/*/*/*/weights.pt")

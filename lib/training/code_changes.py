@@ -1,6 +1,6 @@
 """What other code than the present one has made: paper scale keeps it and lists it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,14 @@ class Artifact:
 
 
 def artifacts(
-    runs: Iterable[Run], configuration: Configuration, indexes: Mapping[str, Index]
+    runs: Collection[Run], configuration: Configuration, indexes: Mapping[str, Index]
 ) -> Iterator[Artifact]:
     """Everything that takes long to make for ``runs``, of the data sets whose indexes are given."""
     paths = Paths(configuration.workflow.folders)
+    of_same_data = {(run.dataset, run.split, run.noise.name, tuple(run.maps)): run for run in runs}
     yield from dict.fromkeys(
         data
-        for run in runs
+        for run in of_same_data.values()
         if run.dataset in indexes
         for data in _data_of(run, configuration, indexes[run.dataset], paths)
     )
