@@ -15,3 +15,6 @@ def test_jobs_of_a_run_ask_for_lists_of_cases_and_maps(tmp_path: Path) -> None:
     # not index, a checkpoint, either: when it is done Snakemake makes every job anew that asks for it
     lists = {"list_part", "check_part", "list_maps", "make_noise", "make_noisy_maps"}
     assert {needed for needed, job in edges if job in of_runs} == lists | {"train", "predict"}
+    # what may be made anew by other code, without another training
+    data = {"prepare", "make_maps", "make_noise", "make_noisy_maps"}
+    assert {needed for needed, job in edges if job == "list_code_changes"} == data | {"train"}
