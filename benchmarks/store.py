@@ -91,7 +91,7 @@ def print_cost_of_verification(path: Path) -> None:
 def opened(path: Path, verified: bool) -> arrays.ArrayOnDisk:
     array = arrays.open_array(path)
     if not verified:
-        array._unverified.clear()
+        array._unverified[...] = -1
     return array
 
 

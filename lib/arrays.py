@@ -1,9 +1,8 @@
 """Arrays on disk: compressed, chunked, with checksums, read patch by patch."""
 
 import hashlib
-import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,38 +83,38 @@ class ArrayOnDisk:
     def __init__(self, path: Path, array: blosc2.NDArray) -> None:
         self.path, self.shape, self.dtype, self.ndim = path, array.shape, array.dtype, array.ndim
         self._array = array
-        self._grid = [math.ceil(n / chunk) for n, chunk in zip(array.shape, array.chunks, strict=True)]
+        grid = [math.ceil(n / chunk) for n, chunk in zip(array.shape, array.chunks, strict=True)]
         digests = array.schunk.vlmeta["chunks"]
         self._digests = [digests[place : place + 8] for place in range(0, len(digests), 8)]
-        if len(self._digests) != array.schunk.nchunks or math.prod(self._grid) != array.schunk.nchunks:
+        if not len(self._digests) == math.prod(grid) == array.schunk.nchunks:
             raise ValueError(f"{len(self._digests)} digests of {array.schunk.nchunks} chunks")
-        self._unverified = set(range(array.schunk.nchunks))
+        self._unverified = np.arange(math.prod(grid)).reshape(grid)  # numbers of chunks; -1 once verified
 
     def __getitem__(self, box: Any) -> np.ndarray:
         """Values as NumPy would take them; a tuple of slices reads no more than the chunks in them."""
         try:
-            if self._unverified:
-                self._verify(self._chunks_of(box))
+            self._verify(self._chunks_of(box))
             return self._array[box]
         except (RuntimeError, ValueError, MemoryError) as error:
             raise damaged(self.path, error) from error
 
-    def _chunks_of(self, box: Any) -> Iterable[int]:
-        if not (
-            isinstance(box, tuple) and len(box) == self.ndim and all(isinstance(part, slice) for part in box)
-        ):
-            return set(self._unverified)
-        touched = [
-            range(part.indices(n)[0] // chunk, math.ceil(part.indices(n)[1] / chunk))
-            for part, n, chunk in zip(box, self.shape, self._array.chunks, strict=True)
-        ]
-        return (int(np.ravel_multi_index(place, self._grid)) for place in itertools.product(*touched))
+    def _chunks_of(self, box: Any) -> Any:
+        """The part of the grid of chunks in which a box lies."""
+        slices = isinstance(box, tuple) and all(isinstance(part, slice) and not part.step for part in box)
+        if not slices or len(box) != self.ndim:
+            return ...
+        ends = [part.indices(n)[:2] for part, n in zip(box, self.shape, strict=True)]
+        return tuple(
+            slice(start // chunk, math.ceil(stop / chunk))
+            for (start, stop), chunk in zip(ends, self._array.chunks, strict=True)
+        )
 
-    def _verify(self, chunks: Iterable[int]) -> None:
-        for number in self._unverified.intersection(chunks):
-            if xxh3_64_digest(self._array.schunk.get_chunk(number)) != self._digests[number]:
+    def _verify(self, part: Any) -> None:
+        numbers = self._unverified[part]
+        for number in numbers[numbers >= 0]:
+            if xxh3_64_digest(self._array.schunk.get_chunk(int(number))) != self._digests[number]:
                 raise ValueError(f"chunk {number} is not as it was written")
-            self._unverified.discard(number)
+        numbers[...] = -1
 
 
 def damaged(path: Path, error: Exception) -> SeglossError:
