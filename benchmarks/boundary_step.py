@@ -38,15 +38,15 @@ BOUNDARY = {
 }
 HAUSDORFF = {"name": "hausdorff_dt", "include_background": False, "weight": 0.1}
 NETWORKS = {
-    "boundary_unet_2d, 8 slices of 64x64": ({"name": "boundary_unet_2d", "out_channels": 2}, [64, 64], 8),
+    "boundary_unet_2d, 8 slices of 64x64": ({"name": "boundary_unet_2d"}, [64, 64], 8),
     "boundary_unet of a quarter of the width, 2 patches of 48x48x16": (
-        {"name": "boundary_unet", "channels": [16, 32, 64, 128], "out_channels": 2},
+        {"name": "boundary_unet", "channels": [16, 32, 64, 128]},
         [48, 48, 16],
         2,
     ),
-    "residual_unet, 2 patches of 64x64x32": ({"name": "residual_unet", "out_channels": 2}, [64, 64, 32], 2),
+    "residual_unet, 2 patches of 64x64x32": ({"name": "residual_unet"}, [64, 64, 32], 2),
     "space_to_depth_unet, 8 patches of 32x32x8": (
-        {"name": "space_to_depth_unet", "out_channels": 2},
+        {"name": "space_to_depth_unet"},
         [32, 32, 8],
         8,
     ),
@@ -79,7 +79,7 @@ def steps_of(
         PatchSampler([case], sampling, maps, 0, REPEATS + 1) for maps in (["signed_distance"], [])
     )
     torch.manual_seed(0)
-    net = build_network(network, 1)
+    net = build_network(network, 1, out_channels=2)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 
     def step(number: int, sampler: PatchSampler, terms: list, made_here: bool = False) -> None:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.losses import build_loss
-from lib.losses.catalogue import CATALOGUE
+from lib.losses.catalogue import LOSSES
 from lib.losses.specification import required_maps
 from lib.maps import connected_components, published_distance, voronoi_cells
 
@@ -165,7 +165,7 @@ def ratio(loss: Loss, data: tuple, repeats: int) -> float:
 def main() -> None:
     torch.set_num_threads(1)
     data = inputs()
-    losses = {name: (CATALOGUE[name].family, name) for name in CATALOGUE}
+    losses = {name: (LOSSES[name].family, name) for name in LOSSES}
     losses["cross_entropy, inverse_weights"] = ("instance-aware", WEIGHTED)
     losses |= {name: ("sum", name) for name in SUMS}
     chosen = sys.argv[1:]

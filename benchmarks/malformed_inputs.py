@@ -455,7 +455,8 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     config.check_apart(configuration.workflow, config.ROOT)
     json.loads(configuration.as_json)
     for run in configuration.runs:
-        json.dumps([run.training_settings(), run.inference_settings(), run.evaluation_settings()])
+        json.dumps([run.training_settings.as_json(), run.evaluation_settings()])
+        run.inference_settings.model_dump_json()
     told: dict[str, list[Any]] = {}
     for sections in (configuration.runs[0].settings, *configuration.studies.values(), configuration.workflow):
         for key, value in sections:
@@ -577,14 +578,14 @@ def make_torch(folder: Path, rng: Random) -> None:
     torch.manual_seed(0)
     network = torch.nn.Conv3d(2, 3, 3).state_dict()
     checkpoints.save(folder / "weights.pt", {"network": network})
-    state = {"fingerprint": "k", "losses": [0.5, 0.25], "network": network}
+    state = {"losses": [0.5, 0.25], "network": network}
     checkpoints.save(folder / "checkpoint.pt", state)
 
 
 def read_torch(folder: Path) -> dict[str, Any]:
     network = torch.nn.Conv3d(2, 3, 3)
     checkpoints.load_weights(folder / "weights.pt", network)
-    state = checkpoints.load(folder / "checkpoint.pt", "k")
+    state = checkpoints.load(folder / "checkpoint.pt", bool)
     if state is None:  # a line of the log tells why
         raise SeglossError("starting from the beginning")
     tensors = network.state_dict() | {f"saved {name}": value for name, value in state.pop("network").items()}

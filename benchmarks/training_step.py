@@ -31,6 +31,7 @@ from lib.store import Case, StoredCase, write_case
 from lib.training.devices import prepare_device
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler
+from lib.training.settings import TrainingSettings
 
 WAYS = {
     "float32, deterministic": {},
@@ -80,18 +81,18 @@ def row(options: argparse.Namespace) -> str:
     computing = Computing(**WAYS[options.way])
     device = prepare_device(options.device, 1, deterministic=computing.deterministic)
     run = next(run for run in config.load({"scale": "paper", "losses": "iwbce"}).runs)
-    settings = run.training_settings()
-    settings["computing"] = computing.model_dump()
-    settings["sampling"]["patch_size"] = [options.patch] * 3
-    settings["training"] |= {"epochs": 2, "steps_per_epoch": options.steps}
+    changes = {
+        "computing": computing.model_dump(),
+        "sampling": {"patch_size": [options.patch] * 3},
+        "training": {"epochs": 2, "steps_per_epoch": options.steps},
+    }
+    settings = TrainingSettings.model_validate(config.merged(run.training_settings.as_json(), changes))
     with tempfile.TemporaryDirectory() as folder:
-        sampler = PatchSampler(
-            [stored_ct(Path(folder))], settings["sampling"], run.maps, 0, 2 * options.steps
-        )
+        sampler = PatchSampler([stored_ct(Path(folder))], settings.sampling, run.maps, 0, 2 * options.steps)
         torch.manual_seed(0)
         trainer = Trainer(
-            build_network(settings["network"], 1),
-            build_resolved(settings["loss"]),
+            build_network(settings.network.network, 1),
+            build_resolved(settings.loss),
             sampler,
             settings,
             device,

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.fields import PATH_LENGTH
 from lib.losses import specification as losses
-from lib.networks import catalogue as networks
+from lib.networks.catalogue import NETWORKS
 from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
 from lib.study import load_study, study_files
 from lib.suggest import shortened, suggestion
+from lib.training.settings import InferenceSettings, Measured, NetworkSettings, TrainingSettings
 from lib.validation import validated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,12 +73,13 @@ class Run:
         return f"{self.study}/{self.dataset}/{self.variant}/{self.loss}/seed-{self.seed}"
 
     @property
-    def network_specification(self) -> dict[str, Any]:
-        return self.settings.network.specification(len(self.classes))
-
-    @property
-    def network_class(self) -> str:
-        return networks.CATALOGUE[self.settings.network.name].implementation
+    def network(self) -> NetworkSettings:
+        network = self.settings.network
+        return NetworkSettings(
+            network=network,
+            network_class=NETWORKS.entry_of(network).implementation,
+            out_channels=network.out_channels(len(self.classes)),
+        )
 
     @property
     def evaluated_parts(self) -> tuple[str, ...]:
@@ -96,34 +99,28 @@ class Run:
             needed.add("components")
         return tuple(sorted(needed))
 
-    def training_settings(self) -> dict[str, Any]:
-        """All that decides the trained weights, as JSON values."""
-        return {
-            "run": self.id,
-            "seed": self.seed,
-            "loss": losses.resolved(self.loss_specification),
-            "network": self.network_specification,
-            "network_class": self.network_class,
-            "sampling": self.settings.sampling.model_dump(mode="json", exclude_none=True),
-            "training": self.settings.training.model_dump(mode="json"),
-            "computing": self.settings.computing.model_dump(mode="json"),
-            "maps": self.maps,
-            "masks": {"train": self.noise.model_dump(mode="json"), "test": "clean"},
-            **(self._measuring() if self.settings.training.measured else {}),
-        }
+    @cached_property
+    def training_settings(self) -> TrainingSettings:
+        """All that decides the trained weights but data and code."""
+        settings = self.settings
+        measured = Measured(metrics=self.metrics, n_classes=len(self.classes), inference=settings.inference)
+        return TrainingSettings(
+            run=self.id,
+            seed=self.seed,
+            loss=losses.resolved(self.loss_specification),
+            network=self.network,
+            sampling=settings.sampling,
+            training=settings.training,
+            computing=settings.computing,
+            maps=self.maps,
+            masks=self.noise,
+            measured=measured if settings.training.measured else None,
+        )
 
-    def _measuring(self) -> dict[str, Any]:
-        training = self.settings.training
-        told = {"parts": training.measured, "metrics": self.metrics, "classes": len(self.classes)}
-        return {"inference": self.inference_settings(), "measured": told}
-
-    def inference_settings(self) -> dict[str, Any]:
-        """All that decides the predictions of given weights, as JSON values."""
-        return {
-            "network": self.network_specification,
-            "network_class": self.network_class,
-            **self.settings.inference.model_dump(mode="json"),
-        }
+    @property
+    def inference_settings(self) -> InferenceSettings:
+        """All that decides the predictions of given weights."""
+        return InferenceSettings(network=self.network, inference=self.settings.inference)
 
     def evaluation_settings(self) -> dict[str, Any]:
         """The run's keys in tables and, for lesion-wise metrics, how lesions are told by size, as JSON values."""
@@ -334,7 +331,7 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, S
     return {
         variant: validated(
             Settings,
-            _merged(_merged(common, changes or {}), chosen),
+            merged(merged(common, changes or {}), chosen),
             f"{path}: {workflow.scale} ({variant})",
         )
         for variant, changes in changes_of.items()
@@ -402,9 +399,9 @@ def _check_references(settings: Settings, study: Study, datasets: Mapping[str, D
         if name not in datasets:
             unknown = f"unknown data set {name!r}{suggestion(name, datasets)}"
             raise SeglossError(f"{where}: evaluation.small_diameter: {unknown}")
-    follow = settings.training.follow
-    if follow and follow.measure == "dice_slices" and study.metrics != "surface":
-        raise SeglossError(f"{where}: training.follow.measure: 'dice_slices' needs metrics: surface")
+    monitor = settings.training.monitor
+    if monitor and monitor.measure == "dice_slices" and study.metrics != "surface":
+        raise SeglossError(f"{where}: training.monitor.measure: 'dice_slices' needs metrics: surface")
 
 
 def _split(settings: Settings, dataset: Dataset) -> str:
@@ -413,7 +410,7 @@ def _split(settings: Settings, dataset: Dataset) -> str:
 
 def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     """Why the data set cannot be used with these settings."""
-    dimensions = networks.CATALOGUE[settings.network.name].dimensions
+    dimensions = NETWORKS.entry_of(settings.network).dimensions
     if dataset.dimensions != dimensions + settings.slices:
         sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
@@ -421,13 +418,13 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return (
             f"has {len(dataset.classes)} classes; metrics: {study.metrics} are of two, surface of any number"
         )
-    follow = settings.training.follow
+    monitor = settings.training.monitor
     if (
-        follow
+        monitor
         and dataset.known_index
-        and not dataset.known_index.splits[_split(settings, dataset)][follow.part]
+        and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]
     ):
-        return f"has no {follow.part} cases, which training.follow measures"
+        return f"has no {monitor.part} cases, which training.monitor measures"
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     return None
@@ -464,16 +461,16 @@ def _selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]
     return list(selection)
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` on top, mappings merged key by key; a section with another `name` is replaced."""
-    merged = dict(base)
+    result = dict(base)
     for key, value in changes.items():
-        old = merged.get(key)
+        old = result.get(key)
         same_kind = (
             isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
         )
-        merged[key] = _merged(old, value) if same_kind else value
-    return merged
+        result[key] = merged(old, value) if same_kind else value
+    return result
 
 
 def check_maps(runs: Iterable[Run], available: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from lib.names import NAME, unfit_for_path
 from lib.suggest import shortened
@@ -17,6 +17,12 @@ VOXELS = 2**31
 """Of an image at most: 8 GiB a channel."""
 PATH_LENGTH = 2000
 """Bytes of a folder's path; of the 4096 that systems take the rest is for what lies in it."""
+
+
+class Section(BaseModel):
+    """A section of a configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def underscored_number(text: str) -> float | None:

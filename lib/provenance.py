@@ -17,10 +17,13 @@ PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pan
 TOLD_BY_SETTINGS = {
     "lib.config",
     "lib.datasets",
+    "lib.fields",
     "lib.losses.catalogue",
     "lib.losses.specification",
     "lib.networks.catalogue",
+    "lib.registry",
     "lib.schema",
+    "lib.training.catalogue",
     "lib.validation",
 }
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""

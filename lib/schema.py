@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     RootModel,
     field_validator,
@@ -19,7 +17,6 @@ from lib.fields import (
     ExistingFolder,
     FilePattern,
     Folder,
-    Fraction,
     Int,
     Mirror,
     Name,
@@ -30,6 +27,7 @@ from lib.fields import (
     Positive,
     PositiveInt,
     RegularExpression,
+    Section,
     Seed,
     SeedList,
     Seeds,
@@ -39,13 +37,10 @@ from lib.fields import (
     unique,
     whole_number,
 )
-from lib.networks.catalogue import CATALOGUE as NETWORKS
-from lib.networks.catalogue import resolved as resolved_network
-from lib.suggest import shortened, suggestion
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from lib.networks.catalogue import NETWORKS
+from lib.registry import chosen_from
+from lib.suggest import shortened
+from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 
 class Folders(Section):
@@ -108,7 +103,7 @@ class Noise(Section):
     def _has_strength(self) -> "Noise":
         if self.alpha and not self.beta:
             raise ValueError("beta (strength, as a share of the foreground) is missing")
-        if not self.alpha and self.model_fields_set != {"alpha"}:
+        if not self.alpha and self.model_dump(exclude_defaults=True).keys() != {"alpha"}:
             raise ValueError("alpha 0 stands for clean masks; leave the other keys out")
         return self
 
@@ -176,85 +171,6 @@ class WorkflowConfig(Section):
     folders: Folders = Folders()
 
 
-class Network(Section):
-    """A network of the catalogue, and the widths of its levels where they differ from the catalogue's.
-
-    Two classes are told apart by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
-    """
-
-    name: str
-    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] | None = None
-    background_channel: bool = False
-
-    @model_validator(mode="after")
-    def _known(self) -> "Network":
-        if self.name not in NETWORKS:
-            raise ValueError(f"unknown network {self.name!r}{suggestion(self.name, NETWORKS)}")
-        levels = NETWORKS[self.name].levels
-        if self.channels and levels and len(self.channels) != levels:
-            raise ValueError(f"channels {self.channels}: network {self.name!r} takes {levels} widths")
-        return self
-
-    def specification(self, n_classes: int = 2) -> dict[str, Any]:
-        """The network's name and all its parameters, as JSON values."""
-        chosen = self.model_dump(mode="json", exclude_none=True, exclude={"background_channel"})
-        one_logit = n_classes == 2 and not self.background_channel
-        return resolved_network(chosen) | {"out_channels": 1 if one_logit else n_classes}
-
-
-AUGMENTATIONS: dict[str, dict[str, Any]] = {
-    "mirror": {"probability": 0.5},
-    "turn": {"probability": 0.2, "angles": [90, 180, 270]},
-    "zoom": {"probability": 0.2, "range": [0.85, 1.25]},
-    "rotate": {"probability": 0.2, "range": [-15, 15]},
-    "elastic": {"probability": 0.2, "range": [0, 2], "smoothness": 10},
-    "noise": {"probability": 0.1, "range": [0, 0.1]},
-    "blur": {"probability": 0.2, "per_channel": 0.5, "range": [0.5, 1]},
-    "brightness": {"probability": 0.15, "range": [0.75, 1.25]},
-    "contrast": {"probability": 0.15, "range": [0.75, 1.25]},
-    "low_resolution": {"probability": 0.25, "per_channel": 0.5, "range": [0.5, 1]},
-    "gamma": {"probability": 0.3, "range": [0.7, 1.5], "invert": False},
-}
-"""The steps of `lib.training.augmentation` and their defaults, the numbers of nnU-Net's pipeline that T-Loss took.
-
-Those of rotate and elastic, which T-Loss has not, are chosen here.
-"""
-
-
-class Augmentation(Section):
-    """One step of the augmentation; what is left out is the step's default."""
-
-    name: str
-    probability: Share | None = None
-    range: tuple[Number, Number] | None = None
-    per_channel: Share | None = None
-    angles: Annotated[list[Literal[90, 180, 270]], Field(min_length=1)] | None = None
-    invert: bool | None = None
-    smoothness: Positive | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: Any) -> Any:
-        values = values if isinstance(values, dict) else {"name": values}
-        name = values.get("name")
-        if not isinstance(name, str) or name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}{suggestion(name, AUGMENTATIONS)}")
-        known = AUGMENTATIONS[name]
-        for key in values.keys() - known.keys() - {"name"}:
-            raise ValueError(f"{name} has no {key!r}{suggestion(key, known)}")
-        return known | {key: value for key, value in values.items() if value is not None}
-
-    @model_validator(mode="after")
-    def _ascending(self) -> "Augmentation":
-        if self.range:
-            low, high = self.range
-            if low < 0 and self.name != "rotate":
-                raise ValueError(f"{self.name}: range {self.range} must not lie below 0; only angles may")
-            if low > high or (low == 0 and self.name not in ("rotate", "elastic", "noise", "blur")):
-                raise ValueError(f"{self.name}: range {self.range} must ascend and, of a factor, lie above 0")
-        return self
-
-
 class Sampling(Section):
     """How training patches are drawn.
 
@@ -269,49 +185,21 @@ class Sampling(Section):
     cases: Literal["by_lesions", "passes"] = "by_lesions"
     foreground_fraction: Share = 0.5
     place: Literal["anywhere", "centre", "anywhere_or_centre"] = "anywhere"
-    augmentation: list[Augmentation] = []
+    augmentation: list[chosen_from(AUGMENTATIONS)] = []
 
 
-class Optimizer(Section):
-    """``loss_learning_rate`` is that of the loss's own parameters, which never decays; None: the network's."""
+class Monitor(Section):
+    """Dice of the cases of ``part``, measured after every epoch.
 
-    name: Literal["adam", "sgd"]
-    learning_rate: Positive
-    momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.0
-    nesterov: bool = False
-    beta2: Annotated[Number, Field(gt=0, lt=1)] = 0.999
-    loss_learning_rate: Positive | None = None
-
-
-class NuPlateau(Section):
-    """T-Loss's schedule: the learning rate decays, down to ``minimum``, when the loss's nu has come to rest.
-
-    Looked at ``every`` so many steps, from ``patience`` values on.
-    """
-
-    every: PositiveInt = 50
-    patience: Annotated[Int, Field(ge=6)] = 10
-    threshold: NonNegative = 1e-4
-    minimum: Positive = 1e-4
-    form: Literal["released", "corrected"] = "corrected"
-
-
-class Following(Section):
-    """What is done with a Dice of the cases of ``part`` that is measured after every epoch.
-
-    ``halve``: the learning rate, when ``patience`` epochs have brought no better one (``paper``), or whenever the
-    epoch's number, from 0, divides by that of the best one plus ``patience`` (``released``, the boundary loss's code,
-    which thus halves after the first epoch in any case). ``keep_best``: the network of the best epoch is the outcome.
+    ``keep_best``: the network of the best epoch is the outcome.
     """
 
     part: Literal["validation", "test"] = "validation"
     measure: Literal["dice", "dice_slices"] = "dice"
-    halve: Literal["paper", "released"] | None = None
-    patience: PositiveInt = 20
     keep_best: bool = False
 
     @model_validator(mode="after")
-    def _selects_on_validation(self) -> "Following":
+    def _selects_on_validation(self) -> "Monitor":
         if self.keep_best and self.part == "test":
             raise ValueError(
                 "keep_best with part: test would choose the network on the cases it is reported on"
@@ -320,32 +208,35 @@ class Following(Section):
 
 
 class Training(Section):
-    """Length and optimizer; the learning rate is multiplied by ``decay_factor`` after each of ``decay_after``.
+    """Length, optimizer and learning rate; gradients of a larger norm than ``gradient_clipping`` are scaled to it.
 
     After each of the last ``test_epochs`` the test cases are predicted and measured; these numbers are recorded, and
-    used only where ``follow`` says so.
+    used only where ``monitor`` says so.
     """
 
     epochs: PositiveInt
     steps_per_epoch: PositiveInt
-    optimizer: Optimizer
-    decay_after: list[PositiveInt] = []
-    decay_factor: Fraction = 0.1
-    nu_plateau: NuPlateau | None = None
+    optimizer: chosen_from(OPTIMIZERS)
+    scheduler: chosen_from(SCHEDULERS) = SCHEDULERS.parse("constant")
+    gradient_clipping: Positive | None = None
     test_epochs: Annotated[Int, Field(ge=0)] = 0
-    follow: Following | None = None
+    monitor: Monitor | None = None
 
     @model_validator(mode="after")
-    def _tests_within(self) -> "Training":
+    def _sensible(self) -> "Training":
         if self.test_epochs > self.epochs:
             raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
+        if SCHEDULERS.entry_of(self.scheduler).monitored and not self.monitor:
+            raise ValueError(
+                f"scheduler {self.scheduler.name!r} follows a measure: name it in monitor, as {{part: validation}}"
+            )
         return self
 
     @property
     def measured(self) -> dict[str, int]:
         """Parts of the split whose cases are measured while training -> after how many of the last epochs."""
-        told = {"test": self.test_epochs, **({self.follow.part: self.epochs} if self.follow else {})}
-        return {part: epochs for part, epochs in told.items() if epochs}
+        epochs = {"test": self.test_epochs, **({self.monitor.part: self.epochs} if self.monitor else {})}
+        return {part: number for part, number in epochs.items() if number}
 
 
 class Inference(Section):
@@ -388,7 +279,7 @@ class Settings(Section):
     split: Text | None = None
     noise: Annotated[Noises, Field(min_length=1)] = [Noise(alpha=0)]
     slices: bool = False
-    network: Network
+    network: chosen_from(NETWORKS)
     sampling: Sampling
     training: Training
     computing: Computing = Computing()
@@ -397,15 +288,14 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":
-        entry = NETWORKS[self.network.name]
-        divisor = entry.divisor(len(self.network.specification()["channels"]))
+        dimensions, divisor = NETWORKS.entry_of(self.network).dimensions, self.network.divisor
         for key, size in (
             ("sampling.patch_size", self.sampling.patch_size),
             ("inference.patch_size", self.inference.patch_size),
         ):
-            if len(size) != entry.dimensions or any(length % divisor for length in size):
+            if len(size) != dimensions or any(length % divisor for length in size):
                 raise ValueError(
-                    f"{key} {size} must have {entry.dimensions} lengths that divide by {divisor}"
+                    f"{key} {size} must have {dimensions} lengths that divide by {divisor}"
                     f" for network {self.network.name!r}"
                 )
         return self

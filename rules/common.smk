@@ -21,11 +21,12 @@ from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.job_environment import hand_over_mirror, use_this_python, visible_gpus
-from lib.networks import catalogue as network_catalogue
+from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.schema import DOSE_RESPONSE, LESION_FIGURES
 from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
+from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
@@ -219,14 +220,23 @@ def run_measured(wildcards):
 
 
 def network_module(wildcards):
-    return network_catalogue.CATALOGUE[run_of(wildcards).settings.network.name].module
+    return NETWORKS.entry_of(run_of(wildcards).settings.network).module
 
 
-def training_settings(wildcards):
-    """All that decides the weights but the data; at paper scale other code is told beside the result instead."""
+def training_settings(wildcards, output):
+    """Params function: the settings; not among what makes a job run again, as it takes ``output``."""
+    return json.dumps(run_of(wildcards).training_settings.as_json())
+
+
+def training_identity(wildcards):
+    """Params function: changes when the settings do, other than by an option that is new and has its default."""
     run = run_of(wildcards)
-    code = {"code": present_code(run)} if CONFIG.workflow.scale == "demo" else {}
-    return json.dumps({**run.training_settings(), **code})
+    return identity(run.training_settings, Path(PATHS.run(run.id, "provenance.json")))
+
+
+def training_code(wildcards):
+    """Params function: hash of the code of a training; at paper scale a change is reported and trains nothing."""
+    return present_code(run_of(wildcards)) if CONFIG.workflow.scale == "demo" else ""
 
 
 def data_code(*modules):

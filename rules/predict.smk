@@ -19,7 +19,7 @@ rule predict:
         gpu=GPUS,
         gpu_percent=100 if ON_GPU else 0,
     params:
-        settings=lambda wildcards: json.dumps(run_of(wildcards).inference_settings()),
+        settings=lambda wildcards: run_of(wildcards).inference_settings.model_dump_json(exclude_defaults=True),
         prepared=prepared_folder,
         code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
     message:

@@ -24,6 +24,8 @@ rule train:
         gpu_percent=100 if ON_GPU else 0,
     params:
         settings=training_settings,
+        identity=training_identity,
+        code=training_code,
         prepared=prepared_folder,
         data=data_options,
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
@@ -32,6 +34,6 @@ rule train:
     shell:
         f"python {SCRIPTS}/train.py {PRODUCTS} --settings {{params.settings:q}} --prepared {{params.prepared:q}}"
         f" --cases {{input.cases:q}} {{params.data}} {DEVICE}"
-        " --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
+        " --identity {params.identity} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -30,10 +30,14 @@ def main(
     from lib.store import open_cases
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
+    from lib.training.settings import InferenceSettings
 
+    chosen = InferenceSettings.model_validate(settings)
     computing = prepare_device(device, threads, gpu_percent)
     stored = open_cases(prepared, *cases)
-    network = build_network(settings["network"], stored[0].description["channels"])
+    network = build_network(
+        chosen.network.network, stored[0].description["channels"], chosen.network.out_channels
+    )
     checkpoints.load_weights(weights, network)
     network.to(computing)
     largest = np.finfo(np.float16).max
@@ -41,7 +45,7 @@ def main(
         for case in stored:
             image = case.array("image")[...]
             probability, logit = predict_volume(
-                network, image, settings["patch_size"], settings["stride"], computing
+                network, image, chosen.inference.patch_size, chosen.inference.stride, computing
             )
             # float16 as published: logits keep the ranking where probabilities saturate
             write_array(folder / f"{case.name}.probability.b2nd", probability.astype(np.float16))

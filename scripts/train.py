@@ -9,6 +9,7 @@ from lib.cli import run
 
 def main(
     settings: dict,
+    identity: str,
     scale: str,
     prepared: Path,
     cases: Path,
@@ -37,43 +38,48 @@ def main(
     from lib.training import checkpoints
     from lib.training.code import training_code
     from lib.training.devices import prepare_device
-    from lib.training.loop import Trainer, fingerprint
+    from lib.training.loop import Trainer, digest
     from lib.training.sampling import PatchSampler
+    from lib.training.settings import TrainingSettings
     from lib.training.testing import measure_cases
 
+    chosen = TrainingSettings.model_validate(settings)
     of_maps = {path.stem: path for path in maps or ()}
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps=of_maps)
     of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}
-    computing = prepare_device(device, threads, gpu_percent, settings["computing"]["deterministic"])
-    torch.manual_seed(settings["seed"])
-    network = build_network(settings["network"], stored[0].description["channels"])
-    loss = build_resolved(settings["loss"])
-    length = settings["training"]["epochs"] * settings["training"]["steps_per_epoch"]
-    measures = {}
-    if told := settings.get("measured"):
-        how = (told["metrics"], told["classes"], settings["inference"], computing)
-        measures = {part: partial(measure_cases, of_part[part], *how) for part in told["parts"]}
+    computing = prepare_device(device, threads, gpu_percent, chosen.computing.deterministic)
+    torch.manual_seed(chosen.seed)
+    network = build_network(
+        chosen.network.network, stored[0].description["channels"], chosen.network.out_channels
+    )
+    loss = build_resolved(chosen.loss)
+    length = chosen.training.epochs * chosen.training.steps_per_epoch
+    measures = {
+        part: partial(measure_cases, of_part[part], chosen.measured, computing)
+        for part in chosen.training.measured
+    }
     data = [(case.description, case.maps) for case in chain(stored, *of_part.values())]
+    code = training_code(chosen)
     trainer = Trainer(
         network,
         loss,
-        PatchSampler(stored, settings["sampling"], settings["maps"], settings["seed"], length),
-        settings,
+        PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length),
+        chosen,
         computing,
         checkpoint,
-        fingerprint(settings, data),
-        code=training_code(settings["network"]["name"], settings["loss"]),
+        digest(data, code if scale == "demo" else ""),
+        code=code,
         workers=threads - 1,
         measures=measures,
         save_every=save_every,
     )
     rows = trainer.train()
     trained = {"network": network.state_dict(), "loss": loss.state_dict()}
-    told_of_it = trainer.finished or circumstances(settings, threads, trainer.parts)
+    told_of_it = trainer.finished or circumstances(chosen.as_json(), threads, trainer.parts)
     checkpoints.save(weights, trained)
     write_text(history, rows.as_csv())
-    write_json(provenance, {"scale": scale} | told_of_it)
+    write_json(provenance, {"scale": scale, "identity": identity} | told_of_it)
     trainer.keep(trained, told_of_it)
 
 

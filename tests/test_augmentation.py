@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lib.errors import SeglossError
-from lib.schema import AUGMENTATIONS as DEFAULTS
-from lib.schema import Augmentation
 from lib.training import augmentation
-from lib.training.augmentation import AUGMENTATIONS, Sample
+from lib.training.augmentation import Sample
+from lib.training.catalogue import AUGMENTATIONS
 
 INTENSITY = ("noise", "blur", "brightness", "contrast", "low_resolution", "gamma")
 WARPS = ("zoom", "rotate", "elastic")
@@ -29,8 +27,7 @@ RELEASED = [
 
 
 def augment(sample: Sample, steps: list[dict[str, Any]], rng: np.random.Generator) -> Sample:
-    complete = [Augmentation.model_validate(step).model_dump(exclude_none=True) for step in steps]
-    return augmentation.augment(sample, complete, rng)
+    return augmentation.augment(sample, [*map(AUGMENTATIONS.parse, steps)], rng)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -380,40 +377,34 @@ def test_distances_go_on_outside_without_contradicting_the_label(name: str, rang
         assert not absent.any()
 
 
-def test_an_unknown_step_is_told_with_the_allowed_ones() -> None:
-    with pytest.raises(
-        SeglossError, match=r"unknown augmentation 'miror'; did you mean 'mirror'\? allowed: mirror, turn"
-    ):
-        augmentation.augment(an_image(4, 4), [{"name": "miror"}], generator())
-
-
 def test_augmentation_needs_no_torch() -> None:
     code = "import sys, lib.training.augmentation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_step_has_defaults_for_all_its_parameters() -> None:
-    assert DEFAULTS.keys() == AUGMENTATIONS.keys()
-    for name, step in AUGMENTATIONS.items():
-        parameters = inspect.signature(step).parameters.values()
-        assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == DEFAULTS[name].keys()
+    for name, entry in AUGMENTATIONS.items():
+        parameters = inspect.signature(entry.loaded).parameters.values()
+        keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        assert keywords == AUGMENTATIONS.parse(name).arguments().keys()
 
 
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"name": "zoom", "range": [-1, 1]}, "zoom: range (-1.0, 1.0) must not lie below 0; only angles may"),
-        ({"name": "elastic", "range": [-1, 1]}, "elastic: range (-1.0, 1.0) must not lie below 0"),
-        ({"name": "rotate", "range": [5, -5]}, "rotate: range (5.0, -5.0) must ascend"),
+        ("miror", "unknown augmentation 'miror'; did you mean 'mirror'? allowed: mirror, turn"),
+        ({"name": "zoom", "range": [-1, 1]}, "greater than 0"),
+        ({"name": "elastic", "range": [-1, 1]}, "greater than or equal to 0"),
+        ({"name": "rotate", "range": [5, -5]}, "range (5.0, -5.0) must ascend"),
         ({"name": "elastic", "smoothness": 0}, "greater than 0"),
         ({"name": "rotate", "smoothness": 5}, "rotate has no 'smoothness'"),
     ],
 )
 def test_mistakes_in_the_parameters(step: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
-        Augmentation.model_validate(step)
+        AUGMENTATIONS.parse(step)
 
 
 @pytest.mark.parametrize("range", [[-15, 15], [-30, -10], [0, 20]])
 def test_angles_may_be_negative(range: list[float]) -> None:
-    assert Augmentation.model_validate({"name": "rotate", "range": range}).range == tuple(range)
+    assert AUGMENTATIONS.parse({"name": "rotate", "range": range}).range == tuple(range)

@@ -20,7 +20,8 @@ from lib.errors import SeglossError
 from lib.losses import build_loss
 from lib.maps import published_distance, published_distance_2d, signed_distance, signed_distance_2d
 from lib.schema import Sampling
-from lib.training.augmentation import AUGMENTATIONS, Sample
+from lib.training.augmentation import Sample
+from lib.training.catalogue import AUGMENTATIONS
 from lib.training.sampling import PatchSampler
 
 FORMS = [published_distance, signed_distance]
@@ -278,7 +279,7 @@ def augmented(step: str, label: np.ndarray, distances: np.ndarray, seed: int = 0
         "place": np.indices(label.shape).astype(np.float32),
         "inside": np.full((1, *label.shape), 7, np.uint8),
     }
-    after = AUGMENTATIONS[step](sample, np.random.default_rng(seed), probability=1.0, **parameters)
+    after = AUGMENTATIONS[step].loaded(sample, np.random.default_rng(seed), probability=1.0, **parameters)
     return {**after, "label": after["label"][0], "inside": after["inside"][0] > 0}
 
 
@@ -438,9 +439,7 @@ def test_nothing_about_distances_is_computed_while_training(
     case = store_case(tmp_path, "case", label[None] + 0.1 * np.arange(8), label)
     write_array(case.folder / "signed_distance.b2nd", signed_distance(label, (1.0, 1.0, 3.0)))
     sampling = Sampling(patch_size=(16, 16, 8), batch_size=2, augmentation=["mirror", "rotate"])
-    sampler = PatchSampler(
-        [case], sampling.model_dump(exclude_none=True), ["signed_distance"], seed=0, steps=3
-    )
+    sampler = PatchSampler([case], sampling, ["signed_distance"], seed=0, steps=3)
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a distance transform in a training step")

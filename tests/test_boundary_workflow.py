@@ -30,7 +30,7 @@ def shrink_study(path: Path) -> None:
     study = yaml.safe_load(path.read_text())
     demo = study["demo"]
     demo["seeds"] = [0]
-    demo["training"] |= {"epochs": 2, "steps_per_epoch": 15, "decay_after": [], "test_epochs": 2}
+    demo["training"] |= {"epochs": 2, "steps_per_epoch": 15, "scheduler": "constant", "test_epochs": 2}
     demo["training"]["optimizer"]["learning_rate"] = 0.02
     demo["sampling"] |= {"patch_size": [64, 64], "batch_size": 2}
     for variant in demo["variants"].values():
@@ -38,7 +38,10 @@ def shrink_study(path: Path) -> None:
         variant["network"]["channels"] = [4, 4]
     volumes = demo["variants"]["volumes"]
     volumes["sampling"] |= {"patch_size": [16, 16, 8], "batch_size": 2}
-    volumes["training"] = {"follow": {"halve": "released", "keep_best": True}}
+    volumes["training"] = {
+        "scheduler": {"name": "halving", "form": "released"},
+        "monitor": {"keep_best": True},
+    }
     path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 

@@ -124,10 +124,11 @@ def test_a_provenance_that_tells_no_code_is_told_by_name(
 
 def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(configuration: config.Configuration) -> None:
     from lib.training.code import training_code
+    from lib.training.settings import TrainingSettings
 
     run = configuration.runs[0]
-    settings = run.training_settings()
-    assert training_code(settings["network"]["name"], settings["loss"]) == present_code(run)
+    settings = TrainingSettings.model_validate_json(run.training_settings.model_dump_json())
+    assert training_code(settings) == present_code(run)
 
 
 def test_at_paper_scale_a_change_is_told_beside_the_result_and_trains_nothing(tmp_path: Path) -> None:

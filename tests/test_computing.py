@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_runs import make_trainer, settings, train
+from training_runs import make_trainer, train
 
 from lib import config
 from lib.errors import SeglossError
@@ -25,7 +25,7 @@ CHOICES = {
 def chosen(request: pytest.FixtureRequest) -> dict:
     if request.param == "compile" and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler on a CPU, and there is none")
-    return settings(computing=Computing(**CHOICES[request.param]).model_dump())
+    return {"computing": CHOICES[request.param]}
 
 
 def test_a_run_trains_as_well_and_resumes_exactly(
@@ -51,9 +51,7 @@ def test_a_run_trains_as_well_and_resumes_exactly(
 def test_the_network_computes_in_the_precision_and_the_loss_in_float32(
     tiny_cases: list[StoredCase], tmp_path: Path, precision: str
 ) -> None:
-    trainer = make_trainer(
-        tiny_cases, tmp_path / "c.pt", **settings(computing=Computing(precision=precision).model_dump())
-    )
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt", computing={"precision": precision})
     seen, taken = set(), set()
     head = next(module for module in trainer.network.modules() if isinstance(module, torch.nn.Conv3d))
     head.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
@@ -65,17 +63,15 @@ def test_the_network_computes_in_the_precision_and_the_loss_in_float32(
 
 
 def test_channels_last_holds_for_weights_and_images(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
-    computing = Computing(channels_last=True).model_dump()
-    trainer = make_trainer(tiny_cases, tmp_path / "c.pt", **settings(computing=computing))
+    trainer = make_trainer(tiny_cases, tmp_path / "c.pt", computing={"channels_last": True})
     kernels = [values for values in trainer.network.parameters() if values.dim() == 5]
     assert kernels and all(k.is_contiguous(memory_format=torch.channels_last_3d) for k in kernels)
 
 
 def test_the_configuration_changes_what_every_run_computes_with() -> None:
-    plain = config.load({}).runs[0].training_settings()["computing"]
-    assert plain == Computing().model_dump()
+    assert config.load({}).runs[0].training_settings.computing == Computing()
     changed = config.load({"computing": {"precision": "bfloat16"}}).runs
-    assert all(run.training_settings()["computing"] == {**plain, "precision": "bfloat16"} for run in changed)
+    assert {run.training_settings.computing for run in changed} == {Computing(precision="bfloat16")}
     with pytest.raises(SeglossError, match=r"computing.precision.*'half'"):
         config.load({"computing": {"precision": "half"}})
 

@@ -17,16 +17,19 @@ from lib.errors import SeglossError
 from lib.evaluation.surface import surface_rows
 from lib.losses import build_loss
 from lib.losses.base import set_progress
+from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.schema import Computing, Following, Optimizer, Sampling, Training
+from lib.schema import Training
 from lib.store import StoredCase
-from lib.training.following import best_epoch, halvings
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler
+from lib.training.schedulers import best_epoch, halvings
+from lib.training.settings import Measured, TrainingSettings
 from lib.training.testing import measure_cases
 
 CPU = torch.device("cpu")
 RATE = 0.001
+ADAM = {"name": "adam", "learning_rate": RATE}
 Weights = dict[str, torch.Tensor]
 
 
@@ -105,22 +108,27 @@ def cases(tmp_path: Path) -> list[StoredCase]:
     return [store_case(tmp_path, "a", image[None], label)]
 
 
-SAMPLING = Sampling(patch_size=(8, 8), batch_size=2).model_dump(mode="json", exclude_none=True)
+INFERENCE = {"patch_size": [8, 8], "stride": [8, 8]}
+NETWORK = {"name": "space_to_depth_unet_2d", "channels": [4, 4]}
+
+
+def halving(form: str, patience: int = 20) -> dict:
+    return {"name": "halving", "form": form, "patience": patience}
 
 
 def make_trainer(cases: list[StoredCase], checkpoint: Path, **training: object) -> Trainer:
-    options = {"epochs": 6, "steps_per_epoch": 2, "optimizer": Optimizer(name="adam", learning_rate=RATE)}
-    chosen = Training(**options | training)
-    settings = {
-        "run": "study/data/base/dice/seed-1",
-        "seed": 1,
-        "training": chosen.model_dump(mode="json"),
-        "computing": Computing().model_dump(),
-        "measured": {"parts": chosen.measured, "metrics": "surface"},
-    }
+    settings = TrainingSettings(
+        run="study/data/base/dice/seed-1",
+        seed=1,
+        loss=resolved("dice"),
+        network={"network": NETWORK, "network_class": "", "out_channels": 1},
+        sampling={"patch_size": (8, 8), "batch_size": 2},
+        training={"epochs": 6, "steps_per_epoch": 2, "optimizer": ADAM, **training},
+        measured={"metrics": "surface", "n_classes": 2, "inference": INFERENCE},
+    )
     torch.manual_seed(0)
-    network = build_network({"name": "space_to_depth_unet_2d", "channels": [4, 4]}, 1)
-    sampler = PatchSampler(cases, SAMPLING, [], 1, 400)
+    network = build_network(NETWORK, 1)
+    sampler = PatchSampler(cases, settings.sampling, [], 1, 400)
     return Trainer(
         network, build_loss("dice"), sampler, settings, CPU, checkpoint, "key", measures={}, save_every=0
     )
@@ -151,7 +159,7 @@ RISING = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
 
 
 @pytest.mark.parametrize(
-    ("part", "measure", "halve", "halved"),
+    ("part", "measure", "form", "halved"),
     [
         ("validation", "dice", "paper", [0, 0, 0, 0, 1, 1]),
         ("validation", "dice", "released", [0, 1, 1, 1, 2, 2]),
@@ -161,10 +169,10 @@ RISING = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     ],
 )
 def test_the_learning_rate_follows_what_was_measured_before_the_epoch(
-    cases: list[StoredCase], tmp_path: Path, part: str, measure: str, halve: str | None, halved: list[int]
+    cases: list[StoredCase], tmp_path: Path, part: str, measure: str, form: str | None, halved: list[int]
 ) -> None:
-    follow = Following(part=part, measure=measure, halve=halve, patience=2)
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=follow)
+    scheduler, monitor = halving(form, 2) if form else "constant", {"part": part, "measure": measure}
+    trainer = make_trainer(cases, tmp_path / "c.pt", scheduler=scheduler, monitor=monitor)
     foretell(trainer, part, dice=DICE, dice_slices=RISING)
     rates = [row["learning_rate"] for row in trainer.train().rows]
     assert rates == pytest.approx([RATE / 2**count for count in halved], rel=1e-12)
@@ -173,23 +181,15 @@ def test_the_learning_rate_follows_what_was_measured_before_the_epoch(
 def test_the_first_two_rates_of_the_released_rule_are_the_golden_ones(
     golden: dict, cases: list[StoredCase], tmp_path: Path
 ) -> None:
-    follow = Following(part="test", halve="released")
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=follow, epochs=2)
+    monitor = {"part": "test"}
+    trainer = make_trainer(cases, tmp_path / "c.pt", scheduler=halving("released"), monitor=monitor, epochs=2)
     foretell(trainer, "test", dice=RISING)
     expected = golden["lr (--schedule): epochs after which the lr is halved"]["lr of epoch 0 / epoch 1"]
     assert [row["learning_rate"] for row in trainer.train().rows] == expected
 
 
-def test_halving_and_decay_multiply(cases: list[StoredCase], tmp_path: Path) -> None:
-    follow = Following(halve="paper", patience=2)
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=follow, decay_after=[5])
-    foretell(trainer, "validation", dice=DICE)
-    rates = [row["learning_rate"] for row in trainer.train().rows]
-    assert rates == pytest.approx([RATE] * 4 + [RATE / 2, RATE / 20])
-
-
 def test_the_outcome_is_the_network_of_the_best_epoch(cases: list[StoredCase], tmp_path: Path) -> None:
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=Following(keep_best=True))
+    trainer = make_trainer(cases, tmp_path / "c.pt", monitor={"keep_best": True})
     seen = foretell(trainer, "validation", dice=DICE)
     history = trainer.train()
     assert [row["selected"] for row in history.rows] == [0, 1, 0, 0, 0, 0]
@@ -200,15 +200,15 @@ def test_the_outcome_is_the_network_of_the_best_epoch(cases: list[StoredCase], t
 def test_what_is_kept_is_chosen_by_the_measure_that_is_followed(
     cases: list[StoredCase], tmp_path: Path
 ) -> None:
-    follow = Following(keep_best=True, measure="dice_slices")
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=follow, epochs=5)
+    monitor = {"keep_best": True, "measure": "dice_slices"}
+    trainer = make_trainer(cases, tmp_path / "c.pt", monitor=monitor, epochs=5)
     seen = foretell(trainer, "validation", dice=DICE, dice_slices=[1, 2, 4, 3, 0])
     assert [row["selected"] for row in trainer.train().rows] == [0, 0, 1, 0, 0]
     assert equal(weights_of(trainer.network), seen[2])
 
 
 def test_without_keep_best_the_outcome_is_the_last_network(cases: list[StoredCase], tmp_path: Path) -> None:
-    trainer = make_trainer(cases, tmp_path / "c.pt", follow=Following(halve="paper"))
+    trainer = make_trainer(cases, tmp_path / "c.pt", scheduler=halving("paper"), monitor={})
     seen = foretell(trainer, "validation", dice=DICE)
     assert "selected" not in trainer.train().rows[0]
     assert equal(weights_of(trainer.network), seen[-1])
@@ -216,8 +216,10 @@ def test_without_keep_best_the_outcome_is_the_last_network(cases: list[StoredCas
 
 
 def followed(cases: list[StoredCase], checkpoint: Path) -> Trainer:
-    follow = Following(halve="released", patience=2, keep_best=True)
-    trainer = make_trainer(cases, checkpoint, follow=follow, test_epochs=2)
+    monitor = {"keep_best": True}
+    trainer = make_trainer(
+        cases, checkpoint, scheduler=halving("released", 2), monitor=monitor, test_epochs=2
+    )
     foretell(trainer, "validation", dice=DICE)
     foretell(trainer, "test", dice=RISING)
     return trainer
@@ -254,14 +256,13 @@ def test_what_an_epoch_did_not_measure_is_an_empty_cell(cases: list[StoredCase],
 
 def test_parts_are_measured_as_often_as_they_are_needed() -> None:
     def measured(**options: object) -> dict[str, int]:
-        optimizer = Optimizer(name="adam", learning_rate=RATE)
-        return Training(epochs=10, steps_per_epoch=1, optimizer=optimizer, **options).measured
+        return Training(epochs=10, steps_per_epoch=1, optimizer=ADAM, **options).measured
 
     assert measured() == {}
     assert measured(test_epochs=3) == {"test": 3}
-    assert measured(follow=Following(halve="paper")) == {"validation": 10}
-    assert measured(test_epochs=3, follow=Following(keep_best=True)) == {"test": 3, "validation": 10}
-    assert measured(test_epochs=3, follow=Following(part="test", halve="paper")) == {"test": 10}
+    assert measured(monitor={}) == {"validation": 10}
+    assert measured(test_epochs=3, monitor={"keep_best": True}) == {"test": 3, "validation": 10}
+    assert measured(test_epochs=3, monitor={"part": "test"}) == {"test": 10}
 
 
 class Thresholds(nn.Module):
@@ -279,8 +280,8 @@ def test_measures_of_surfaces_are_means_over_cases_and_structures(tmp_path: Path
         label = rng.integers(0, 3, image.shape).astype(np.uint8)
         stored.append(store_case(tmp_path, name, image[None], label))
         rows += surface_rows(name, np.floor(image).astype(int), label, (1, 1, 1), ["left", "right"], 1)
-    inference = {"patch_size": [8, 8], "stride": [8, 8]}
-    told = measure_cases(stored, "surface", 3, inference, CPU, Thresholds())
+    measured = Measured(metrics="surface", n_classes=3, inference=INFERENCE)
+    told = measure_cases(stored, measured, CPU, Thresholds())
     assert told == {
         name: pytest.approx(np.mean([row[name] for row in rows])) for name in ("dice", "dice_slices", "hd95")
     }
@@ -294,10 +295,10 @@ def studies(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refusal(studies: Path, study: str, follow: dict) -> str:
+def refusal(studies: Path, study: str, **training: object) -> str:
     path = studies / f"studies/{study}.yaml"
     content = yaml.safe_load(path.read_text())
-    content["demo"]["training"]["follow"] = follow
+    content["demo"]["training"] |= training
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(SeglossError) as error:
         config.load({"studies": [study]}, studies)
@@ -305,20 +306,20 @@ def refusal(studies: Path, study: str, follow: dict) -> str:
 
 
 def test_choosing_a_network_on_the_test_cases_is_refused(studies: Path) -> None:
-    told = refusal(studies, "boundary", {"part": "test", "keep_best": True})
+    told = refusal(studies, "boundary", monitor={"part": "test", "keep_best": True})
     why = "keep_best with part: test would choose the network on the cases it is reported on"
-    assert told == f"studies/boundary.yaml: demo (slices): training.follow: {why}"
+    assert told == f"studies/boundary.yaml: demo (slices): training.monitor: {why}"
 
 
 def test_following_slices_is_refused_where_they_are_not_measured(studies: Path) -> None:
-    told = refusal(studies, "t_loss", {"part": "test", "measure": "dice_slices", "halve": "paper"})
-    assert told.startswith("studies/t_loss.yaml: demo (base): training.follow.measure: ")
+    told = refusal(studies, "t_loss", monitor={"part": "test", "measure": "dice_slices"})
+    assert told.startswith("studies/t_loss.yaml: demo (base): training.monitor.measure: ")
     assert told.endswith("'dice_slices' needs metrics: surface")
 
 
 def test_unknown_rules_are_refused(studies: Path) -> None:
-    told = refusal(studies, "boundary", {"halve": "published"})
-    assert "training.follow.halve: 'published' is not allowed; expected 'paper' or 'released'" in told
+    told = refusal(studies, "boundary", scheduler={"name": "halving", "form": "published"}, monitor={})
+    assert "training.scheduler.form: 'published' is not allowed; expected 'paper' or 'released'" in told
     assert "\n" not in told
 
 

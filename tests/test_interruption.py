@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from tqdm import tqdm
-from training_runs import LEFT, command, make_trainer, settings, train
+from training_runs import LEFT, command, make_trainer, train
 
 from lib.errors import SeglossError
 from lib.losses.specification import resolved
@@ -26,8 +26,7 @@ from lib.training.sampling import PatchSampler
 
 tqdm.set_lock(threading.RLock())  # the default one is shared with forked processes, which are killed here
 
-LONGER = settings(loss=resolved("t_loss"))
-LONGER["training"] |= {"epochs": 8, "steps_per_epoch": 5}
+LONGER = {"loss": resolved("t_loss"), "training": {"epochs": 8, "steps_per_epoch": 5}}
 
 
 @contextmanager
@@ -62,7 +61,7 @@ def test_twenty_kills_anywhere_leave_the_same_bits(tiny_cases: list[StoredCase],
                 time.sleep(0.001)  # every second one comes when something new has been saved
             time.sleep(draws.uniform(0, seconds / 10))
             os.kill(process, signal.SIGKILL)
-        state = checkpoints.load(checkpoint, "k")
+        state = checkpoints.load(checkpoint, bool)
         steps.append(len(state["history"]) * 5 + len(state["losses"]) if state else 0)
     assert steps == sorted(steps) and steps[-1] > 0  # nothing done is lost
     again_history, again = train(tiny_cases, checkpoint, **LONGER)
@@ -111,7 +110,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_same_bits(
     for number in (1, 7, 8, 39):
         with forked(lambda: die_at(number)):  # noqa: B023 - it is called at once
             pass
-        step = len(checkpoints.load(checkpoint, "k")["losses"]) if checkpoint.exists() else 0
+        step = len(checkpoints.load(checkpoint, bool)["losses"]) if checkpoint.exists() else 0
         assert step == (number if where == "in its place" else number - 1) % 5
     again_history, again = train(tiny_cases, checkpoint, **LONGER)
     assert again_history == history and same(weights, again)
@@ -170,7 +169,9 @@ def test_loading_processes_leave_the_end_to_the_training(
 def test_measuring_whole_cases_is_left_at_once_and_done_again(
     tiny_cases: list[StoredCase], tmp_path: Path
 ) -> None:
-    chosen = {**LONGER, "measured": {"parts": {"test": 8}, "metrics": "overlap"}}
+    inference = {"patch_size": [8, 8, 8], "stride": [8, 8, 8]}
+    chosen = LONGER | {"measured": {"metrics": "overlap", "n_classes": 2, "inference": inference}}
+    chosen["training"] = LONGER["training"] | {"test_epochs": 8}
     measured = []
 
     def trainer(interrupted: bool) -> object:
@@ -243,4 +244,4 @@ def test_refused_memory_is_told_with_what_to_lower(
         SeglossError, match=r"seed-3: step 7: out of memory on cpu; lower sampling.batch_size"
     ):
         trainer.train()
-    assert len(checkpoints.load(tmp_path / "c.pt", "k")["losses"]) == 1
+    assert len(checkpoints.load(tmp_path / "c.pt", bool)["losses"]) == 1

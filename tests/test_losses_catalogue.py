@@ -1,6 +1,5 @@
 """The catalogue: torch-free, complete, in step with the classes and with the page made from it."""
 
-import importlib
 import inspect
 import subprocess
 import sys
@@ -10,24 +9,19 @@ import pytest
 from lib.losses import page
 from lib.losses.base import SegmentationLoss
 from lib.losses.batch import Batch
-from lib.losses.catalogue import CATALOGUE, Chosen, LossEntry
+from lib.losses.catalogue import LOSSES, Chosen, LossEntry
 from lib.losses.specification import named_sums, required_maps, resolved
 from lib.maps import MAPS
 
 entries = pytest.mark.parametrize(
-    ("name", "entry"), CATALOGUE.items(), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "entry"), LOSSES.items(), ids=lambda value: value if isinstance(value, str) else ""
 )
-
-
-def class_of(entry: LossEntry) -> type:
-    module, _, name = entry.implementation.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def test_the_page_is_what_the_catalogue_says() -> None:
     written = page.PAGE.read_text(encoding="utf-8")
     assert written == page.page(), "docs/losses.md is stale: envs/run python -m lib.losses.page"
-    for name in [*CATALOGUE, *named_sums()]:
+    for name in [*LOSSES, *named_sums()]:
         assert f"`{name}`" in written
 
 
@@ -42,7 +36,7 @@ def test_neither_catalogue_nor_page_imports_torch() -> None:
 @entries
 def test_the_class_takes_exactly_the_parameters_of_the_catalogue(name: str, entry: LossEntry) -> None:
     accepted: set[str] = set()
-    for base in class_of(entry).__mro__:
+    for base in entry.loaded.__mro__:
         if not issubclass(base, SegmentationLoss) or "__init__" not in vars(base):
             continue
         arguments = inspect.signature(base.__init__).parameters.values()
@@ -53,13 +47,13 @@ def test_the_class_takes_exactly_the_parameters_of_the_catalogue(name: str, entr
     if not issubclass(entry.parameters, Chosen):
         fixed |= {"include_background", "classes"}
     assert accepted - fixed == set(entry.parameters.model_fields)
-    own = inspect.signature(vars(class_of(entry)).get("__init__", len)).parameters.values()
+    own = inspect.signature(vars(entry.loaded).get("__init__", len)).parameters.values()
     assert all(a.default is a.empty for a in own), "defaults stand in the catalogue alone"
 
 
 @entries
 def test_weightable_is_who_takes_a_weight(name: str, entry: LossEntry) -> None:
-    assert ("weight" in inspect.signature(class_of(entry).compute).parameters) == entry.weightable
+    assert ("weight" in inspect.signature(entry.loaded.compute).parameters) == entry.weightable
 
 
 @entries
@@ -73,7 +67,7 @@ def test_required_maps_can_be_made(name: str, entry: LossEntry) -> None:
 @entries
 def test_every_loss_and_its_class_say_what_they_are(name: str, entry: LossEntry) -> None:
     assert all((entry.formula, entry.source, entry.per, entry.family, entry.problems))
-    assert class_of(entry).__doc__ and class_of(entry).__doc__ != SegmentationLoss.__doc__
+    assert entry.loaded.__doc__ and entry.loaded.__doc__ != SegmentationLoss.__doc__
 
 
 def test_options_are_those_of_the_batch_and_of_the_loss() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses import build_loss
-from lib.losses.catalogue import CATALOGUE, LossEntry
+from lib.losses.catalogue import LOSSES, LossEntry
 from lib.losses.specification import named_sums
 from lib.maps import connected_components, published_distance, voronoi_cells
 
@@ -21,11 +21,11 @@ CHANNELS = {"binary": 1, "two classes": 2, "multi-class": 4, "multi-label": 3}
 def problems_of(entry: LossEntry) -> Iterator[str]:
     for problem in CHANNELS:
         kind = "binary" if problem == "two classes" else problem
-        if kind in entry.problems and not (entry is CATALOGUE["nacl"] and problem == "binary"):
+        if kind in entry.problems and not (entry is LOSSES["nacl"] and problem == "binary"):
             yield problem
 
 
-EVERY = [(name, problem) for name, entry in CATALOGUE.items() for problem in problems_of(entry)]
+EVERY = [(name, problem) for name, entry in LOSSES.items() for problem in problems_of(entry)]
 VARIANTS = [
     ({"name": "dice", "batch": True, "squared_pred": True, "smooth_nr": 0, "smooth_dr": 0}, "multi-class"),
     ({"name": "log_dice", "absent_classes": "zero", "batch": True}, "multi-class"),
@@ -261,7 +261,7 @@ def test_reductions(name: str, problem: str) -> None:
         assert mean.item() == pytest.approx(each.mean().item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(set(CATALOGUE) - {"nacl"}))
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"nacl"}))
 @pytest.mark.parametrize("filled", ["empty", "full"])
 def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(
     name: str, filled: str, monkeypatch: pytest.MonkeyPatch
@@ -274,7 +274,7 @@ def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(
     for labels in (target, mixed):
         value = build_loss(name)(logits, labels, maps_of("binary", labels))
         norms.append(torch.autograd.grad(value, logits)[0].norm())
-    assert bool(norms[0] > 1e-3 * norms[1]) == getattr(CATALOGUE[name], filled)
+    assert bool(norms[0] > 1e-3 * norms[1]) == getattr(LOSSES[name], filled)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy import ndimage, special
 from torch import Tensor
 
 from lib.losses import build_loss, voxels
-from lib.losses.catalogue import CATALOGUE
+from lib.losses.catalogue import LOSSES
 from lib.losses.instance import sums_by_label
 from lib.losses.pixelwise import kth_largest
 from lib.maps import connected_components, published_distance, voronoi_cells
@@ -76,7 +76,7 @@ def test_equal_to_monai(ours: dict, theirs: Callable, channels: int, include_bac
 
 def test_what_the_catalogue_calls_equal_to_monai_is_compared_here() -> None:
     compared = {"dice", "tversky", "generalized_dice", "hausdorff_dt", "focal", "nacl", "boundary"}
-    assert {name for name, entry in CATALOGUE.items() if entry.monai} == compared
+    assert {name for name, entry in LOSSES.items() if entry.monai} == compared
 
 
 @pytest.mark.parametrize("channels", [1, 4])
@@ -279,9 +279,7 @@ def test_the_kth_largest_of_hostile_orders(kind: str) -> None:
         assert kth_largest(values, k) == ordered[k - 1]
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(CATALOGUE) - {"hausdorff_dt", "blob", "cc_dice_ce", "ace", "nacl"})
-)
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"hausdorff_dt", "blob", "cc_dice_ce", "ace", "nacl"}))
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
     name: str, channels: int, monkeypatch: pytest.MonkeyPatch
@@ -296,9 +294,9 @@ def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
         "published_distance": torch.from_numpy(rng.standard_normal(logits.shape)),
         "components": target % 5,
     }
-    if channels == 3 and CATALOGUE[name].problems == ("binary", "multi-label"):
+    if channels == 3 and LOSSES[name].problems == ("binary", "multi-label"):
         logits, target = logits[:, :1], target.clamp(max=1)
-    specification = {"name": name, **({"inverse_weights": {}} if CATALOGUE[name].weightable else {})}
+    specification = {"name": name, **({"inverse_weights": {}} if LOSSES[name].weightable else {})}
     results = []
     for piece in (voxels.PIECE, 10**9):
         monkeypatch.setattr(voxels, "PIECE", piece)
@@ -386,7 +384,7 @@ def test_a_fully_ignored_image_adds_nothing(name: str) -> None:
     logits, target = inputs(4)
     target[1] = 255
     for options in ({}, {"smooth_nr": 0, "smooth_dr": 0}, {"form": "shirokikh"}, {"form": "kervadec"}):
-        if set(options) <= set(CATALOGUE[name].parameters.model_fields):
+        if set(options) <= set(LOSSES[name].parameters.model_fields):
             loss = build_loss(name, ignore_index=255, **options)
             assert loss(logits, target).item() == pytest.approx(
                 loss(logits[:1], target[:1]).item() / 2, rel=1e-12
@@ -469,7 +467,7 @@ def test_perfect_predictions_beat_wrong_ones(iw_target: Callable, components_of:
     maps["published_distance"] = torch.from_numpy(
         np.stack([published_distance(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
     )
-    for name in set(CATALOGUE) - {"nacl", "dice_bias"}:
+    for name in set(LOSSES) - {"nacl", "dice_bias"}:
         loss = build_loss(name).double()
         right, wrong = (loss(sign * (2 * target - 1) * 8.0, target, maps).item() for sign in (1.0, -1.0))
         assert right < wrong, name

@@ -1,13 +1,12 @@
 """The networks: published sizes, kept shapes, one logit or several, what they keep of their releases."""
 
 import math
-from typing import Any
 
 import pytest
 import torch
 
 from lib.networks import build_network
-from lib.networks.catalogue import CATALOGUE
+from lib.networks.catalogue import NETWORKS
 from lib.networks.space_to_depth_unet import depth_to_space, space_to_depth
 
 NARROW = {
@@ -33,12 +32,12 @@ UNUSED = {
 OF_TWO_LOGITS = ("plain_unet_2d", "boundary_unet_2d", "boundary_unet", "enet_2d")
 
 
-def narrow(name: str, in_channels: int = 1, **parameters: Any) -> torch.nn.Module:
-    return build_network({"name": name, "channels": NARROW[name], **parameters}, in_channels)
+def narrow(name: str, in_channels: int = 1, out_channels: int = 1) -> torch.nn.Module:
+    return build_network({"name": name, "channels": NARROW[name]}, in_channels, out_channels)
 
 
 def drawn_input(name: str, in_channels: int = 1) -> torch.Tensor:
-    size = {2: (32, 48), 3: (16, 8, 24)}[CATALOGUE[name].dimensions]
+    size = {2: (32, 48), 3: (16, 8, 24)}[NETWORKS[name].dimensions]
     return torch.randn(2, in_channels, *size)
 
 
@@ -63,7 +62,7 @@ def plain_unet(in_channels: int, *channels: int) -> torch.nn.Module:
 @pytest.mark.parametrize(("in_channels", "n_parameters"), [(3, 18_670_368), (1, 18_669_792)])
 def test_the_released_plain_network_has_its_number_of_parameters(in_channels: int, n_parameters: int) -> None:
     assert count(plain_unet(in_channels)) == n_parameters
-    assert CATALOGUE["plain_unet_2d"].divisor(levels=6) == 32
+    assert NETWORKS.parse("plain_unet_2d").divisor == 32
 
 
 @pytest.mark.parametrize(
@@ -79,14 +78,13 @@ def test_the_boundary_losss_networks_have_the_released_numbers_of_parameters(
     name: str, in_channels: int, out_channels: int, n_parameters: int
 ) -> None:
     with torch.device("meta"):
-        network = build_network({"name": name, "out_channels": out_channels}, in_channels)
+        network = build_network(name, in_channels, out_channels)
     assert count(network) == n_parameters
-    entry = CATALOGUE[name]
-    assert entry.divisor(len(entry.parameters["channels"])) == 8
+    assert NETWORKS.parse(name).divisor == 8
 
 
 def test_the_parts_of_enet() -> None:
-    network = build_network({"name": "enet_2d", "out_channels": 4}, in_channels=1)
+    network = build_network("enet_2d", in_channels=1, out_channels=4)
     assert [count(network.initial), count(network.head)] == [150, 68]
     assert [count(head) for head in network.unused_heads] == [4_612, 580]
     assert network(torch.randn(1, 1, 64, 32)).shape == (1, 4, 64, 32)
@@ -195,7 +193,7 @@ def test_output_layers_of_coarser_levels_are_kept_and_not_trained() -> None:
     assert unchanged == ["heads.1.weight"]
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("in_channels", [1, 3])
 @pytest.mark.parametrize("out_channels", [1, 2, 4])
 def test_as_many_logits_as_asked_of_the_input_size(name: str, in_channels: int, out_channels: int) -> None:
@@ -205,13 +203,13 @@ def test_as_many_logits_as_asked_of_the_input_size(name: str, in_channels: int, 
     assert all(channel.std() > 0 for channel in logits.unbind(1))
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_one_logit_unless_asked_for_more(name: str) -> None:
     x = drawn_input(name)
     assert narrow(name)(x).shape == x.shape
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("out_channels", [1, 3])
 def test_the_gradient_reaches_all_parameters_in_use(name: str, out_channels: int) -> None:
     network = narrow(name, out_channels=out_channels)

@@ -38,7 +38,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study["demo"] |= {"losses": ["t_loss", "iwbce"], "seeds": [0]}
     study["demo"]["noise"] = [{"alpha": 0}, {"alpha": 0.5, "beta": 0.7, "form": "released"}]
     study["demo"]["network"]["channels"] = [4, 4]
-    study["demo"]["training"] |= {"epochs": 3, "steps_per_epoch": 2, "decay_after": [], "test_epochs": 2}
+    study["demo"]["training"] |= {
+        "epochs": 3,
+        "steps_per_epoch": 2,
+        "scheduler": "constant",
+        "test_epochs": 2,
+    }
     del study["demo"]["variants"]
     (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     done = snakemake(folder)

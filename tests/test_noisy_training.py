@@ -8,24 +8,29 @@ import pytest
 import torch
 from scipy import special, stats
 from torch import nn
-from training_runs import stop_after
+from training_runs import changed, stop_after
 
 from lib.arrays import write_array
 from lib.config import load
 from lib.errors import SeglossError
 from lib.files import write_json
 from lib.losses import build_loss, build_resolved
+from lib.losses.specification import resolved
 from lib.maps import connected_components
 from lib.networks import build_network
-from lib.schema import Computing, Optimizer, Sampling, Training
-from lib.schema import NuPlateau as NuPlateauOptions
+from lib.schema import Sampling
 from lib.store import MASK_KINDS, Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
+from lib.training.catalogue import SCHEDULERS
 from lib.training.loop import Trainer
-from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
+from lib.training.schedulers import NuPlateau
+from lib.training.settings import Measured, TrainingSettings
 from lib.training.testing import measure_cases
 
 CPU = torch.device("cpu")
+FALLING = {"name": "milestones", "epochs": [1]}
+ADAM = {"name": "adam", "learning_rate": 0.01}
+INFERENCE = {"patch_size": [32, 32], "stride": [32, 32]}
 KINDS = ("clean", "dilate", "erode", "affine", "dilate")
 
 
@@ -51,28 +56,32 @@ def noisy_cases(tmp_path: Path) -> list[NoisyCase]:
     return open_noisy_cases(clean, clean / "train.json", noisy)
 
 
-def sampling(**options: object) -> dict:
-    chosen = {"patch_size": (16, 16), "batch_size": 2, "cases": "passes", "foreground_fraction": 0, **options}
-    return Sampling(**chosen).model_dump(mode="json", exclude_none=True)
+def sampling(**options: object) -> Sampling:
+    return Sampling(
+        **{"patch_size": (16, 16), "batch_size": 2, "cases": "passes", "foreground_fraction": 0, **options}
+    )
 
 
-def settings(**training: object) -> dict:
-    options = {"epochs": 4, "steps_per_epoch": 3, "optimizer": Optimizer(name="adam", learning_rate=0.01)}
-    chosen = Training(**options | training)
-    return {
-        "run": "study/data/base/t_loss/seed-1",
-        "seed": 1,
-        "training": chosen.model_dump(mode="json"),
-        "computing": Computing().model_dump(),
-        "measured": {"parts": chosen.measured, "metrics": "overlap"},
-    }
+NETWORK = {"name": "space_to_depth_unet_2d", "channels": [4, 4]}
+
+
+def settings(**training: object) -> TrainingSettings:
+    return TrainingSettings(
+        run="study/data/base/t_loss/seed-1",
+        seed=1,
+        loss=resolved("t_loss"),
+        network={"network": NETWORK, "network_class": "", "out_channels": 1},
+        sampling=sampling(),
+        training={"epochs": 4, "steps_per_epoch": 3, "optimizer": ADAM, **training},
+        measured={"metrics": "overlap", "n_classes": 2, "inference": INFERENCE},
+    )
 
 
 def make_trainer(
     cases: list, checkpoint: Path, loss: nn.Module, network: nn.Module | None = None, **options: object
 ) -> Trainer:
     torch.manual_seed(0)
-    network = network or build_network({"name": "space_to_depth_unet_2d", "channels": [4, 4]}, 1)
+    network = network or build_network(NETWORK, 1)
     sampler = PatchSampler(cases, options.pop("sampling", sampling()), [], 1, 400)
     measures = options.pop("measures", None)
     return Trainer(
@@ -200,8 +209,8 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
     noisy_cases: list, tmp_path: Path
 ) -> None:
     def test(network: nn.Module) -> dict[str, float]:
-        inference = {"patch_size": [32, 32], "stride": [32, 32]}
-        return measure_cases([case.clean for case in noisy_cases], "overlap", 2, inference, CPU, network)
+        measured = Measured(metrics="overlap", n_classes=2, inference=INFERENCE)
+        return measure_cases([case.clean for case in noisy_cases], measured, CPU, network)
 
     measures = {"test": test}
     tested = make_trainer(
@@ -219,26 +228,30 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
 def test_the_loss_has_a_learning_rate_of_its_own_that_does_not_decay(
     noisy_cases: list, tmp_path: Path
 ) -> None:
-    optimizer = Optimizer(name="adam", learning_rate=0.01, loss_learning_rate=0.3)
+    optimizer = ADAM | {"loss_learning_rate": 0.3}
     trainer = make_trainer(
-        noisy_cases, tmp_path / "c.pt", build_loss("t_loss"), optimizer=optimizer, decay_after=[1]
+        noisy_cases,
+        tmp_path / "c.pt",
+        build_loss("t_loss"),
+        optimizer=optimizer,
+        scheduler=FALLING,
     )
     trainer.train()
     rates = [group["lr"] for group in trainer.optimizer.param_groups]
     assert rates == pytest.approx([0.001, 0.3])
-    together = make_trainer(noisy_cases, tmp_path / "d.pt", build_loss("t_loss"), decay_after=[1])
+    together = make_trainer(noisy_cases, tmp_path / "d.pt", build_loss("t_loss"), scheduler=FALLING)
     together.train()
     assert [group["lr"] for group in together.optimizer.param_groups] == pytest.approx([0.001, 0.001])
 
 
-def plateau(form: str, **options: object) -> NuPlateau:
-    return NuPlateau(NuPlateauOptions(form=form, **options).model_dump())
+def plateau(form: str) -> NuPlateau:
+    return NuPlateau(SCHEDULERS.parse({"name": "nu_plateau", "form": form}), 0.01, 100, 1000)
 
 
-def first_decay(schedule: NuPlateau, values: np.ndarray) -> int | None:
+def first_decay(scheduler: NuPlateau, values: np.ndarray) -> int | None:
     for record, nu in enumerate(values, start=1):
-        schedule.after(record * 50, nu)
-        if schedule.decays:
+        scheduler.after_step(record * 50, {"nu": nu})
+        if scheduler.reductions:
             return record
     return None
 
@@ -267,21 +280,21 @@ def test_the_released_plateau_smooths_again_and_again_and_comes_much_earlier() -
 
 
 def test_only_every_fiftieth_step_counts_and_the_records_begin_anew() -> None:
-    schedule = plateau("corrected")
+    scheduler = plateau("corrected")
     for step in range(1, 501):
-        schedule.after(step, 0.0)
-    assert schedule.state() == {"records": [], "decays": 1}
+        scheduler.after_step(step, {"terms.0.nu": 0.0})
+    assert scheduler.state() == {"records": [], "reductions": 1}
 
 
 def test_the_plateau_lowers_the_networks_rate_down_to_its_minimum(noisy_cases: list, tmp_path: Path) -> None:
-    optimizer = Optimizer(name="sgd", learning_rate=0.01, loss_learning_rate=1e-9)  # nu stands still
+    optimizer = {"name": "sgd", "learning_rate": 0.01, "loss_learning_rate": 1e-9}  # nu stands still
     trainer = make_trainer(
         noisy_cases,
         tmp_path / "c.pt",
         build_loss("t_loss"),
         optimizer=optimizer,
         epochs=10,
-        nu_plateau=NuPlateauOptions(every=1, patience=6, minimum=0.0005),
+        scheduler={"name": "nu_plateau", "every": 1, "patience": 6, "minimum": 0.0005},
     )
     rates = [row["learning_rate"] for row in trainer.train().rows]
     assert rates[0] == 0.01
@@ -291,8 +304,8 @@ def test_the_plateau_lowers_the_networks_rate_down_to_its_minimum(noisy_cases: l
 
 
 def test_the_plateau_has_no_say_without_nu(noisy_cases: list, tmp_path: Path) -> None:
-    options = NuPlateauOptions(every=1, patience=6)
-    trainer = make_trainer(noisy_cases, tmp_path / "c.pt", build_loss("mae"), nu_plateau=options, epochs=10)
+    scheduler = {"name": "nu_plateau", "every": 1, "patience": 6}
+    trainer = make_trainer(noisy_cases, tmp_path / "c.pt", build_loss("mae"), scheduler=scheduler, epochs=10)
     assert {row["learning_rate"] for row in trainer.train().rows} == {0.01}
 
 
@@ -301,20 +314,20 @@ def test_nu_and_its_schedule_are_in_the_checkpoint_and_resume_exactly(
     noisy_cases: list, tmp_path: Path, form: str
 ) -> None:
     def trainer(checkpoint: str) -> Trainer:
-        options = NuPlateauOptions(every=1, patience=6, threshold=0.02, form=form)
-        optimizer = Optimizer(name="adam", learning_rate=0.01, loss_learning_rate=0.05)
+        scheduler = {"name": "nu_plateau", "every": 1, "patience": 6, "threshold": 0.02, "form": form}
+        optimizer = ADAM | {"loss_learning_rate": 0.05}
         return make_trainer(
             noisy_cases,
             tmp_path / checkpoint,
             build_loss("t_loss"),
             optimizer=optimizer,
-            nu_plateau=options,
+            scheduler=scheduler,
             epochs=8,
         )
 
     whole = trainer("whole.pt")
     history = whole.train().as_csv()
-    assert whole.plateau.decays > 0
+    assert whole.scheduler.reductions > 0
     for epochs in (1, 5):
         cut = trainer(f"{epochs}.pt")
         stop_after(epochs, cut)
@@ -325,7 +338,7 @@ def test_nu_and_its_schedule_are_in_the_checkpoint_and_resume_exactly(
         again = trainer(f"{epochs}.pt")
         assert again.train().as_csv() == history
         assert torch.equal(again.loss.nu, whole.loss.nu)
-        assert again.plateau.state() == whole.plateau.state()
+        assert again.scheduler.state() == whole.scheduler.state()
 
 
 @pytest.mark.parametrize(
@@ -335,14 +348,16 @@ def test_paper_settings_train_the_published_network(
     noisy_cases: list, tmp_path: Path, variant: str, loss: str
 ) -> None:
     runs = load({"scale": "paper", "studies": ["t_loss"], "variants": [variant], "losses": [loss]}).runs
-    chosen = next(run for run in runs if run.noise.alpha).training_settings()
-    chosen["sampling"] |= {"patch_size": [32, 32], "batch_size": 2}
-    chosen["training"] |= {"epochs": 1, "steps_per_epoch": 2, "test_epochs": 0}
+    chosen = changed(
+        next(run for run in runs if run.noise.alpha).training_settings,
+        sampling={"patch_size": [32, 32], "batch_size": 2},
+        training={"epochs": 1, "steps_per_epoch": 2, "test_epochs": 0},
+    )
     torch.manual_seed(0)
-    network = build_network(chosen["network"], 1)
+    network = build_network(chosen.network.network, 1)
     first = {name: value.clone() for name, value in network.state_dict().items()}
-    patches = PatchSampler(noisy_cases, chosen["sampling"], chosen["maps"], 0, 2)
-    trainer = Trainer(network, build_resolved(chosen["loss"]), patches, chosen, CPU, tmp_path / "c.pt", "key")
+    patches = PatchSampler(noisy_cases, chosen.sampling, chosen.maps, 0, 2)
+    trainer = Trainer(network, build_resolved(chosen.loss), patches, chosen, CPU, tmp_path / "c.pt", "key")
     row = trainer.train().rows[0]
     assert np.isfinite(row["loss"])
     start, rates = (0.0, [0.001, 0.001]) if variant == "isic_paper" else (1.0, [0.01, 0.001])
@@ -373,7 +388,7 @@ def trained_nu(cases: list[StoredCase], folder: Path, size: int, log_precision: 
         sampling=sampling(patch_size=(size, size), batch_size=len(cases)),
         epochs=3,
         steps_per_epoch=20,
-        optimizer=Optimizer(name="sgd", learning_rate=0.5),
+        optimizer={"name": "sgd", "learning_rate": 0.5},
     )
     return trainer.train().rows[-1]["nu"]
 

@@ -416,7 +416,7 @@ def test_own_data_that_fit_no_study_are_told(folder: Path) -> None:
 def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
     describe(folder, labels={"background": 0, "lesion": 1, "ignore": 2})
     runs = config.load({"own_data": {"mine": {"folder": str(folder)}}, "losses": "bce"}).runs
-    parameters = {run.dataset: run.training_settings()["loss"]["parameters"] for run in runs}
+    parameters = {run.dataset: run.training_settings.loss["parameters"] for run in runs}
     assert parameters["mine"]["ignore_index"] == IGNORED
     assert parameters["phantom_lesions"]["ignore_index"] is None
 

@@ -17,7 +17,8 @@ from lib.evaluation.overlap import predicted_classes
 from lib.inference import SLICES_AT_ONCE, predict_volume
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
-from lib.schema import Network, Sampling
+from lib.networks.catalogue import NETWORKS
+from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
 from lib.training.loop import Overlap
 from lib.training.sampling import PatchSampler
@@ -59,8 +60,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> list[StoredCase]:
 
 def sampler(volumes: list, maps: tuple[str, ...] = MAPS, seed: int = 0, **options: object) -> PatchSampler:
     chosen = {"patch_size": (8, 12), "batch_size": 3, "cases": "passes", "foreground_fraction": 0, **options}
-    sampling = Sampling(**chosen).model_dump(mode="json", exclude_none=True)
-    return PatchSampler(volumes, sampling, maps, seed, steps=400)
+    return PatchSampler(volumes, Sampling(**chosen), maps, seed, steps=400)
 
 
 def samples(drawn: PatchSampler, count: int) -> list[dict[str, np.ndarray]]:
@@ -273,8 +273,8 @@ def test_classes_have_an_axis_of_their_own_from_three_on(shape: tuple[int, ...],
 
 def test_a_trained_networks_slices_do_not_depend_on_each_other() -> None:
     torch.manual_seed(0)
-    specification = {"name": "space_to_depth_unet_2d", "channels": [4, 8], "out_channels": 4}
-    network, image = build_network(specification, 2), image_of(2, 16, 16, 11)
+    chosen = {"name": "space_to_depth_unet_2d", "channels": [4, 8]}
+    network, image = build_network(chosen, 2, out_channels=4), image_of(2, 16, 16, 11)
     _, logit = predict_volume(network, image, (16, 16), (16, 16), CPU)
     network.eval()
     with torch.inference_mode():
@@ -357,16 +357,15 @@ def test_the_patch_dice_of_two_channels_is_that_of_their_difference() -> None:
     [(2, False, 1), (2, True, 2), (4, False, 4), (4, True, 4)],
 )
 def test_output_channels(n_classes: int, background_channel: bool, channels: int) -> None:
-    chosen = Network(name="enet_2d", background_channel=background_channel)
-    told = chosen.specification(n_classes)
-    assert told["out_channels"] == channels
-    assert "background_channel" not in told
+    chosen = NETWORKS.parse({"name": "enet_2d", "background_channel": background_channel})
+    assert chosen.out_channels(n_classes) == channels
+    assert "background_channel" not in chosen.arguments()
 
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -> None:
     for run in config.load({"scale": scale, "studies": ["boundary"]}).runs:
-        assert run.network_specification["out_channels"] == len(run.classes), run.id
+        assert run.network.out_channels == len(run.classes), run.id
         assert run.surface_settings()["structures"] == run.classes[1:]
 
 
@@ -399,13 +398,10 @@ def test_runs_of_the_first_seed_are_held_against_another_implementation() -> Non
 
 def test_a_training_that_measures_is_told_how(tmp_path: Path) -> None:
     run = config.load({"scale": "paper", "studies": ["boundary"], "variants": ["acdc_corrected"]}).runs[0]
-    told = run.training_settings()
-    assert told["measured"] == {
-        "parts": {"test": 100, "validation": 100},
-        "metrics": "surface",
-        "classes": 4,
-    }
-    assert told["inference"]["patch_size"] == [256, 256]
+    settings = run.training_settings
+    assert settings.training.measured == {"test": 100, "validation": 100}
+    assert (settings.measured.metrics, settings.measured.n_classes) == ("surface", 4)
+    assert settings.measured.inference.patch_size == (256, 256)
 
 
 @pytest.fixture
@@ -435,7 +431,7 @@ SLICES = {
 
 def test_four_classes_enter_a_study_of_surfaces(root: Path) -> None:
     runs = changed(root, "boundary", **SLICES, datasets=["acdc"]).runs
-    assert {(run.network_specification["out_channels"], run.split) for run in runs} == {(4, "published")}
+    assert {(run.network.out_channels, run.split) for run in runs} == {(4, "published")}
     assert runs[0].surface_settings()["structures"] == ("right ventricle", "myocardium", "left ventricle")
 
 

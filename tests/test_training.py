@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import store_case
-from training_runs import LEFT, SAMPLING, command, make_trainer, sampler, settings, train
+from training_runs import LEFT, changed, command, make_trainer, sampler, sampling, settings, train
 
 from lib import config
 from lib.arrays import write_array
@@ -24,7 +24,7 @@ from lib.losses.specification import resolved
 from lib.networks import build_network
 from lib.store import StoredCase
 from lib.training import checkpoints
-from lib.training.loop import Trainer, learning_rate
+from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler
 
 
@@ -71,7 +71,7 @@ def test_small_lesions_are_centred_on_as_often_as_large_ones(tmp_path: Path) -> 
     label[2:10, 2:10, 2:10] = label[15, 15, 15] = 1  # 512 voxels and 1 voxel
     case = store_case(tmp_path, "unequal", label[None] * 1.0, label)
     drawn = PatchSampler(
-        [case], {**SAMPLING, "patch_size": [2, 2, 2], "foreground_fraction": 1.0}, ["components"], 0, 400
+        [case], sampling(patch_size=[2, 2, 2], foreground_fraction=1.0), ["components"], 0, 400
     )
     centres = np.concatenate([drawn[step]["components"][:, 0, 1, 1, 1] for step in range(400)])
     assert np.mean(centres == 2) == pytest.approx(0.5, abs=0.06)
@@ -80,7 +80,7 @@ def test_small_lesions_are_centred_on_as_often_as_large_ones(tmp_path: Path) -> 
 def test_padding_is_the_minimum_of_the_image_and_zero_for_label_and_components(tmp_path: Path) -> None:
     label = np.ones((4, 4, 4), np.uint8)
     case = store_case(tmp_path, "small", np.where(np.indices(label.shape)[:1] > 1, 9.0, 7.0), label)
-    batch = PatchSampler([case], SAMPLING, ["components"], 0, 1)[0]
+    batch = PatchSampler([case], sampling(), ["components"], 0, 1)[0]
     assert set(batch["image"].ravel()) == {7.0, 9.0}
     assert {0, 1} == set(batch["label"].ravel()) == set(batch["components"].ravel())
 
@@ -90,27 +90,22 @@ def test_without_lesion_the_place_is_uniform_along_axes_where_the_patch_fits(tmp
     label[1, 1, 20] = 1
     position = np.broadcast_to(np.arange(40.0), label.shape)[None]
     case = store_case(tmp_path, "flat", position, label)
-    inside = PatchSampler([case], {**SAMPLING, "patch_size": [3, 3, 8], "foreground_fraction": 0}, [], 0, 99)
+    inside = PatchSampler([case], sampling(patch_size=[3, 3, 8], foreground_fraction=0), [], 0, 99)
     starts = {int(inside[step]["image"][sample, 0, 0, 0, 0]) for step in range(99) for sample in (0, 1)}
     assert starts == set(range(33))
-    wide = PatchSampler([case], {**SAMPLING, "patch_size": [4, 4, 8], "foreground_fraction": 0}, [], 0, 99)
+    wide = PatchSampler([case], sampling(patch_size=[4, 4, 8], foreground_fraction=0), [], 0, 99)
     starts = {int(wide[step]["image"][sample, 0, 1, 1, 0]) for step in range(99) for sample in (0, 1)}
     assert starts == set(range(33))
-    released = {**SAMPLING, "patch_size": [4, 4, 8], "foreground_fraction": 0, "place": "anywhere_or_centre"}
+    released = sampling(patch_size=[4, 4, 8], foreground_fraction=0, place="anywhere_or_centre")
     wide = PatchSampler([case], released, [], 0, 99)
     assert {int(wide[step]["image"][0, 0, 1, 1, 0]) for step in range(20)} == {16}  # the centre, always
-    thick = PatchSampler([case], {**SAMPLING, "patch_size": [3, 3, 44], "foreground_fraction": 0}, [], 0, 99)
+    thick = PatchSampler([case], sampling(patch_size=[3, 3, 44], foreground_fraction=0), [], 0, 99)
     assert {int(thick[step]["image"][0, 0, 0, 0, 2]) for step in range(20)} == {0}  # the centre, always
 
 
 def test_nothing_to_draw_from(tiny_cases: list[StoredCase]) -> None:
     with pytest.raises(SeglossError, match="none of the 1 training cases has a lesion"):
         sampler(tiny_cases[2:])
-
-
-def test_learning_rate_falls_after_the_stated_epochs() -> None:
-    training = {"optimizer": {"learning_rate": 1.0}, "decay_after": [81], "decay_factor": 0.1}
-    assert [learning_rate(training, epoch) for epoch in (0, 80, 81, 99)] == [1.0, 1.0, 0.1, 0.1]
 
 
 def test_the_optimizer_takes_the_rate_of_the_epoch(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
@@ -141,15 +136,26 @@ def test_batch_statistics_are_learnt_in_training_and_used_in_inference(
 RISING = {"name": "dice", "weight": {"schedule": "linear", "start": 0, "stop": 1}}
 
 
+ADAM = {"name": "adam", "learning_rate": 0.01}
+SGD = {"name": "sgd", "learning_rate": 0.01, "momentum": 0.9}
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "loss"),
-    [("adam", "cross_entropy"), ("sgd", "dice_ce"), ("adam", {"sum": ["t_loss", RISING]})],
+    ("optimizer", "scheduler", "loss"),
+    [
+        (ADAM, {"name": "milestones", "epochs": [2]}, "cross_entropy"),
+        (SGD, {"name": "poly", "warmup_steps": 2}, "dice_ce"),
+        ({"name": "adamw", "learning_rate": 0.01}, {"name": "cosine"}, "dice_ce"),
+        ({"name": "rmsprop", "learning_rate": 0.001, "momentum": 0.5}, {"name": "one_cycle"}, "dice"),
+        (SGD | {"nesterov": True}, {"name": "cyclic", "rise_steps": 3}, "dice"),
+        (ADAM | {"weight_decay": 0.1}, {"name": "step", "every": 1}, {"sum": ["t_loss", RISING]}),
+        (ADAM, {"name": "nu_plateau", "every": 1, "patience": 6, "threshold": 1}, "t_loss"),
+    ],
 )
 def test_training_stopped_at_any_step_ends_with_the_same_bits(
-    tiny_cases: list[StoredCase], tmp_path: Path, optimizer: str, loss: object
+    tiny_cases: list[StoredCase], tmp_path: Path, optimizer: dict, scheduler: dict, loss: object
 ) -> None:
-    changes = settings(loss=resolved(loss))
-    changes["training"]["optimizer"] |= {"name": optimizer, "momentum": 0.9 * (optimizer == "sgd")}
+    changes = {"loss": resolved(loss), "training": {"optimizer": optimizer, "scheduler": scheduler}}
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **changes)
     for stop_at in (1, 3, 5, 11):
         checkpoint = tmp_path / f"stopped_after_{stop_at}.pt"
@@ -211,12 +217,12 @@ def test_what_holds_more_than_tensors_and_numbers_is_not_loaded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, told = tmp_path / "c.pt", "it holds something other than tensors and numbers and is not loaded"
-    checkpoints.save(path, {"network": {}, "fingerprint": "k", "more": Harmful()})
+    checkpoints.save(path, {"network": {}, "more": Harmful()})
     with pytest.raises(SeglossError) as fault:
         checkpoints.load_weights(path, torch.nn.Identity())
     expected = f"{path}: not the weights of this network ({told}); delete it and train the run again"
     assert str(fault.value) == expected
-    assert checkpoints.load(path, "k") is None
+    assert checkpoints.load(path, bool) is None
     assert f"({told}): starting from the beginning" in caplog.text and "weights_only" not in caplog.text
 
 
@@ -301,11 +307,12 @@ def test_the_seed_decides_the_first_weights(tiny_cases: list[StoredCase], tmp_pa
     weights = []
     for seed in (3, 4):
         arguments = command(tiny_cases, tmp_path / str(seed))
-        chosen = json.loads(arguments[3])
-        chosen |= {"seed": seed}
-        chosen["training"] |= {"epochs": 1, "steps_per_epoch": 1}
-        chosen["training"]["optimizer"]["learning_rate"] = 1e-12  # the weights stay as they were made
-        arguments[3] = json.dumps(chosen)
+        brief = {
+            "epochs": 1,
+            "steps_per_epoch": 1,
+            "optimizer": {"learning_rate": 1e-12},
+        }  # weights stay as made
+        arguments[3] = settings(seed=seed, training=brief).model_dump_json()
         subprocess.run(arguments, check=True, capture_output=True, cwd=tmp_path)
         state = torch.load(tmp_path / str(seed) / "weights.pt")["network"]
         weights.append(state["head.weight"])
@@ -338,14 +345,14 @@ def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp
 
 def test_paper_settings_train_the_published_network(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
     run = next(run for run in config.load({"scale": "paper", "losses": "iwasl"}).runs)
-    chosen = run.training_settings()
-    chosen["sampling"]["patch_size"] = [32, 32, 32]  # larger than the cases on every axis
-    chosen["training"] |= {"epochs": 1, "steps_per_epoch": 2}
+    larger = {"patch_size": [32, 32, 32]}  # than the cases on every axis
+    brief = {"epochs": 1, "steps_per_epoch": 2}
+    chosen = changed(run.training_settings, sampling=larger, training=brief)
     torch.manual_seed(0)
-    network = build_network(chosen["network"], 1)
-    patches = PatchSampler(tiny_cases, chosen["sampling"], run.maps, 0, 2)
+    network = build_network(chosen.network.network, 1)
+    patches = PatchSampler(tiny_cases, chosen.sampling, run.maps, 0, 2)
     trainer = Trainer(
-        network, build_resolved(chosen["loss"]), patches, chosen, torch.device("cpu"), tmp_path / "c.pt", "k"
+        network, build_resolved(chosen.loss), patches, chosen, torch.device("cpu"), tmp_path / "c.pt", "k"
     )
     (row,) = trainer.train().rows
     assert row["learning_rate"] == 0.01

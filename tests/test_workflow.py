@@ -59,7 +59,7 @@ def copy_with_tiny_study(folder: Path) -> Path:
     study = yaml.safe_load((folder / STUDY).read_text())
     study["demo"] |= {"losses": ["bce", "fl", "iwbce"], "seeds": [0]}
     study["demo"]["sampling"] = {"patch_size": [16, 16, 16], "batch_size": 2}
-    study["demo"]["training"] |= {"epochs": 2, "steps_per_epoch": 3, "decay_after": []}
+    study["demo"]["training"] |= {"epochs": 2, "steps_per_epoch": 3, "scheduler": "constant"}
     (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     return folder
 
@@ -145,6 +145,26 @@ def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(wo
     edit(catalogue, "= (1.0, 2e5)", "= (1.0, 3e5)")
     assert planned(workflow)["train"] == 1
     edit(workflow / "lib/networks/catalogue.py", "(8, 16, 32)", "(8, 16, 24)")
+    assert planned(workflow)["train"] == 3
+
+
+def test_an_option_more_runs_nothing_and_another_default_who_takes_it(workflow: Path) -> None:
+    training, losses = workflow / "lib/training/catalogue.py", workflow / "lib/losses/catalogue.py"
+    edit(
+        training,
+        "    eps: Positive = 1e-8\n\n\nclass AdamW",
+        "    eps: Positive = 1e-8\n    amsgrad: bool = False\n\n\nclass AdamW",
+    )
+    edit(training, "    momentum: Momentum = 0.0\n    nesterov", "    momentum: Momentum = 0.5\n    nesterov")
+    edit(losses, "class Focal(Pixelwise):\n", "class Focal(Pixelwise):\n    shift: NonNegative = 0.0\n")
+    edit(
+        workflow / "lib/schema.py",
+        "    gradient_clipping:",
+        "    accumulate: PositiveInt = 1\n    gradient_clipping:",
+    )
+    assert planned(workflow) == {}
+    edit(losses, "shift: NonNegative = 0.0", "shift: NonNegative = 0.0\n    other: NonNegative = 1.0")
+    edit(training, "(0.9, 0.999)", "(0.9, 0.99)")
     assert planned(workflow)["train"] == 3
 
 

@@ -1,52 +1,64 @@
 """Tiny trainings, for tests of what becomes of them."""
 
-import json
 import sys
 from pathlib import Path
 
 import torch
 
+from lib.config import merged
 from lib.files import write_json
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.schema import Computing, Optimizer, Sampling, Training
+from lib.schema import Sampling
 from lib.store import StoredCase
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler
+from lib.training.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLING = Sampling(patch_size=(8, 8, 8), batch_size=2).model_dump(mode="json", exclude_none=True)
 
 
-def settings(**changes: object) -> dict:
-    return {
-        "run": "study/data/base/bce/seed-3",
-        "seed": 3,
-        "loss": resolved("cross_entropy"),
-        "network": {"name": "space_to_depth_unet", "channels": [4, 4]},
-        "sampling": SAMPLING,
-        "training": Training(
-            epochs=4,
-            steps_per_epoch=3,
-            optimizer=Optimizer(name="adam", learning_rate=0.01),
-            decay_after=[2],
-        ).model_dump(mode="json"),
-        "computing": Computing().model_dump(),
-        "maps": ["components"],
+def settings(**changes: object) -> TrainingSettings:
+    """Those of a tiny training in 3D; a section among the changes replaces the keys that it has."""
+    network = {"name": "space_to_depth_unet", "channels": [4, 4]}
+    return changed(
+        TrainingSettings(
+            run="study/data/base/bce/seed-3",
+            seed=3,
+            loss=resolved("cross_entropy"),
+            network={"network": network, "network_class": "", "out_channels": 1},
+            sampling={"patch_size": (8, 8, 8), "batch_size": 2},
+            training={
+                "epochs": 4,
+                "steps_per_epoch": 3,
+                "optimizer": {"name": "adam", "learning_rate": 0.01},
+                "scheduler": {"name": "milestones", "epochs": [2]},
+            },
+            maps=("components",),
+        ),
         **changes,
-    }
+    )
 
 
-def sampler(cases: list[StoredCase], seed: int = 3, **changes: object) -> PatchSampler:
-    return PatchSampler(cases, {**SAMPLING, **changes}, ["components"], seed, steps=400)
+def changed(settings: TrainingSettings, **changes: object) -> TrainingSettings:
+    loss = {"loss": changes.pop("loss")} if "loss" in changes else {}
+    return TrainingSettings.model_validate(merged(settings.as_json(), changes) | loss)
+
+
+def sampling(**options: object) -> Sampling:
+    return Sampling(**{"patch_size": (8, 8, 8), "batch_size": 2, **options})
+
+
+def sampler(cases: list[StoredCase], seed: int = 3, **options: object) -> PatchSampler:
+    return PatchSampler(cases, sampling(**options), ["components"], seed, steps=400)
 
 
 def make_trainer(cases: list[StoredCase], checkpoint: Path, key: str = "k", **changes: object) -> Trainer:
     chosen = settings(**changes)
-    torch.manual_seed(chosen["seed"])
-    network = build_network(chosen["network"], 1)
-    loss = build_resolved(chosen["loss"])
+    torch.manual_seed(chosen.seed)
+    network = build_network(chosen.network.network, 1)
+    loss = build_resolved(chosen.loss)
     return Trainer(network, loss, sampler(cases), chosen, torch.device("cpu"), checkpoint, key, save_every=0)
 
 
@@ -72,8 +84,7 @@ LEFT = ["checkpoint.pt", "history.csv", "provenance.json", "weights.pt"]
 
 
 def command(cases: list[StoredCase], folder: Path) -> list[str]:
-    chosen = settings()
-    chosen["training"] |= {"epochs": 30, "steps_per_epoch": 4}
+    chosen = settings(training={"epochs": 30, "steps_per_epoch": 4})
     outputs = {
         "checkpoint": "checkpoint.pt",
         "weights": "weights.pt",
@@ -87,7 +98,9 @@ def command(cases: list[StoredCase], folder: Path) -> list[str]:
         sys.executable,
         str(ROOT / "scripts/train.py"),
         "--settings",
-        json.dumps(chosen),
+        chosen.model_dump_json(),
+        "--identity",
+        "i",
         "--scale",
         "demo",
     ]

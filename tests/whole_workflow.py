@@ -38,7 +38,7 @@ SMALL = {
     "inference": {"patch_size": [32, 32, 24], "stride": [32, 32, 24]},
     "seeds": [0],
 }
-TRAINING = {"epochs": 2, "steps_per_epoch": 2, "decay_after": []}
+TRAINING = {"epochs": 2, "steps_per_epoch": 2, "scheduler": "constant"}
 
 
 def copy_project(folder: Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lib.fields import Fraction, Int, NonNegative, Number, Positive, Share, unique
-from lib.schema import Section
+from lib.fields import Fraction, Int, NonNegative, Number, Positive, Section, Share, unique
+from lib.registry import Entry
 
 SHIROKIKH = "Shirokikh et al., MICCAI 2020, arXiv 2007.10033"
 LIU = "Liu et al., arXiv 2104.08717; MedIA 2024"
@@ -170,12 +170,11 @@ class InverseWeights(Section):
         return self
 
 
-@dataclass(frozen=True)
-class LossEntry:
+@dataclass(frozen=True, kw_only=True)
+class LossEntry(Entry):
     """One loss.
 
     Attributes:
-        implementation: module and class, as ``module:Class``.
         formula: of one unit of ``per``, with p the probabilities, y the target (0 or 1), t a voxel's true class.
         per: what the reduction runs over.
         empty, full: whether a target without, or all of, foreground leaves a gradient (one channel).
@@ -186,21 +185,14 @@ class LossEntry:
     """
 
     family: str
-    implementation: str
-    parameters: type[Options]
     formula: str
     per: str
-    source: str
     empty: bool = True
     full: bool = True
     maps: tuple[str, ...] = ()
     weightable: bool = False
     problems: tuple[str, ...] = ("binary", "multi-class", "multi-label")
     monai: str = ""
-
-    @property
-    def module(self) -> str:
-        return self.implementation.partition(":")[0]
 
     @property
     def chooses_regions(self) -> bool:
@@ -212,20 +204,20 @@ def _pixelwise(class_name: str, parameters: type[Options], formula: str, source:
     family = more.pop("family", "pixel-wise")
     implementation = f"lib.losses.pixelwise:{class_name}"
     more = {"weightable": True, "per": "voxel that counts", **more}
-    return LossEntry(family, implementation, parameters, formula, source=source, **more)
+    return LossEntry(implementation, parameters, source, family=family, formula=formula, **more)
 
 
 def _region(class_name: str, parameters: type[Options], formula: str, source: str, **more) -> LossEntry:
     implementation = f"lib.losses.region:{class_name}"
     more = {"weightable": True, "per": "sample and class", **more}
-    return LossEntry("region", implementation, parameters, formula, source=source, **more)
+    return LossEntry(implementation, parameters, source, family="region", formula=formula, **more)
 
 
 def _robust(class_name: str, parameters: type[Options], formula: str, source: str) -> LossEntry:
     return _pixelwise(class_name, parameters, formula, source, family="noise-robust")
 
 
-CATALOGUE: dict[str, LossEntry] = {
+LOSSES: dict[str, LossEntry] = {
     "cross_entropy": _pixelwise(
         "CrossEntropy",
         CrossEntropy,
@@ -254,12 +246,12 @@ CATALOGUE: dict[str, LossEntry] = {
         problems=("binary", "multi-label"),
     ),
     "balanced_cross_entropy": LossEntry(
-        "pixel-wise",
         "lib.losses.pixelwise:BalancedCrossEntropy",
         Options,
-        "-sum(y log p) / sum y - sum((1 - y) log(1 - p)) / sum(1 - y)",
-        "sample and channel",
         f"`WeightedBCE` in the code of {LIU}",
+        family="pixel-wise",
+        formula="-sum(y log p) / sum y - sum((1 - y) log(1 - p)) / sum(1 - y)",
+        per="sample and channel",
         problems=("binary", "multi-label"),
     ),
     "dice": _region(
@@ -308,28 +300,28 @@ CATALOGUE: dict[str, LossEntry] = {
         empty=False,
     ),
     "proportion_l1": LossEntry(
-        "region proportion",
         "lib.losses.proportion:ProportionL1",
         Proportion,
-        "|p_c - g_c| of the proportions of predicted probability and of target",
-        "image and class",
         LIU,
+        family="region proportion",
+        formula="|p_c - g_c| of the proportions of predicted probability and of target",
+        per="image and class",
     ),
     "proportion_kl": LossEntry(
-        "region proportion",
         "lib.losses.proportion:ProportionKL",
         ProportionKL,
-        "sum_c g_c log(g_c / p_c) of the proportions; a single channel has two classes, itself and the rest",
-        "image",
         LIU,
+        family="region proportion",
+        formula="sum_c g_c log(g_c / p_c) of the proportions; a single channel has two classes, itself and the rest",
+        per="image",
     ),
     "dice_bias": LossEntry(
-        "region proportion",
         "lib.losses.proportion:DiceBias",
         Proportion,
-        "log(p_c + g_c) of the proportions: the size penalty hidden in -log Dice",
-        "image and class",
         LIU,
+        family="region proportion",
+        formula="log(p_c + g_c) of the proportions: the size penalty hidden in -log Dice",
+        per="image and class",
     ),
     "mae": _robust("MeanAbsoluteError", Pixelwise, "1 - p_t", "Ghosh et al., AAAI 2017"),
     "rce": _robust(
@@ -347,82 +339,83 @@ CATALOGUE: dict[str, LossEntry] = {
         "Ma et al., ICML 2020",
     ),
     "t_loss": LossEntry(
-        "noise-robust",
         "lib.losses.t_loss:TLoss",
         TLoss,
-        "-lnG((s+D)/2) + lnG(s/2) + D/2 ln(pi s) + (s+D)/2 ln(1 + sum (p - y)^2 / s), s = exp(nu) + epsilon",
-        "sample and class",
         "Gonzalez-Jimenez et al., MICCAI 2023, arXiv 2306.00753",
+        family="noise-robust",
+        formula="-lnG((s+D)/2) + lnG(s/2) + D/2 ln(pi s) + (s+D)/2 ln(1 + sum (p - y)^2 / s), s = exp(nu) + epsilon",
+        per="sample and class",
     ),
     "boundary": LossEntry(
-        "distance",
         "lib.losses.distance:Boundary",
         Boundary,
-        "phi p, phi the signed distance to the border, negative inside",
-        "voxel that counts and class",
         KERVADEC,
+        family="distance",
+        formula="phi p, phi the signed distance to the border, negative inside",
+        per="voxel that counts and class",
         empty=False,
         full=False,
         maps=("{distance}",),
         monai="BoundaryLoss (with its maps)",
     ),
     "generalized_surface": LossEntry(
-        "distance",
         "lib.losses.distance:GeneralizedSurface",
         GeneralizedSurface,
-        "1 - sum_c w_c sum (phi (1 - p - y))^2 / sum_c w_c sum phi^2, w_c = 1 / (1 + G_c^2) unless given",
-        "sample",
         "Celaya et al., arXiv 2302.03868",
+        family="distance",
+        formula="1 - sum_c w_c sum (phi (1 - p - y))^2 / sum_c w_c sum phi^2, w_c = 1 / (1 + G_c^2) unless given",
+        per="sample",
         empty=False,
         full=False,
         maps=("{distance}",),
     ),
     "hausdorff_dt": LossEntry(
-        "distance",
         "lib.losses.distance:HausdorffDistanceTransform",
         Hausdorff,
-        "(p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction",
-        "voxel that counts and class",
         f"Karimi and Salcudean, TMI 2020; form of {KERVADEC}",
+        family="distance",
+        formula="(p - y)^2 (d_y^alpha + d_p^alpha), d the distance to the border of target and of prediction",
+        per="voxel that counts and class",
         monai="HausdorffDTLoss (both_sides)",
     ),
     "blob": LossEntry(
-        "instance-aware",
         "lib.losses.instance:Blob",
         Instance,
-        "mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, the other lesions masked out",
-        "sample with a lesion",
         "Kofler et al., IPMI 2023, arXiv 2205.08209",
+        family="instance-aware",
+        formula="mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, the other lesions masked out",
+        per="sample with a lesion",
         empty=False,
         maps=("components",),
         problems=("binary", "multi-class"),
     ),
     "cc_dice_ce": LossEntry(
-        "instance-aware",
         "lib.losses.instance:ComponentDiceCrossEntropy",
         Instance,
-        "mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, each in its lesion's Voronoi cell",
-        "sample with a cell",
         "Bouteille et al., arXiv 2511.17146",
+        family="instance-aware",
+        formula="mean over lesions of dice_weight Dice loss + ce_weight cross-entropy, each in its lesion's Voronoi"
+        " cell",
+        per="sample with a cell",
         empty=False,
         maps=("voronoi",),
         problems=("binary", "multi-class"),
     ),
     "ace": LossEntry(
-        "calibration",
         "lib.losses.calibration:AverageCalibrationError",
         CalibrationError,
-        "mean over non-empty bins of p of |mean y - mean p|",
-        "image and class",
         "Barfoot et al., arXiv 2506.03942",
+        family="calibration",
+        formula="mean over non-empty bins of p of |mean y - mean p|",
+        per="image and class",
     ),
     "nacl": LossEntry(
-        "calibration",
         "lib.losses.calibration:NeighborAwareCalibration",
         NeighborAware,
-        "-log p_t + alpha mean_c |mean of y_c around - z_c|, z the logits",
-        "voxel that counts",
         "Murugesan et al., MICCAI 2023, arXiv 2303.06268",
+        family="calibration",
+        formula="-log p_t + alpha mean_c |mean of y_c around - z_c|, z the logits",
+        per="voxel that counts",
         problems=("binary", "multi-class"),
         monai="NACLLoss (mean kernel)",
     ),

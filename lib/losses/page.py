@@ -1,21 +1,14 @@
-"""The page `docs/losses.md`, made from the catalogue: ``python -m lib.losses.page`` writes it. Never imports torch.
+"""The page `docs/losses.md`, made from the catalogue: ``python -m lib.losses.page`` writes it. Never imports torch."""
 
-What a loss's class says in its docstring is read from the source file.
-"""
-
-import ast
-import re
-import textwrap
 from collections.abc import Iterator
 from itertools import groupby, starmap
 from pathlib import Path
-from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic.fields import FieldInfo
 
+from lib.docstrings import as_yaml, described, parameters
 from lib.files import write_text
-from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry
+from lib.losses.catalogue import LOSSES, Chosen, InverseWeights, LossEntry
 from lib.losses.specification import named_sums
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"
@@ -122,11 +115,11 @@ losses:
 
 def page() -> str:
     """The whole page."""
-    weights = ", ".join(_parameters(InverseWeights))
+    weights = ", ".join(parameters(InverseWeights))
     return "\n".join(
         [
             INTRODUCTION + "\n".join(_option_rows()) + "\n",
-            OVERVIEW + "\n".join(starmap(_overview_row, CATALOGUE.items())) + "\n",
+            OVERVIEW + "\n".join(starmap(_overview_row, LOSSES.items())) + "\n",
             *_families(),
             MODIFIERS.replace("{weights}", weights) + "\n".join(_sum_rows()) + "\n",
         ]
@@ -135,7 +128,7 @@ def page() -> str:
 
 def _option_rows() -> Iterator[str]:
     for name, field in Chosen.model_fields.items():
-        yield f"| `{name}` | `{_told(field.default)}` | {OPTIONS[name]} |"
+        yield f"| `{name}` | `{as_yaml(field.default)}` | {OPTIONS[name]} |"
 
 
 def _overview_row(name: str, entry: LossEntry) -> str:
@@ -153,39 +146,14 @@ def _overview_row(name: str, entry: LossEntry) -> str:
 
 
 def _families() -> Iterator[str]:
-    for family, entries in groupby(CATALOGUE.items(), lambda item: item[1].family):
+    for family, entries in groupby(LOSSES.items(), lambda item: item[1].family):
         yield f"## {family[0].upper()}{family[1:]}\n"
         for name, entry in entries:
-            yield f"### {name}\n\n{_class_text(entry)}\n"
+            yield f"### {name}\n\n{described(entry.implementation)}\n"
             yield f"* Formula: {entry.formula}"
             yield f"* Mean over: {entry.per}"
-            yield f"* Parameters: {', '.join(_parameters(entry.parameters)) or 'none of its own'}"
+            yield f"* Parameters: {', '.join(parameters(entry.parameters, *Chosen.model_fields)) or 'none of its own'}"
             yield f"* Source: {entry.source}\n"
-
-
-def _class_text(entry: LossEntry) -> str:
-    """The docstring of the loss's class as Markdown, read without importing it."""
-    module, _, name = entry.implementation.partition(":")
-    path = PAGE.parents[1].joinpath(*module.split(".")).with_suffix(".py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    (node,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    text, _, arguments = ast.get_docstring(node).partition("\nArgs:\n")
-    listed = re.sub(r"^(\w+): ", r"* `\1`: ", textwrap.dedent(arguments), flags=re.MULTILINE)
-    return text.replace("``", "`") + (f"\n{listed}" if listed else "")
-
-
-def _parameters(section: type) -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        if name not in Chosen.model_fields:
-            yield f"`{name}` {_told(field.default)}{_choices(field)}"
-
-
-def _choices(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is None or not all(
-        isinstance(value, str) for value in get_args(field.annotation)
-    ):
-        return ""
-    return f" (or {', '.join(value for value in get_args(field.annotation) if value != field.default)})"
 
 
 def _sum_rows() -> Iterator[str]:
@@ -195,11 +163,6 @@ def _sum_rows() -> Iterator[str]:
             content.get("sum", content), default_flow_style=True, sort_keys=False, width=10_000
         )
         yield f"| `{name}` | `{told.strip()}` | {entry['source']} |"
-
-
-def _told(value: Any) -> str:
-    value = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
 if __name__ == "__main__":

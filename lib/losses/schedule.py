@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lib.errors import SeglossError
-from lib.fields import Fraction, Number
-from lib.schema import Section
+from lib.fields import Fraction, Number, Section
 
 
 class Linear(Section):

@@ -22,10 +22,9 @@ from typing import Any
 import yaml
 
 from lib.errors import SeglossError
-from lib.fields import Name, Number
-from lib.losses.catalogue import CATALOGUE, Chosen, InverseWeights, LossEntry, Options, Weights
+from lib.fields import Name, Number, Section
+from lib.losses.catalogue import LOSSES, Chosen, InverseWeights, LossEntry, Options, Weights
 from lib.losses.schedule import SCHEDULES
-from lib.schema import Section
 from lib.suggest import suggestion
 from lib.validation import validated
 
@@ -55,7 +54,7 @@ def named_sums() -> dict[str, dict[str, Any]]:
 
 def names() -> list[str]:
     """The names of all losses and named sums of the library."""
-    return [*CATALOGUE, *named_sums()]
+    return [*LOSSES, *named_sums()]
 
 
 def resolved(specification: Specification) -> dict[str, Any]:
@@ -91,8 +90,8 @@ def resolved(specification: Specification) -> dict[str, Any]:
 
 def _resolved_name(options: dict[str, Any]) -> dict[str, Any]:
     name = options.pop("name")
-    if isinstance(name, str) and name in CATALOGUE:
-        return _resolved_entry(name, CATALOGUE[name], options)
+    if isinstance(name, str) and name in LOSSES:
+        return _resolved_entry(name, LOSSES[name], options)
     if isinstance(name, str) and name in named_sums():
         whole = {key: value for key, value in named_sums()[name].items() if key != "source"}
         try:
@@ -107,7 +106,7 @@ def _resolved_name(options: dict[str, Any]) -> dict[str, Any]:
 def _resolved_entry(name: str, entry: LossEntry, options: dict[str, Any]) -> dict[str, Any]:
     where = f"loss {name!r}"
     if "inverse_weights" in options and not entry.weightable:
-        weightable = ", ".join(key for key, other in CATALOGUE.items() if other.weightable)
+        weightable = ", ".join(key for key, other in LOSSES.items() if other.weightable)
         raise SeglossError(f"{where} takes no inverse_weights; these do: {weightable}")
     weights = _modifier("inverse_weights", options, InverseWeights)
     parameters = validated(entry.parameters, options, where).model_dump(mode="json")
@@ -187,7 +186,7 @@ def _handed_to(term: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, 
         raise SeglossError(
             f"{name!r} cannot be handed the options beside 'sum' ({', '.join(common)}); write them into the terms"
         )
-    entry = CATALOGUE.get(name) if isinstance(name, str) else None
+    entry = LOSSES.get(name) if isinstance(name, str) else None
     has_own = CHOICE & set(term)
     skipped = CHOICE if has_own or (entry and not entry.chooses_regions) else set()
     return {key: value for key, value in common.items() if key not in skipped}
@@ -202,6 +201,22 @@ def parts(resolved_loss: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield resolved_loss
 
 
+def without_defaults(resolved_loss: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved specification without the parameters that have their default."""
+
+    def chosen(section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
+        return section.model_validate(values).model_dump(mode="json", exclude_defaults=True)
+
+    whole = dict(resolved_loss)
+    if "sum" in whole:
+        whole["sum"] = [term | {"loss": without_defaults(term["loss"])} for term in whole["sum"]]
+    elif whole["name"] in LOSSES:
+        whole["parameters"] = chosen(LOSSES[whole["name"]].parameters, whole["parameters"])
+    if "inverse_weights" in whole:
+        whole["inverse_weights"] = chosen(InverseWeights, whole["inverse_weights"])
+    return whole
+
+
 def required_maps(specification: Specification) -> tuple[str, ...]:
     """Names of the maps that a loss reads, such as ``("components",)``."""
     maps = set()
@@ -209,7 +224,7 @@ def required_maps(specification: Specification) -> tuple[str, ...]:
         if "maps" in part:
             maps.update(part["maps"])
         else:
-            maps.update(name.format(**part["parameters"]) for name in CATALOGUE[part["name"]].maps)
+            maps.update(name.format(**part["parameters"]) for name in LOSSES[part["name"]].maps)
         if "inverse_weights" in part:
             maps.add("components")
     return tuple(sorted(maps))

@@ -1,10 +1,8 @@
-"""The network zoo: every network maps (batch, channels, *spatial) to logits of the same size."""
+"""The networks: each maps (batch, channels, *spatial) to logits of the same size."""
 
-import importlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lib.networks.catalogue import CATALOGUE, resolved
+from lib.networks.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,8 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["build_network"]
 
 
-def build_network(specification: Mapping[str, Any], in_channels: int) -> "nn.Module":
-    """Build a network from its specification, ``{"name": ..., **parameters}``."""
-    parameters = resolved(specification)
-    module, _, name = CATALOGUE[parameters.pop("name")].implementation.partition(":")
-    return getattr(importlib.import_module(module), name)(in_channels=in_channels, **parameters)
+def build_network(chosen: Any, in_channels: int, out_channels: int = 1) -> "nn.Module":
+    """Build a network from the name of its entry, ``{"name": ..., **parameters}`` or its parameters.
+
+    Raises:
+        ValueError: an unknown network or parameter.
+    """
+    parameters = NETWORKS.parse(chosen)
+    build = NETWORKS.entry_of(parameters).loaded
+    return build(in_channels=in_channels, out_channels=out_channels, **parameters.arguments())

@@ -1,84 +1,132 @@
 """What the workflow knows of each network without importing torch."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lib.fields import PositiveInt
+from lib.registry import Entry, Parameters, Registry
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+
+
+class NetworkParameters(Parameters):
+    """What every network takes.
+
+    Two classes are told apart by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
+    """
+
+    background_channel: bool = False
+
+    @property
+    def divisor(self) -> int:
+        """What the lengths of a patch must divide by."""
+        return 1
+
+    def out_channels(self, n_classes: int) -> int:
+        return 1 if n_classes == 2 and not self.background_channel else n_classes
+
+    def arguments(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"name", "background_channel"})
+
+
+class UNet(NetworkParameters):
+    """Widths of the levels, each of which halves the one before."""
+
+    channels: Widths
+
+    @property
+    def divisor(self) -> int:
+        return 2 ** (len(self.channels) - 1)
+
+
+class ResidualUNet(UNet):
+    channels: Widths = (16, 64, 128, 256)
+
+
+class SpaceToDepthUNet(UNet):
+    channels: Widths = (8, 16, 32)
+
+    @property
+    def divisor(self) -> int:
+        return 2 ** len(self.channels)
+
+
+class SpaceToDepthUNet2D(SpaceToDepthUNet):
+    dimensions: Literal[2] = 2
+
+
+class PlainUNet(UNet):
+    channels: Widths = (32, 64, 128, 256, 480, 480)
+
+
+class BoundaryUNet(UNet):
+    channels: Widths = (64, 128, 256, 512)
+    dimensions: Literal[3] = 3
+
+
+class BoundaryUNet2D(UNet):
+    channels: Widths = (64, 128, 256, 512)
+    dimensions: Literal[2] = 2
+
+
+class ENet(UNet):
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (16, 64, 128)
+
+    @property
+    def divisor(self) -> int:
+        return 8
 
 
 @dataclass(frozen=True)
-class NetworkEntry:
-    """One network: where its module lies, its parameters with defaults, and what it asks of patches.
+class NetworkEntry(Entry):
+    """One network; its class is called with ``in_channels``, ``out_channels`` and the parameters."""
 
-    ``halvings_at_once`` is how often the first level already halves the input; every further level halves once.
-    ``levels``: how many widths it takes, None for two and more.
-    """
-
-    implementation: str
-    source: str
-    halvings_at_once: int
     dimensions: int = 3
-    levels: int | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def divisor(self, levels: int) -> int:
-        """What the lengths of a patch must divide by, for this many levels."""
-        return 2 ** (self.halvings_at_once + levels - 1)
-
-    @property
-    def module(self) -> str:
-        return self.implementation.partition(":")[0]
 
 
-def resolved(specification: dict[str, Any]) -> dict[str, Any]:
-    """The specification ``{"name": ..., **parameters}`` with every default filled in."""
-    return {**CATALOGUE[specification["name"]].parameters, **specification}
-
-
-CATALOGUE: dict[str, NetworkEntry] = {
-    "residual_unet": NetworkEntry(
-        implementation="lib.networks.residual_unet:ResidualUNet",
-        source="Shirokikh et al., MICCAI 2020: the code release's network, 11,074,306 parameters",
-        halvings_at_once=0,
-        parameters={"channels": (16, 64, 128, 256)},
-    ),
-    "space_to_depth_unet": NetworkEntry(
-        implementation="lib.networks.space_to_depth_unet:SpaceToDepthUNet",
-        source="ours: a small U-Net behind space-to-depth by 2, for minutes on a CPU",
-        halvings_at_once=1,
-        parameters={"channels": (8, 16, 32)},
-    ),
-    "space_to_depth_unet_2d": NetworkEntry(
-        implementation="lib.networks.space_to_depth_unet:SpaceToDepthUNet",
-        source="ours: the same network on images",
-        halvings_at_once=1,
-        dimensions=2,
-        parameters={"channels": (8, 16, 32), "dimensions": 2},
-    ),
-    "plain_unet_2d": NetworkEntry(
-        implementation="lib.networks.plain_unet:PlainUNet",
-        source="Gonzalez-Jimenez et al., MICCAI 2023: the code release's network, 18,670,368 parameters for RGB",
-        halvings_at_once=0,
-        dimensions=2,
-        parameters={"channels": (32, 64, 128, 256, 480, 480)},
-    ),
-    "boundary_unet_2d": NetworkEntry(
-        implementation="lib.networks.boundary_unet:BoundaryUNet",
-        source="Kervadec et al., MIDL 2019: the code release's UNet, 18,703,127 parameters from 2 channels to 2",
-        halvings_at_once=0,
-        dimensions=2,
-        parameters={"channels": (64, 128, 256, 512), "dimensions": 2},
-    ),
-    "boundary_unet": NetworkEntry(
-        implementation="lib.networks.boundary_unet:BoundaryUNet",
-        source="Kervadec et al., MIDL 2019: the code release's UNet3D, 56,083,799 parameters from 1 channel to 2",
-        halvings_at_once=0,
-        parameters={"channels": (64, 128, 256, 512), "dimensions": 3},
-    ),
-    "enet_2d": NetworkEntry(
-        implementation="lib.networks.enet:ENet",
-        source="Kervadec et al., MedIA 2021: the code release's ENet, 463,475 parameters from 1 channel to 4",
-        halvings_at_once=1,
-        dimensions=2,
-        levels=3,
-        parameters={"channels": (16, 64, 128)},
-    ),
-}
+NETWORKS: Registry[NetworkEntry] = Registry(
+    "network",
+    {
+        "residual_unet": NetworkEntry(
+            "lib.networks.residual_unet:ResidualUNet",
+            ResidualUNet,
+            "Shirokikh et al., MICCAI 2020: the code release's network, 11,074,306 parameters",
+        ),
+        "space_to_depth_unet": NetworkEntry(
+            "lib.networks.space_to_depth_unet:SpaceToDepthUNet",
+            SpaceToDepthUNet,
+            "ours: a small U-Net behind space-to-depth by 2, for minutes on a CPU",
+        ),
+        "space_to_depth_unet_2d": NetworkEntry(
+            "lib.networks.space_to_depth_unet:SpaceToDepthUNet",
+            SpaceToDepthUNet2D,
+            "ours: the same network on images",
+            dimensions=2,
+        ),
+        "plain_unet_2d": NetworkEntry(
+            "lib.networks.plain_unet:PlainUNet",
+            PlainUNet,
+            "Gonzalez-Jimenez et al., MICCAI 2023: the code release's network, 18,670,368 parameters for RGB",
+            dimensions=2,
+        ),
+        "boundary_unet_2d": NetworkEntry(
+            "lib.networks.boundary_unet:BoundaryUNet",
+            BoundaryUNet2D,
+            "Kervadec et al., MIDL 2019: the code release's UNet, 18,703,127 parameters from 2 channels to 2",
+            dimensions=2,
+        ),
+        "boundary_unet": NetworkEntry(
+            "lib.networks.boundary_unet:BoundaryUNet",
+            BoundaryUNet,
+            "Kervadec et al., MIDL 2019: the code release's UNet3D, 56,083,799 parameters from 1 channel to 2",
+        ),
+        "enet_2d": NetworkEntry(
+            "lib.networks.enet:ENet",
+            ENet,
+            "Kervadec et al., MedIA 2021: the code release's ENet, 463,475 parameters from 1 channel to 4",
+            dimensions=2,
+        ),
+    },
+)

@@ -10,16 +10,15 @@ voxel, of a pixel for the steps in the plane; parts thinner than two voxels may 
 map.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from lib.arrays import limited_to_background
-from lib.errors import SeglossError
-from lib.suggest import suggestion
+from lib.registry import Parameters
+from lib.training.catalogue import AUGMENTATIONS
 
 Sample = dict[str, np.ndarray]
 """``image`` (C, *spatial) float32; every other entry, label and maps, (1 or K, *spatial)."""
@@ -29,20 +28,13 @@ Warp = Callable[..., np.ndarray]
 """Resamples one channel at fixed places; takes ``order``, ``mode`` and ``cval`` as ``scipy.ndimage`` does."""
 
 
-def augment(sample: Sample, steps: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> Sample:
-    """Take ``steps`` in their order, each ``{"name": one of AUGMENTATIONS, **parameters}``.
+def augment(sample: Sample, steps: Sequence[Parameters], rng: np.random.Generator) -> Sample:
+    """Take ``steps``, each the parameters of an entry of ``AUGMENTATIONS``, in their order.
 
     Shapes and types are kept. Nothing is changed in place; what is returned may share memory with ``sample``.
-
-    Raises:
-        SeglossError: a step's name is unknown.
     """
     for step in steps:
-        parameters = dict(step)
-        name = parameters.pop("name")
-        if name not in AUGMENTATIONS:
-            raise SeglossError(f"unknown augmentation {name!r}{suggestion(name, AUGMENTATIONS)}")
-        sample = AUGMENTATIONS[name](sample, rng, **parameters)
+        sample = AUGMENTATIONS.entry_of(step).loaded(sample, rng, **step.arguments())
     return sample
 
 
@@ -306,21 +298,3 @@ def _factor_around_1(range: Sequence[float], rng: np.random.Generator) -> float:
     low, high = range
     below = high < 1 or (low < 1 and rng.random() < 0.5)
     return rng.uniform(low, min(high, 1)) if below else rng.uniform(max(low, 1), high)
-
-
-AUGMENTATIONS: dict[str, Callable[..., Sample]] = {
-    step.__name__: step
-    for step in (
-        mirror,
-        turn,
-        zoom,
-        rotate,
-        elastic,
-        noise,
-        blur,
-        brightness,
-        contrast,
-        low_resolution,
-        gamma,
-    )
-}

@@ -1,9 +1,10 @@
-"""Checkpoints: the state of a run at the end of an epoch, on disk whole or not at all."""
+"""Checkpoints: the state of a run between two steps, on disk whole or not at all."""
 
 import io
 import logging
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def _read(path: Path) -> dict[str, Any]:
     return state
 
 
-def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """Read the checkpoint at ``path`` if it is one of the same settings and data, otherwise return None."""
+def load(path: Path, is_own: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    """Read the checkpoint at ``path`` if ``is_own`` says that it is of this run, otherwise return None."""
     if not path.exists():
         return None
     try:
@@ -66,7 +67,7 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
         reason = SeglossError(str(error)[:300])  # in one line
         log.warning("checkpoint %s cannot be read (%s): starting from the beginning", path, reason)
         return None
-    if state.get("fingerprint") != fingerprint:
+    if not is_own(state):
         log.info("checkpoint %s belongs to other settings, code or data: starting from the beginning", path)
         return None
     return state

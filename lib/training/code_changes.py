@@ -9,7 +9,6 @@ from lib.config import Configuration, Run
 from lib.datasets.index import Index, read_index
 from lib.errors import SeglossError
 from lib.files import read_json
-from lib.losses.specification import resolved
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.training.code import training_code
@@ -19,7 +18,7 @@ COLUMNS = ("what", "dataset", "variant", "loss", "seed", "made_with", "present_c
 
 def present_code(run: Run) -> str:
     """Hash of the code that would train the run now."""
-    return training_code(run.settings.network.name, resolved(run.loss_specification))
+    return training_code(run.training_settings)
 
 
 @dataclass(frozen=True)

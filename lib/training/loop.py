@@ -22,13 +22,15 @@ from lib.errors import SeglossError
 from lib.evaluation.overlap import MEASURED
 from lib.losses.base import set_progress
 from lib.provenance import machine, peak_memory
+from lib.schema import Computing, Training
 from lib.store import MASK_KINDS
 from lib.training import checkpoints
+from lib.training.catalogue import OPTIMIZERS, SCHEDULERS, OptimizerParameters
 from lib.training.devices import is_out_of_memory, random_state, set_random_state
-from lib.training.following import best_epoch, halvings
 from lib.training.interruption import Interrupted, Interruption, ignore_signals
-from lib.training.plateau import NuPlateau
 from lib.training.sampling import PatchSampler
+from lib.training.schedulers import Scheduler, best_epoch
+from lib.training.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +53,22 @@ class History:
         return "\n".join([",".join(self.rows[0]), *map(told, self.rows)]) + "\n"
 
 
-def learning_rate(training: dict[str, Any], epoch: int) -> float:
-    """Learning rate of the epoch, counted from 0: multiplied by ``decay_factor`` after each of ``decay_after``."""
-    decays = sum(epoch >= after for after in training["decay_after"])
-    return training["optimizer"]["learning_rate"] * training["decay_factor"] ** decays
-
-
-def build_optimizer(options: dict[str, Any], network: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(
+    parameters: OptimizerParameters, network: nn.Module, loss: nn.Module
+) -> torch.optim.Optimizer:
     """The optimizer of the network's parameters and, in a group of their own, of the loss's if it has any."""
     groups = [{"params": list(network.parameters())}]
     if trainable := list(loss.parameters()):
-        groups.append({"params": trainable, "lr": options["loss_learning_rate"] or options["learning_rate"]})
-    if options["name"] == "adam":
-        return torch.optim.Adam(groups, lr=options["learning_rate"], betas=(0.9, options["beta2"]))
-    return torch.optim.SGD(
-        groups, lr=options["learning_rate"], momentum=options["momentum"], nesterov=options["nesterov"]
+        groups.append({"params": trainable, "lr": parameters.loss_learning_rate or parameters.learning_rate})
+    build = OPTIMIZERS.entry_of(parameters).loaded
+    return build(groups, lr=parameters.learning_rate, **parameters.arguments())
+
+
+def build_scheduler(training: Training) -> Scheduler:
+    """The scheduler of the network's learning rate."""
+    build = SCHEDULERS.entry_of(training.scheduler).loaded
+    return build(
+        training.scheduler, training.optimizer.learning_rate, training.epochs, training.steps_per_epoch
     )
 
 
@@ -74,8 +77,8 @@ def numbers_of(loss: nn.Module) -> dict[str, float]:
     return {name: value.item() for name, value in loss.named_parameters() if value.numel() == 1}
 
 
-def fingerprint(*parts: Any) -> str:
-    """Hash of JSON values that must be equal for a checkpoint to be continued."""
+def digest(*parts: Any) -> str:
+    """Hash of JSON values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -103,7 +106,7 @@ class Trainer:
         network: nn.Module,
         loss: nn.Module,
         sampler: PatchSampler,
-        settings: dict[str, Any],
+        settings: TrainingSettings,
         device: torch.device,
         checkpoint: Path,
         state_key: str,
@@ -112,15 +115,15 @@ class Trainer:
         measures: Mapping[str, Callable[[nn.Module], dict[str, float]]] | None = None,
         save_every: float = 300,
     ) -> None:
-        self.computing = settings["computing"]
+        self.computing = settings.computing
         self.memory_format = memory_format(self.computing, network)
         self.network = network.to(device, memory_format=self.memory_format)
-        if self.computing["compile"]:
+        if self.computing.compile:
             self.network.compile()
         self.loss = loss.to(device)
         self.sampler = sampler
         self.settings = settings
-        self.training = settings["training"]
+        self.training = settings.training
         self.device = device
         self.checkpoint = checkpoint
         self.state_key = state_key
@@ -128,16 +131,14 @@ class Trainer:
         self.workers = workers
         self.measures = measures or {}
         self.save_every = save_every
-        self.follow = self.training["follow"] or {}
         self.best: dict[str, Any] | None = None
-        self.optimizer = build_optimizer(self.training["optimizer"], network, loss)
+        self.optimizer = build_optimizer(self.training.optimizer, network, loss)
+        self.scheduler = build_scheduler(self.training)
         # gradients of float16 need scaling, or small ones vanish
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing["precision"] == "float16")
-        self.nu = next(
-            (value for name, value in loss.named_parameters() if name.split(".")[-1] == "nu"), None
-        )
-        follows_nu = self.training["nu_plateau"] and self.nu is not None
-        self.plateau = NuPlateau(self.training["nu_plateau"]) if follows_nu else None
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing.precision == "float16")
+        self.loss_numbers = {
+            name: value.detach() for name, value in self.loss.named_parameters() if value.numel() == 1
+        }
         self.history = History([])
         self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
         self.overlap = Overlap(sampler.noisy, device)
@@ -147,12 +148,12 @@ class Trainer:
     @property
     def step(self) -> int:
         """How many steps are done."""
-        return len(self.history.rows) * self.training["steps_per_epoch"] + len(self.losses)
+        return len(self.history.rows) * self.training.steps_per_epoch + len(self.losses)
 
     def train(self) -> History:
         if self._resume():
             return self.history
-        epochs, steps = self.training["epochs"], self.training["steps_per_epoch"]
+        epochs, steps = self.training.epochs, self.training.steps_per_epoch
         batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
         with (
@@ -172,7 +173,7 @@ class Trainer:
             except Interrupted as signal:
                 self._save()
                 raise SeglossError(
-                    f"run {self.settings['run']}: ended by {signal} after step {self.step} of {epochs * steps}; its"
+                    f"run {self.settings.run}: ended by {signal} after step {self.step} of {epochs * steps}; its"
                     f" state is in {self.checkpoint}, and it goes on from there when it is started again"
                 ) from None
         self._save()  # what fails now, such as writing the weights on a full disk, costs no step
@@ -185,8 +186,15 @@ class Trainer:
 
         A plan that runs it again, as when a file that it was made of had been lost, then costs seconds.
         """
-        state = {"finished": circumstances, "fingerprint": self.state_key, "history": self.history.rows}
+        state = {"finished": circumstances, **self._identity(), "history": self.history.rows}
         checkpoints.save(self.checkpoint, trained | state)
+
+    def _identity(self) -> dict[str, Any]:
+        return {"settings": self.settings.as_json(), "state_key": self.state_key}
+
+    def _is_own(self, state: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint is of these settings, data and code."""
+        return state.get("state_key") == self.state_key and self.settings.same_as(state.get("settings"))
 
     def _loader(self, steps: range) -> DataLoader:
         on_gpu = self.device.type == "cuda"
@@ -202,23 +210,23 @@ class Trainer:
 
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> Row:
         if not self.losses:  # otherwise the checkpoint has set it
-            torch.manual_seed(self.settings["seed"] * 1_000_003 + epoch + 1)
-        self._set_learning_rate(epoch)
-        set_progress(self.loss, epoch, self.training["epochs"])
+            torch.manual_seed(self.settings.seed * 1_000_003 + epoch + 1)
+        if self.training.monitor:
+            self.scheduler.after_epoch(self._monitored())
+        set_progress(self.loss, epoch, self.training.epochs)
         self.network.train()
-        steps = self.training["steps_per_epoch"]
+        steps = self.training.steps_per_epoch
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
         checked = len(self.losses)
         while len(self.losses) < steps:
             self._between_steps()
+            self._set_learning_rate()
             with self._told_where():
                 self.losses.append(self._step(next(batches)))
             if len(self.losses) % check_every == 0 or len(self.losses) == steps:
                 self._check(self.losses[checked:], epoch * steps + checked)
                 checked = len(self.losses)
-            if self.plateau:
-                self.plateau.after(self.step, self.nu.detach())
-                self._set_learning_rate(epoch)
+            self.scheduler.after_step(self.step, self.loss_numbers)
             progress.update()
         with self.interruption.at_once():
             measured = self._measured(epoch)
@@ -244,7 +252,7 @@ class Trainer:
 
     @contextmanager
     def _told_where(self) -> Iterator[None]:
-        where = f"run {self.settings['run']}: step {self.step + 1}"
+        where = f"run {self.settings.run}: step {self.step + 1}"
         try:
             yield
         except SeglossError as error:
@@ -259,35 +267,30 @@ class Trainer:
                 " computing.precision bfloat16, or give the job more (README, docs/cluster.md)"
             ) from error
 
-    def _set_learning_rate(self, epoch: int) -> None:
-        rate = learning_rate(self.training, epoch)
-        if self.follow.get("halve"):
-            rate *= 0.5 ** halvings(self._followed(), self.follow["halve"], self.follow["patience"])
-        if self.plateau:
-            lowest = min(rate, self.plateau.options["minimum"])
-            rate = max(rate * self.training["decay_factor"] ** self.plateau.decays, lowest)
+    def _set_learning_rate(self) -> None:
+        rate = self.scheduler.rate(self.step)
         network, *of_loss = self.optimizer.param_groups
         network["lr"] = rate
-        if self.training["optimizer"]["loss_learning_rate"] is None:
+        if self.training.optimizer.loss_learning_rate is None:
             for group in of_loss:
                 group["lr"] = rate
 
     def _measured(self, epoch: int) -> Row:
         row: Row = {}
         for part, measure in self.measures.items():
-            told = self.settings["measured"]
-            due = epoch >= self.training["epochs"] - told["parts"][part]
+            due = epoch >= self.training.epochs - self.training.measured[part]
             values = measure(self.network) if due else {}
-            row |= {f"{part}_{name}": values.get(name) for name in MEASURED[told["metrics"]]}
+            row |= {f"{part}_{name}": values.get(name) for name in MEASURED[self.settings.measured.metrics]}
         return row
 
-    def _followed(self) -> list[float]:
+    def _monitored(self) -> list[float]:
         """What the settings follow, of all epochs so far."""
-        return [row[f"{self.follow['part']}_{self.follow['measure']}"] for row in self.history.rows]
+        monitor = self.training.monitor
+        return [row[f"{monitor.part}_{monitor.measure}"] for row in self.history.rows]
 
     def _keep_best(self) -> None:
-        if self.follow.get("keep_best"):
-            best = best_epoch(self._followed())
+        if self.training.monitor and self.training.monitor.keep_best:
+            best = best_epoch(self._monitored())
             for number, row in enumerate(self.history.rows):
                 row["selected"] = int(number == best)
             if best == len(self.history.rows) - 1:
@@ -303,20 +306,23 @@ class Trainer:
         loss = self.loss(logits, target, tensors)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        if self.training.gradient_clipping:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.training.gradient_clipping)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.overlap.add(logits.detach(), target, clean, kind)
         return loss.detach()
 
     def _autocast(self) -> AbstractContextManager:
-        precision = self.computing["precision"]
+        precision = self.computing.precision
         if precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, getattr(torch, precision))
 
     def _sound_kernels(self) -> AbstractContextManager:
         """oneDNN of torch 2.13 reads memory that nobody has written, for few channels in bfloat16."""
-        if self.device.type == "cpu" and self.computing["precision"] == "bfloat16":
+        if self.device.type == "cpu" and self.computing.precision == "bfloat16":
             return torch.backends.mkldnn.flags(enabled=False)
         return nullcontext()
 
@@ -325,14 +331,14 @@ class Trainer:
             value = float(loss)
             if not abs(value) <= EXPLODED:
                 raise SeglossError(
-                    f"run {self.settings['run']}: its loss became {value:g} at step"
+                    f"run {self.settings.run}: its loss became {value:g} at step"
                     f" {first_step + offset + 1}; lower training.optimizer.learning_rate or look at the loss's"
                     f" parameters and the data"
                 )
 
     def _resume(self) -> bool:
         """Take up the checkpoint, if there is one; whether it is of a run that is finished."""
-        state = checkpoints.load(self.checkpoint, self.state_key)
+        state = checkpoints.load(self.checkpoint, self._is_own)
         if state and "finished" in state:
             self.network.load_state_dict(state["network"])
             self.loss.load_state_dict(state["loss"])
@@ -346,8 +352,7 @@ class Trainer:
             self.loss.load_state_dict(state["loss"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
-            if self.plateau:
-                self.plateau.load_state(state["plateau"])
+            self.scheduler.load_state(state["scheduler"])
             self.history = History(state["history"])
             self.losses = state["losses"]
             self.overlap.load_state(state["overlap"])
@@ -364,12 +369,12 @@ class Trainer:
         checkpoints.save(
             self.checkpoint,
             {
-                "fingerprint": self.state_key,
+                **self._identity(),
                 "network": self.network.state_dict(),
                 "loss": self.loss.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
-                "plateau": self.plateau.state() if self.plateau else None,
+                "scheduler": self.scheduler.state(),
                 "history": self.history.rows,
                 "losses": list(map(float, self.losses)),
                 "overlap": self.overlap.state(),
@@ -388,9 +393,9 @@ class Trainer:
         }
 
 
-def memory_format(computing: dict[str, Any], network: nn.Module) -> torch.memory_format:
+def memory_format(computing: Computing, network: nn.Module) -> torch.memory_format:
     """How the network's tensors lie in memory; channels last suits the tensor cores of GPUs."""
-    if not computing["channels_last"]:
+    if not computing.channels_last:
         return torch.preserve_format
     in_3d = any(values.dim() == 5 for values in network.parameters())
     return torch.channels_last_3d if in_3d else torch.channels_last

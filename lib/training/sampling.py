@@ -11,6 +11,7 @@ import numpy as np
 
 from lib.arrays import cut, cut_distance
 from lib.errors import SeglossError
+from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase
 from lib.training.augmentation import augment
 
@@ -39,13 +40,13 @@ class PatchSampler:
     def __init__(
         self,
         cases: Sequence[StoredCase],
-        sampling: dict[str, Any],
+        sampling: Sampling,
         maps: Sequence[str],
         seed: int,
         steps: int,
     ) -> None:
         self.cases = cases
-        self.in_passes = sampling["cases"] == "passes"
+        self.in_passes = sampling.cases == "passes"
         if not self.in_passes:
             lesions = np.array([case.n_lesions for case in cases], dtype=float)
             if not lesions.sum():
@@ -53,15 +54,15 @@ class PatchSampler:
                     f"none of the {len(cases)} training cases has a lesion: nothing to draw patches from"
                 )
             self.probabilities = lesions / lesions.sum()
-        self.by_slice = len(sampling["patch_size"]) < len(cases[0].shape)
-        self.patch_size = (*sampling["patch_size"], *([1] if self.by_slice else []))
+        self.by_slice = len(sampling.patch_size) < len(cases[0].shape)
+        self.patch_size = (*sampling.patch_size, *([1] if self.by_slice else []))
         self.turns = [
             (case, z) for case in cases for z in (range(case.shape[-1]) if self.by_slice else [None])
         ]
-        self.batch_size = sampling["batch_size"]
-        self.foreground_fraction = sampling["foreground_fraction"]
-        self.place = sampling["place"]
-        self.augmentation = sampling["augmentation"]
+        self.batch_size = sampling.batch_size
+        self.foreground_fraction = sampling.foreground_fraction
+        self.place = sampling.place
+        self.augmentation = sampling.augmentation
         self.maps = tuple(maps)
         self.seed = seed
         self.steps = steps

@@ -11,6 +11,7 @@ from lib.evaluation.overlap import MEASURED, overlap_row, pooled_dice, predicted
 from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
 from lib.store import StoredCase
+from lib.training.settings import Measured
 
 Row = dict[str, Any]
 ANY_TOLERANCE = 1.0  # of the normalised surface Dice, which is not recorded here
@@ -18,23 +19,25 @@ ANY_TOLERANCE = 1.0  # of the normalised surface Dice, which is not recorded her
 
 def measure_cases(
     cases: Sequence[StoredCase],
-    metrics: str,
-    n_classes: int,
-    inference: dict[str, Any],
+    measured: Measured,
     device: torch.device,
     network: nn.Module,
 ) -> dict[str, float]:
-    """The measures ``MEASURED[metrics]`` of the network, means over the cases and their structures."""
+    """The measures ``MEASURED[measured.metrics]`` of the network, means over the cases and their structures."""
     rows = []
     for case in cases:
         image, label = case.array("image")[...], case.array("label")[...]
-        _, logit = predict_volume(network, image, inference["patch_size"], inference["stride"], device)
+        _, logit = predict_volume(
+            network, image, measured.inference.patch_size, measured.inference.stride, device
+        )
         rows += (
-            _surface(case, logit, label, n_classes) if metrics == "surface" else _overlap(case, logit, label)
+            _surface(case, logit, label, measured.n_classes)
+            if measured.metrics == "surface"
+            else _overlap(case, logit, label)
         )
     return {
         name: pooled_dice(rows) if name == "dice_pooled" else float(np.mean([row[name] for row in rows]))
-        for name in MEASURED[metrics]
+        for name in MEASURED[measured.metrics]
     }
 
 

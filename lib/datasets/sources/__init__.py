@@ -12,8 +12,7 @@ import yaml
 from pydantic import AfterValidator, Field, model_validator
 
 from lib.errors import SeglossError
-from lib.fields import PositiveInt, unique
-from lib.schema import Section
+from lib.fields import PositiveInt, Section, unique
 from lib.suggest import suggestion
 from lib.validation import validated
 

@@ -1,0 +1,85 @@
+"""Whatever a study chooses by name, such as a network or an optimizer: one entry each. Never imports torch."""
+
+import importlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from lib.fields import Section, Text
+from lib.suggest import shortened, suggestion
+
+
+class Parameters(Section):
+    """What a study may give to an entry; each entry has a subclass with its own parameters, defaults and ranges."""
+
+    name: Text
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the entry's class or function."""
+        return self.model_dump(exclude={"name"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One choice.
+
+    Attributes:
+        implementation: module and class or function, as ``module:name``.
+        parameters: what a study may give.
+        source: publication, or whose it is.
+    """
+
+    implementation: str
+    parameters: type[Section]
+    source: str = ""
+
+    @property
+    def module(self) -> str:
+        return self.implementation.partition(":")[0]
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The class or function itself."""
+        return getattr(importlib.import_module(self.module), self.implementation.partition(":")[2])
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Registry(dict[str, E]):
+    """The entries of one ``kind`` by name."""
+
+    def __init__(self, kind: str, entries: dict[str, E]) -> None:
+        super().__init__(entries)
+        self.kind = kind
+
+    def parse(self, chosen: Any) -> Parameters:
+        """The parameters, completed by their defaults, of ``name`` or ``{"name": ..., **parameters}``.
+
+        Raises:
+            ValueError: an unknown name or parameter, with what is allowed, or a value that is not.
+        """
+        if isinstance(chosen, Parameters):
+            return chosen
+        values = chosen if isinstance(chosen, dict) else {"name": chosen}
+        values = {
+            key: value for key, value in values.items() if value is not None
+        }  # an empty key of a YAML file
+        name = values.get("name")
+        if not isinstance(name, str) or name not in self:
+            raise ValueError(f"unknown {self.kind} {shortened(name)}{suggestion(name, self)}")
+        known = [key for key in self[name].parameters.model_fields if key != "name"]
+        for key in values:
+            if key not in ("name", *known):
+                raise ValueError(f"{name} has no {shortened(key)}{suggestion(key, known)}")
+        return self[name].parameters.model_validate(values)
+
+    def entry_of(self, parameters: Parameters) -> E:
+        return self[parameters.name]
+
+
+def chosen_from(registry: Registry) -> Any:
+    """The type of a field of a section that chooses an entry."""
+    return Annotated[SerializeAsAny[Parameters], BeforeValidator(registry.parse)]

@@ -1,0 +1,100 @@
+"""The settings of trainings and predictions, and whether two trainings have the same. Never imports torch."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lib.errors import SeglossError
+from lib.fields import PositiveInt, Section, Seed
+from lib.files import read_json
+from lib.losses.specification import without_defaults
+from lib.networks.catalogue import NETWORKS
+from lib.registry import chosen_from
+from lib.schema import Computing, Inference, Noise, Sampling, Training
+from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
+
+
+class NetworkSettings(Section):
+    """A network; its class is named, so that another one is another network."""
+
+    network: chosen_from(NETWORKS)
+    network_class: str
+    out_channels: PositiveInt
+
+
+class InferenceSettings(Section):
+    """All that decides the predictions of given weights."""
+
+    network: NetworkSettings
+    inference: Inference
+
+
+class Measured(Section):
+    """How the parts of the split are measured while the network is trained."""
+
+    metrics: str
+    n_classes: PositiveInt
+    inference: Inference
+
+
+class TrainingSettings(Section):
+    """All that decides the trained weights but data and code; ``loss`` is resolved, ``masks`` are the training's."""
+
+    run: str
+    seed: Seed
+    loss: dict[str, Any]
+    network: NetworkSettings
+    sampling: Sampling
+    training: Training
+    computing: Computing = Computing()
+    maps: tuple[str, ...] = ()
+    masks: Noise = Noise(alpha=0)
+    measured: Measured | None = None
+
+    @property
+    def modules(self) -> set[str]:
+        """Modules of all that is chosen by name but the loss."""
+        training = self.training
+        return {
+            NETWORKS.entry_of(self.network.network).module,
+            OPTIMIZERS.entry_of(training.optimizer).module,
+            SCHEDULERS.entry_of(training.scheduler).module,
+            *(AUGMENTATIONS.entry_of(step).module for step in self.sampling.augmentation),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """All of them, as JSON values."""
+        return self.model_dump(mode="json")
+
+    def same_as(self, recorded: Any) -> bool:
+        """Whether a training with the ``recorded`` settings, as JSON values, is the same.
+
+        An option that was not there then must have its default now.
+        """
+        chosen = self.model_dump(mode="json", exclude_defaults=True)
+        return _same(recorded, self.as_json(), chosen | {"loss": without_defaults(self.loss)})
+
+
+def _same(recorded: Any, present: Any, chosen: Any) -> bool:
+    """Whether ``present`` is as ``recorded`` but for keys that were not there and are not ``chosen`` (not default)."""
+    if isinstance(present, dict) and isinstance(recorded, Mapping):
+        chosen = chosen if isinstance(chosen, dict) else {}
+        return recorded.keys() <= present.keys() and all(
+            _same(recorded[key], value, chosen.get(key)) if key in recorded else key not in chosen
+            for key, value in present.items()
+        )
+    if isinstance(present, list) and isinstance(recorded, list):
+        chosen = chosen if isinstance(chosen, list) else [None] * len(present)
+        return len(recorded) == len(present) and all(map(_same, recorded, present, chosen))
+    return recorded == present
+
+
+def identity(settings: TrainingSettings, provenance: Path) -> str:
+    """Digest of the settings, or the one that stands in the ``provenance`` of the same training."""
+    with suppress(SeglossError):  # a damaged file is made again
+        recorded = read_json(provenance) if provenance.is_file() else None
+        if isinstance(recorded, dict) and settings.same_as(recorded.get("settings")):
+            return str(recorded.get("identity"))
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
