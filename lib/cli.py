@@ -24,6 +24,7 @@ def run(main: Callable[..., list[Path] | None]) -> None:
     Each parameter becomes a required option of the same name (``list[Path]`` takes several values, ``dict``
     and ``list`` take JSON); a parameter with a default becomes optional. Where ``--products`` names the outputs of a
     job of the workflow, they are recorded (``lib/products.py``), with further files that ``main`` may return.
+    ``--plugins`` are imported first.
     """
     parser = argparse.ArgumentParser(
         description=sys.modules[main.__module__].__doc__,
@@ -34,13 +35,24 @@ def run(main: Callable[..., list[Path] | None]) -> None:
     parser.add_argument(
         "--products", type=Path, nargs="+", metavar="PATH", help="outputs of the job, to record"
     )
+    parser.add_argument(
+        "--plugins",
+        nargs="*",
+        default=[],
+        metavar="MODULE",
+        help="modules that add choices (lib/registry.py)",
+    )
     arguments = vars(parser.parse_args())
-    products = arguments.pop("products")
+    products, plugins = arguments.pop("products"), arguments.pop("plugins")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("lib").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
     start = time.monotonic()
     try:
+        if plugins:
+            from lib.registry import load_plugins  # slow to import
+
+            load_plugins(plugins)
         if products:
             with making(products) as further:
                 further += main(**arguments) or ()

@@ -20,6 +20,7 @@ from lib.errors import SeglossError
 from lib.fields import PATH_LENGTH
 from lib.losses import specification as losses
 from lib.networks.catalogue import NETWORKS
+from lib.registry import load_plugins
 from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
 from lib.study import load_study, study_files
 from lib.suggest import shortened, suggestion
@@ -227,6 +228,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         SeglossError: any fault, named by file, key and value, with what is allowed.
     """
     workflow = validated(WorkflowConfig, dict(values), CONFIG_NAME)
+    load_plugins(workflow.plugins)
     files = study_files(root)
     if not files:
         raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")

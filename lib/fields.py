@@ -135,6 +135,12 @@ def _regular_expression(pattern: str) -> str:
     return pattern
 
 
+def _module_name(name: str) -> str:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"{shortened(name)} is not the name of a module, such as my_networks")
+    return name
+
+
 Int = Annotated[int, BeforeValidator(_plain_number)]
 PositiveInt = Annotated[Int, Field(ge=1)]
 Number = Annotated[float, BeforeValidator(_plain_number)]
@@ -146,6 +152,7 @@ Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3), Aft
 Seed = Annotated[Int, Field(ge=0, lt=2**32)]
 """What every generator of random numbers here takes, also after a training has mixed it with the epoch."""
 Text = Annotated[str, Field(min_length=1)]
+ModuleName = Annotated[str, AfterValidator(_module_name)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]

@@ -1,13 +1,17 @@
 """Whatever a study chooses by name, such as a network or an optimizer: one entry each. Never imports torch."""
 
 import importlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from lib.errors import SeglossError
 from lib.fields import Section, Text
+from lib.names import NAME
 from lib.suggest import shortened, suggestion
 
 
@@ -76,8 +80,38 @@ class Registry(dict[str, E]):
                 raise ValueError(f"{name} has no {shortened(key)}{suggestion(key, known)}")
         return self[name].parameters.model_validate(values)
 
+    def add(self, name: str, entry: E) -> None:
+        """Add an entry, as a plugin does.
+
+        Raises:
+            SeglossError: the name is taken, or does not fit into paths and commands.
+        """
+        if not re.fullmatch(NAME, name):
+            raise SeglossError(
+                f"{self.kind} {shortened(name)}: letters, digits, '_', '.' and '-' only were expected"
+            )
+        if name in self:
+            raise SeglossError(f"{self.kind} {name!r} is there already; choose another name")
+        self[name] = entry
+
     def entry_of(self, parameters: Parameters) -> E:
         return self[parameters.name]
+
+
+def load_plugins(modules: Iterable[str]) -> None:
+    """Import the modules that a user names in `workflow_config.yaml`, which add entries to registries.
+
+    Raises:
+        SeglossError: one cannot be imported.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a user's module may raise
+            reason = f"{type(error).__name__}: {error}"
+            raise SeglossError(
+                f"plugins: {module} cannot be imported ({reason}); put it beside the Snakefile or install it"
+            ) from error
 
 
 def chosen_from(registry: Registry) -> Any:

@@ -19,6 +19,7 @@ from lib.fields import (
     Folder,
     Int,
     Mirror,
+    ModuleName,
     Name,
     NameList,
     Names,
@@ -160,6 +161,7 @@ class WorkflowConfig(Section):
     variants: Names = "all"
     losses: Names = "all"
     seeds: Seeds = "all"
+    plugins: Annotated[list[ModuleName], AfterValidator(unique)] = []
     noise: Noises = []
     computing: Computing = Computing()
     cases_per_job: PositiveInt = 16

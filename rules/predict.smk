@@ -26,5 +26,5 @@ rule predict:
         "predict {wildcards.run}"
     shell:
         f"python {SCRIPTS}/predict.py {PRODUCTS} --settings {{params.settings:q}} --weights {{input.weights:q}}"
-        f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {DEVICE}"
+        f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {DEVICE} {PLUGINS}"
         " --predictions {output.folder:q} --checksums {output.checksums:q} &> {log:q}"

@@ -41,6 +41,39 @@ training:
 `monitor` measures the cases of a part of the split after every epoch: the schedulers `plateau` and `halving` follow it,
 and with `keep_best` the network of the best epoch is the outcome (never chosen on test cases). An interrupted training
 ends with the same bits as one that was not, with every optimizer and scheduler.
+
+## Your own
+
+A module beside the Snakefile adds entries, and `workflow_config.yaml` names it, `plugins: [my_networks]`:
+
+```python
+# my_networks.py
+from lib.fields import Positive, PositiveInt
+from lib.networks.catalogue import NETWORKS, NetworkEntry, NetworkParameters
+from lib.training.catalogue import OPTIMIZERS, OptimizerParameters, SCHEDULERS, SchedulerEntry, SchedulerParameters
+from lib.registry import Entry
+
+
+class MyNetwork(NetworkParameters):  # what a study file may give; the class is called with these,
+    width: PositiveInt = 8  # in_channels and out_channels
+
+
+class NAdam(OptimizerParameters):
+    momentum_decay: Positive = 0.004
+
+
+class MyDecay(SchedulerParameters):  # the class is a lib.training.schedulers.Scheduler
+    half_life: PositiveInt
+
+
+NETWORKS.add("mine", NetworkEntry("my_modules:MyNetwork", MyNetwork, dimensions=2))
+OPTIMIZERS.add("nadam", Entry("torch.optim:NAdam", NAdam))
+SCHEDULERS.add("decay", SchedulerEntry("my_schedules:MyDecay", MyDecay))
+```
+
+Steps of augmentation are added to `AUGMENTATIONS` in the same way. The module itself must not import torch, as the
+planning of jobs reads it: classes that do stand in another one. When their code changes, what was trained with them is
+trained again (at paper scale it is kept and reported). Losses need no entry: a study file names their class.
 """
 COMMON = {
     "networks": "Each maps (batch, channels, *spatial) to logits of the same size.",

@@ -1,0 +1,142 @@
+"""Choices that are added from outside: a network without widths, an optimizer, a scheduler, a step of augmentation."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from test_workflow import STUDY, copy_with_tiny_study, edit, planned, snakemake
+
+from lib import config
+from lib.errors import SeglossError
+from lib.registry import Entry, Parameters, Registry, load_plugins
+
+PLUGIN = """
+from lib.fields import PositiveInt
+from lib.networks.catalogue import NETWORKS, NetworkEntry, NetworkParameters
+from lib.registry import Entry
+from lib.training.catalogue import (
+    AUGMENTATIONS, OPTIMIZERS, SCHEDULERS, AugmentationParameters, OptimizerParameters, SchedulerEntry,
+    SchedulerParameters,
+)
+
+
+class Convolution(NetworkParameters):
+    kernel: PositiveInt = 3
+
+
+class HalfLife(SchedulerParameters):
+    steps: PositiveInt
+
+
+class Negative(AugmentationParameters):
+    probability: float = 0.5
+
+
+NETWORKS.add("convolution", NetworkEntry("their_modules:Convolution", Convolution))
+OPTIMIZERS.add("nadam", Entry("torch.optim:NAdam", OptimizerParameters))
+SCHEDULERS.add("half_life", SchedulerEntry("their_schedules:HalfLife", HalfLife))
+AUGMENTATIONS.add("negative", Entry("their_schedules:negative", Negative))
+"""
+MODULES = """
+from torch import nn
+
+
+class Convolution(nn.Conv3d):
+    def __init__(self, in_channels, out_channels, kernel):
+        super().__init__(in_channels, out_channels, kernel, padding="same")
+"""
+SCHEDULES = """
+from lib.training.schedulers import Scheduler
+
+
+class HalfLife(Scheduler):
+    def factor(self, step):
+        return 0.5 ** (step / self.parameters.steps)
+
+
+def negative(sample, rng, *, probability):
+    return {**sample, "image": -sample["image"]} if rng.random() < probability else sample
+"""
+RUN = "results/inverse_weighting/phantom_lesions/base/bce/seed-0"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    copy_with_tiny_study(tmp_path)
+    for name, text in (("their_plugin", PLUGIN), ("their_modules", MODULES), ("their_schedules", SCHEDULES)):
+        (tmp_path / f"{name}.py").write_text(text)
+    edit(tmp_path / "workflow_config.yaml", "plugins: []", "plugins: [their_plugin]")
+    study = yaml.safe_load((tmp_path / STUDY).read_text())
+    demo = study["demo"]
+    demo |= {"losses": ["bce"], "network": {"name": "convolution", "kernel": 5}}
+    demo["sampling"] |= {"patch_size": [15, 15, 15], "augmentation": ["negative"]}
+    demo["training"]["optimizer"] = {"name": "nadam", "learning_rate": 0.01}
+    demo["training"]["scheduler"] = {"name": "half_life", "steps": 3}
+    (tmp_path / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
+    return tmp_path
+
+
+def test_choices_from_outside_train_and_their_code_counts(project: Path) -> None:
+    done = snakemake(project, f"{RUN}/predictions.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    settings = json.loads((project / RUN / "provenance.json").read_text())["settings"]
+    assert settings["network"]["network"] == {
+        "name": "convolution",
+        "kernel": 5,
+        "background_channel": False,
+    }
+    assert settings["training"]["optimizer"]["name"] == "nadam"
+    header, *rows = (line.split(",") for line in (project / RUN / "history.csv").read_text().splitlines())
+    rates = [float(row[header.index("learning_rate")]) for row in rows]
+    assert rates == pytest.approx([0.01 * 0.5 ** (2 / 3), 0.01 * 0.5 ** (5 / 3)])
+    target = f"{RUN}/predictions.json"
+    assert planned(project, target) == {}
+    edit(project / "their_plugin.py", "kernel: PositiveInt = 3", "kernel: PositiveInt = 7\n    new: int = 1")
+    assert planned(project, target) == {}
+    edit(project / "their_schedules.py", "0.5 **", "0.25 **")
+    assert planned(project, target) == {"train": 1, "predict": 1}
+
+
+@pytest.mark.parametrize(
+    ("plugins", "message"),
+    [
+        (["no_such_plugin"], "plugins: no_such_plugin cannot be imported (ModuleNotFoundError: "),
+        (["a b"], "plugins.0: 'a b' is not the name of a module, such as my_networks"),
+        (
+            ["faulty_plugin"],
+            "plugins: faulty_plugin cannot be imported (ZeroDivisionError: division by zero)",
+        ),
+        (["twice_plugin"], "network 'residual_unet' is there already; choose another name"),
+        (["named_plugin"], "network 'a/b': letters, digits"),
+        (["json", "json"], "plugins: 'json' stands twice"),
+    ],
+)
+def test_plugins_that_cannot_be_used_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugins: list[str], message: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    add = "from lib.networks.catalogue import NETWORKS\nNETWORKS.add({!r}, NETWORKS['enet_2d'])"
+    (tmp_path / "faulty_plugin.py").write_text("1 / 0")
+    (tmp_path / "twice_plugin.py").write_text(add.format("residual_unet"))
+    (tmp_path / "named_plugin.py").write_text(add.format("a/b"))
+    with pytest.raises(SeglossError) as error:
+        config.load({"plugins": plugins})
+    assert message in str(error.value)
+
+
+def test_a_plugin_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "counted_plugin.py").write_text("import sys\nsys.counted = getattr(sys, 'counted', 0) + 1")
+    load_plugins(["counted_plugin"])
+    load_plugins(["counted_plugin"])
+    assert sys.counted == 1
+
+
+def test_a_name_is_added_once() -> None:
+    registry = Registry("colour", {})
+    registry.add("red", Entry("math:prod", Parameters))
+    assert registry.parse("red").name == "red"
+    with pytest.raises(SeglossError, match="colour 'red' is there already"):
+        registry.add("red", Entry("math:prod", Parameters))
