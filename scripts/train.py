@@ -39,9 +39,9 @@ def main(
     from lib.training.code import training_code
     from lib.training.devices import prepare_device
     from lib.training.loop import Trainer, digest
+    from lib.training.monitor import measure_cases
     from lib.training.sampling import PatchSampler
     from lib.training.settings import TrainingSettings
-    from lib.training.testing import measure_cases
 
     chosen = TrainingSettings.model_validate(settings)
     of_maps = {path.stem: path for path in maps or ()}

@@ -22,10 +22,11 @@ from lib.networks import build_network
 from lib.schema import Training
 from lib.store import StoredCase
 from lib.training.loop import Trainer
+from lib.training.monitor import measure_cases
 from lib.training.sampling import PatchSampler
-from lib.training.schedulers import best_epoch, halvings
+from lib.training.schedulers import halvings
+from lib.training.selection import best_epoch
 from lib.training.settings import Measured, TrainingSettings
-from lib.training.testing import measure_cases
 
 CPU = torch.device("cpu")
 RATE = 0.001
@@ -142,7 +143,7 @@ def foretell(trainer: Trainer, part: str, **values: list[float]) -> list[Weights
         seen.append(weights_of(network))
         return {name: listed[len(trainer.history.rows)] for name, listed in values.items()}
 
-    trainer.measures[part] = measure
+    trainer.monitor.measures[part] = measure
     return seen
 
 

@@ -184,7 +184,7 @@ def test_measuring_whole_cases_is_left_at_once_and_done_again(
                 measured.append("not reached")
             return {"dice": next(network.parameters()).sum().item()}
 
-        made.measures, made.save_every = {"test": measure}, 3600
+        made.monitor.measures, made.save_every = {"test": measure}, 3600
         return made
 
     whole = trainer(False).train().as_csv()

@@ -22,10 +22,10 @@ from lib.schema import Sampling
 from lib.store import MASK_KINDS, Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
 from lib.training.catalogue import SCHEDULERS
 from lib.training.loop import Trainer
+from lib.training.monitor import measure_cases
 from lib.training.sampling import PatchSampler
 from lib.training.schedulers import NuPlateau
 from lib.training.settings import Measured, TrainingSettings
-from lib.training.testing import measure_cases
 
 CPU = torch.device("cpu")
 FALLING = {"name": "milestones", "epochs": [1]}

@@ -19,7 +19,7 @@ from lib.registry import Entry, Parameters, Registry
 from lib.schema import Training
 from lib.training import page
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
-from lib.training.loop import build_optimizer
+from lib.training.optimizers import build_optimizer
 from lib.training.settings import TrainingSettings, identity
 
 ADAM = {"name": "adam", "learning_rate": 0.01}

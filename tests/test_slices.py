@@ -20,7 +20,7 @@ from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS
 from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
-from lib.training.loop import Overlap
+from lib.training.patch_overlap import PatchOverlap
 from lib.training.sampling import PatchSampler
 
 CPU = torch.device("cpu")
@@ -320,7 +320,7 @@ def test_the_class_is_the_largest_logits_or_that_of_one_logit_its_sign() -> None
 
 
 def overlap_of(logits: torch.Tensor, target: torch.Tensor) -> float:
-    overlap = Overlap(False, CPU)
+    overlap = PatchOverlap(False, CPU)
     overlap.add(logits, target, None, None)
     return overlap.dice()["patch_dice"]
 

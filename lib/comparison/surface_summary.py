@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.comparison.runs import EvaluatedRun, read_table, run_status
-from lib.training.schedulers import best_epoch
+from lib.training.selection import best_epoch
 
 METRIC = "dice"
 MEANS = ("dice", "dice_slices", "nsd", "hd", "hd95", "hd95_directed", "assd", "row_hausdorff")

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +16,24 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
-from lib.evaluation.overlap import MEASURED
 from lib.losses.base import set_progress
 from lib.provenance import machine, peak_memory
-from lib.schema import Computing, Training
-from lib.store import MASK_KINDS
+from lib.schema import Computing
 from lib.training import checkpoints
-from lib.training.catalogue import OPTIMIZERS, SCHEDULERS, OptimizerParameters
 from lib.training.devices import is_out_of_memory, random_state, set_random_state
+from lib.training.history import History, Row
 from lib.training.interruption import Interrupted, Interruption, ignore_signals
+from lib.training.monitor import Monitor
+from lib.training.optimizers import build_optimizer, build_scheduler
+from lib.training.patch_overlap import PatchOverlap
 from lib.training.sampling import PatchSampler
-from lib.training.schedulers import Scheduler, best_epoch
+from lib.training.selection import BestNetwork
 from lib.training.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
 
 EXPLODED = 1e12  # T-Loss is of the size of a patch, sums of voxels are; beyond this the weights have run away
-
-
-Row = dict[str, float | None]
-
-
-@dataclass
-class History:
-    """One row per epoch; None where an epoch has not measured something."""
-
-    rows: list[Row]
-
-    def as_csv(self) -> str:
-        def told(row: Row) -> str:
-            return ",".join("" if value is None else repr(value) for value in row.values())
-
-        return "\n".join([",".join(self.rows[0]), *map(told, self.rows)]) + "\n"
-
-
-def build_optimizer(
-    parameters: OptimizerParameters, network: nn.Module, loss: nn.Module
-) -> torch.optim.Optimizer:
-    """The optimizer of the network's parameters and, in a group of their own, of the loss's if it has any."""
-    groups = [{"params": list(network.parameters())}]
-    if trainable := list(loss.parameters()):
-        groups.append({"params": trainable, "lr": parameters.loss_learning_rate or parameters.learning_rate})
-    build = OPTIMIZERS.entry_of(parameters).loaded
-    return build(groups, lr=parameters.learning_rate, **parameters.arguments())
-
-
-def build_scheduler(training: Training) -> Scheduler:
-    """The scheduler of the network's learning rate."""
-    build = SCHEDULERS.entry_of(training.scheduler).loaded
-    return build(
-        training.scheduler, training.optimizer.learning_rate, training.epochs, training.steps_per_epoch
-    )
 
 
 def numbers_of(loss: nn.Module) -> dict[str, float]:
@@ -112,7 +76,7 @@ class Trainer:
         state_key: str,
         code: str = "",
         workers: int = 0,
-        measures: Mapping[str, Callable[[nn.Module], dict[str, float]]] | None = None,
+        measures: Mapping[str, Callable[[nn.Module], Mapping[str, float]]] | None = None,
         save_every: float = 300,
     ) -> None:
         self.computing = settings.computing
@@ -129,9 +93,9 @@ class Trainer:
         self.state_key = state_key
         self.code = code
         self.workers = workers
-        self.measures = measures or {}
         self.save_every = save_every
-        self.best: dict[str, Any] | None = None
+        self.monitor = Monitor(settings, measures or {})
+        self.best = BestNetwork()
         self.optimizer = build_optimizer(self.training.optimizer, network, loss)
         self.scheduler = build_scheduler(self.training)
         # gradients of float16 need scaling, or small ones vanish
@@ -139,9 +103,9 @@ class Trainer:
         self.loss_numbers = {
             name: value.detach() for name, value in self.loss.named_parameters() if value.numel() == 1
         }
-        self.history = History([])
+        self.history = History()
         self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
-        self.overlap = Overlap(sampler.noisy, device)
+        self.overlap = PatchOverlap(sampler.noisy, device)
         self.parts: list[dict[str, Any]] = []
         self.finished: Any = None
 
@@ -177,8 +141,8 @@ class Trainer:
                     f" state is in {self.checkpoint}, and it goes on from there when it is started again"
                 ) from None
         self._save()  # what fails now, such as writing the weights on a full disk, costs no step
-        if self.best:
-            self.network.load_state_dict(self.best)
+        if self.best.weights:
+            self.network.load_state_dict(self.best.weights)
         return self.history
 
     def keep(self, trained: dict[str, Any], circumstances: Any) -> None:
@@ -212,7 +176,7 @@ class Trainer:
         if not self.losses:  # otherwise the checkpoint has set it
             torch.manual_seed(self.settings.seed * 1_000_003 + epoch + 1)
         if self.training.monitor:
-            self.scheduler.after_epoch(self._monitored())
+            self.scheduler.after_epoch(self.monitor.values(self.history))
         set_progress(self.loss, epoch, self.training.epochs)
         self.network.train()
         steps = self.training.steps_per_epoch
@@ -229,7 +193,7 @@ class Trainer:
             self.scheduler.after_step(self.step, self.loss_numbers)
             progress.update()
         with self.interruption.at_once():
-            measured = self._measured(epoch)
+            measured = self.monitor.measure(self.network, epoch)
         return {
             "epoch": epoch + 1,
             "step": self.step,
@@ -242,8 +206,9 @@ class Trainer:
 
     def _end_epoch(self, row: Row) -> None:
         self.history.rows.append(row)
-        self.losses, self.overlap = [], Overlap(self.sampler.noisy, self.device)
-        self._keep_best()
+        self.losses, self.overlap = [], PatchOverlap(self.sampler.noisy, self.device)
+        if self.training.monitor and self.training.monitor.keep_best:
+            self.best.after_epoch(self.monitor.values(self.history), self.history, self.network)
 
     def _between_steps(self) -> None:
         self.interruption.check()
@@ -274,27 +239,6 @@ class Trainer:
         if self.training.optimizer.loss_learning_rate is None:
             for group in of_loss:
                 group["lr"] = rate
-
-    def _measured(self, epoch: int) -> Row:
-        row: Row = {}
-        for part, measure in self.measures.items():
-            due = epoch >= self.training.epochs - self.training.measured[part]
-            values = measure(self.network) if due else {}
-            row |= {f"{part}_{name}": values.get(name) for name in MEASURED[self.settings.measured.metrics]}
-        return row
-
-    def _monitored(self) -> list[float]:
-        """What the settings follow, of all epochs so far."""
-        monitor = self.training.monitor
-        return [row[f"{monitor.part}_{monitor.measure}"] for row in self.history.rows]
-
-    def _keep_best(self) -> None:
-        if self.training.monitor and self.training.monitor.keep_best:
-            best = best_epoch(self._monitored())
-            for number, row in enumerate(self.history.rows):
-                row["selected"] = int(number == best)
-            if best == len(self.history.rows) - 1:
-                self.best = {name: values.clone() for name, values in self.network.state_dict().items()}
 
     def _step(self, batch: dict[str, Tensor]) -> Tensor:
         tensors = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
@@ -357,7 +301,7 @@ class Trainer:
             self.losses = state["losses"]
             self.overlap.load_state(state["overlap"])
             set_random_state(state["random"], self.device)
-            self.best = state["best"]
+            self.best.weights = state["best"]
             self.parts = state["parts"]
             log.info("resumed after step %d from %s", self.step, self.checkpoint)
         self.begun = self.saved = time.monotonic()
@@ -379,7 +323,7 @@ class Trainer:
                 "losses": list(map(float, self.losses)),
                 "overlap": self.overlap.state(),
                 "random": random_state(self.device),
-                "best": self.best,
+                "best": self.best.weights,
                 "parts": self.parts,
             },
         )
@@ -399,49 +343,3 @@ def memory_format(computing: Computing, network: nn.Module) -> torch.memory_form
         return torch.preserve_format
     in_3d = any(values.dim() == 5 for values in network.parameters())
     return torch.channels_last_3d if in_3d else torch.channels_last
-
-
-class Overlap:
-    """Pooled Dice of predictions with training masks and, where these are noisy, by kind with noisy and clean ones."""
-
-    def __init__(self, noisy: bool, device: torch.device) -> None:
-        rows = len(MASK_KINDS) if noisy else 1
-        self.noisy = noisy
-        self.with_masks = torch.zeros(rows, 3, dtype=torch.float64, device=device)
-        self.with_clean = torch.zeros_like(self.with_masks)
-
-    def add(self, logits: Tensor, target: Tensor, clean: Tensor | None, kind: Tensor | None) -> None:
-        if self.noisy:
-            self.with_masks.index_add_(0, kind, _counts(logits, target))
-            self.with_clean.index_add_(0, kind, _counts(logits, clean))
-        else:
-            self.with_masks += _counts(logits, target).sum(0)
-
-    def state(self) -> dict[str, Tensor]:
-        return {"with_masks": self.with_masks, "with_clean": self.with_clean}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        self.with_masks.copy_(state["with_masks"])
-        self.with_clean.copy_(state["with_clean"])
-
-    def dice(self) -> Row:
-        """Dice in all and, None where there is nothing to overlap, of each kind of mask."""
-        told: Row = {"patch_dice": _dice(self.with_masks.sum(0), empty=1.0)}
-        for number, kind in enumerate(MASK_KINDS) if self.noisy else ():
-            told[f"dice_{kind}_masks"] = _dice(self.with_masks[number])
-            told[f"dice_{kind}_clean"] = _dice(self.with_clean[number])
-        return told
-
-
-def _counts(logits: Tensor, target: Tensor) -> Tensor:
-    """Of each sample, annotated voxels of a structure rightly predicted, predicted, in the target: (batch, 3)."""
-    classes = (logits > 0).to(target.dtype) if logits.shape[1] == 1 else logits.argmax(1, keepdim=True)
-    annotated = target != IGNORED
-    predicted, present = (((mask > 0) & annotated).flatten(1) for mask in (classes, target))
-    both = present & (classes == target).flatten(1)
-    return torch.stack([both.sum(1), predicted.sum(1), present.sum(1)], dim=1).double()
-
-
-def _dice(counts: Tensor, empty: float | None = None) -> float | None:
-    both, predicted, present = counts.tolist()
-    return 2 * both / (predicted + present) if predicted + present else empty

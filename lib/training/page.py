@@ -50,25 +50,25 @@ A module beside the Snakefile adds entries, and `workflow_config.yaml` names it,
 # my_networks.py
 from lib.fields import Positive, PositiveInt
 from lib.networks.catalogue import NETWORKS, NetworkEntry, NetworkParameters
-from lib.training.catalogue import OPTIMIZERS, OptimizerParameters, SCHEDULERS, SchedulerEntry, SchedulerParameters
 from lib.registry import Entry
+from lib.training import catalogue as training
 
 
 class MyNetwork(NetworkParameters):  # what a study file may give; the class is called with these,
     width: PositiveInt = 8  # in_channels and out_channels
 
 
-class NAdam(OptimizerParameters):
+class NAdam(training.OptimizerParameters):
     momentum_decay: Positive = 0.004
 
 
-class MyDecay(SchedulerParameters):  # the class is a lib.training.schedulers.Scheduler
+class MyDecay(training.SchedulerParameters):  # the class is a lib.training.schedulers.Scheduler
     half_life: PositiveInt
 
 
 NETWORKS.add("mine", NetworkEntry("my_modules:MyNetwork", MyNetwork, dimensions=2))
-OPTIMIZERS.add("nadam", Entry("torch.optim:NAdam", NAdam))
-SCHEDULERS.add("decay", SchedulerEntry("my_schedules:MyDecay", MyDecay))
+training.OPTIMIZERS.add("nadam", Entry("torch.optim:NAdam", NAdam))
+training.SCHEDULERS.add("decay", training.SchedulerEntry("my_schedules:MyDecay", MyDecay))
 ```
 
 Steps of augmentation are added to `AUGMENTATIONS` in the same way. The module itself must not import torch, as the

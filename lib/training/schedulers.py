@@ -11,6 +11,8 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
+from lib.training.selection import best_epoch
+
 WINDOW = 5
 
 
@@ -185,11 +187,6 @@ def _stagnant(values: Sequence[float], patience: int) -> int:
 def _divisible(values: Sequence[float], patience: int) -> int:
     bests = (best_epoch(values[: epoch + 1]) for epoch in range(len(values)))
     return sum(epoch % (best + patience) == 0 for epoch, best in enumerate(bests))
-
-
-def best_epoch(values: Sequence[float]) -> int:
-    """Number, from 0, of the first epoch with the largest value."""
-    return max(range(len(values)), key=lambda epoch: (values[epoch], -epoch))
 
 
 @dataclass

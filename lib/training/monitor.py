@@ -1,6 +1,6 @@
 """What is measured of whole cases while a network is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,39 @@ from lib.evaluation.overlap import MEASURED, overlap_row, pooled_dice, predicted
 from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
 from lib.store import StoredCase
-from lib.training.settings import Measured
+from lib.training.history import History, Row
+from lib.training.settings import Measured, TrainingSettings
 
-Row = dict[str, Any]
+CaseRow = dict[str, Any]
 ANY_TOLERANCE = 1.0  # of the normalised surface Dice, which is not recorded here
+
+
+class Monitor:
+    """Measures parts of the split after the epochs in which the settings ask for it.
+
+    Args:
+        measures: by part, what is called with the network and returns its measures.
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, measures: Mapping[str, Callable[[nn.Module], Mapping[str, float]]]
+    ) -> None:
+        self.training, self.measures = settings.training, dict(measures)
+        self.names = MEASURED[settings.measured.metrics] if settings.measured else ()
+
+    def measure(self, network: nn.Module, epoch: int) -> Row:
+        """Columns of the history, None where this epoch, counted from 0, is not measured."""
+        row: Row = {}
+        for part, measure in self.measures.items():
+            due = epoch >= self.training.epochs - self.training.measured[part]
+            values = measure(network) if due else {}
+            row |= {f"{part}_{name}": values.get(name) for name in self.names}
+        return row
+
+    def values(self, history: History) -> list[float]:
+        """What ``training.monitor`` has measured, by epoch."""
+        monitor = self.training.monitor
+        return [row[f"{monitor.part}_{monitor.measure}"] for row in history.rows]
 
 
 def measure_cases(
@@ -41,11 +70,11 @@ def measure_cases(
     }
 
 
-def _overlap(case: StoredCase, logit: np.ndarray, label: np.ndarray) -> list[Row]:
+def _overlap(case: StoredCase, logit: np.ndarray, label: np.ndarray) -> list[CaseRow]:
     return [overlap_row(case.name, logit, label)]
 
 
-def _surface(case: StoredCase, logit: np.ndarray, label: np.ndarray, n_classes: int) -> list[Row]:
+def _surface(case: StoredCase, logit: np.ndarray, label: np.ndarray, n_classes: int) -> list[CaseRow]:
     structures = [str(number) for number in range(1, n_classes)]
     predicted, spacing = predicted_classes(logit, label.ndim), case.description["spacing"]
     return surface_rows(case.name, predicted, label, spacing, structures, ANY_TOLERANCE)
