@@ -21,7 +21,7 @@ from lib.fields import PATH_LENGTH
 from lib.losses import specification as losses
 from lib.networks.catalogue import NETWORKS
 from lib.registry import load_plugins
-from lib.schema import Folders, Noise, Settings, Study, Variants, WorkflowConfig
+from lib.schema import Folders, Noise, Scale, Settings, Study, WorkflowConfig
 from lib.study import load_study, study_files
 from lib.suggest import shortened, suggestion
 from lib.training.settings import InferenceSettings, Measured, NetworkSettings, TrainingSettings
@@ -199,7 +199,8 @@ class Configuration:
     def note(self, study: str) -> str:
         """What figures say about the scale of a study and about the kinds of its data."""
         scale = self.workflow.scale
-        note = (scale == "paper" and self.studies[study].note) or SCALE_NOTES[scale]
+        own = self.studies[study].scales[scale].get("note")
+        note = own or SCALE_NOTES.get(scale, f"{scale.capitalize()} scale.")
         kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in self.runs_of(study))
         return f"{note} Data: {'; '.join(kinds)}."
 
@@ -213,7 +214,7 @@ class Configuration:
     @property
     def device(self) -> str:
         """``cpu``, ``cuda``, or ``allocated``: the GPU that a cluster gives the job, on one machine the CPU."""
-        default = "allocated" if self.workflow.scale == "demo" else "cuda"
+        default = "cuda" if self.workflow.scale == "paper" else "allocated"
         return default if self.workflow.device == "auto" else self.workflow.device
 
 
@@ -252,9 +253,10 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         library = list(dict.fromkeys([*library, *unused]))
         runs, kept = _runs(studies, library, workflow, datasets, known)
     if not runs:
-        names = ", ".join(chosen)
+        scales = dict.fromkeys(chain.from_iterable(study.scales for study in studies.values()))
         raise SeglossError(
-            f"{CONFIG_NAME}: scale: none of the studies {names} has a section {workflow.scale}"
+            f"{CONFIG_NAME}: scale: none of the studies {', '.join(chosen)} has a section"
+            f" {workflow.scale!r}{suggestion(workflow.scale, scales)}"
         )
     if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
         raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
@@ -324,19 +326,17 @@ def _fits_none(name: str, dataset: Dataset) -> str:
 
 def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, Settings]:
     """The settings of each variant at the scale that was chosen; none if the study lacks it."""
-    common = dict(getattr(study, workflow.scale) or {})
-    if not common:
+    if not (section := study.scales.get(workflow.scale)):
         return {}
-    variants = common.pop("variants", {"base": {}})
+    scale = validated(Scale, section, f"{path}: {workflow.scale}")
     chosen = {"computing": workflow.computing.model_dump(exclude_unset=True)}
-    changes_of = validated(Variants, variants, f"{path}: {workflow.scale}.variants").root
     return {
         variant: validated(
             Settings,
-            merged(merged(common, changes or {}), chosen),
+            merged(merged(scale.settings, changes or {}), chosen),
             f"{path}: {workflow.scale} ({variant})",
         )
-        for variant, changes in changes_of.items()
+        for variant, changes in scale.variants.items()
     }
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
-    RootModel,
     field_validator,
     model_validator,
 )
@@ -40,7 +40,7 @@ from lib.fields import (
 )
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
-from lib.suggest import shortened
+from lib.suggest import shortened, suggestion
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 
@@ -155,7 +155,7 @@ class Computing(Section):
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where."""
 
-    scale: Literal["demo", "paper"] = "demo"
+    scale: Name = "demo"
     studies: Names = "all"
     datasets: Names = "all"
     variants: Names = "all"
@@ -330,22 +330,40 @@ class Published(Section):
         return {"dataset": self.datasets, "loss": self.losses}
 
 
-class Study(Section):
-    """One study file: its losses, and per scale common settings with the variants that change them.
+class Scale(Section):
+    """One scale of a study: common ``settings``, the ``variants`` that change them, and what figures say about it."""
 
-    ``metrics``: lesion-wise (FROC), voxel overlap (Dice), or distances of surfaces too. ``note`` replaces what figures
-    say about paper scale. A study that lacks a scale takes no part in it.
+    note: Text | None = None
+    variants: dict[Name, dict[str, Any] | None] = {"base": {}}
+    settings: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, section: Any) -> Any:
+        own = {key: section[key] for key in ("note", "variants") if key in section}
+        return own | {"settings": {key: value for key, value in section.items() if key not in own}}
+
+
+class Study(Section):
+    """One study file: its losses, and a section for each scale, of any name.
+
+    ``metrics``: lesion-wise (FROC), voxel overlap (Dice), or distances of surfaces too. A study that lacks a scale
+    takes no part in it.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     title: Text
     publication: Text
-    note: Text | None = None
     metrics: Literal[METRICS]
     figures: list[Literal[FIGURES]]
     published: Published | None = None
     losses: dict[Name, str | dict[str, Any]]
-    demo: dict[str, Any] | None = None
-    paper: dict[str, Any] | None = None
+
+    @property
+    def scales(self) -> dict[str, dict[str, Any]]:
+        """The sections that are scales, as the file has them."""
+        return {name: section for name, section in self.model_extra.items() if section is not None}
 
     @model_validator(mode="after")
     def _sensible(self) -> "Study":
@@ -353,12 +371,12 @@ class Study(Section):
             for figure in self.figures if self.metrics != metrics else ():
                 if figure in figures:
                     raise ValueError(f"figures: {figure!r} needs metrics: {metrics}")
-        if self.demo is None and self.paper is None:
+        for name, section in self.scales.items():
+            if not isinstance(section, dict) or not section.keys() & Settings.model_fields.keys():
+                known = [*type(self).model_fields, "demo", "paper"]
+                raise ValueError(
+                    f"{name}: unknown key{suggestion(name, known)}, or another scale with its settings"
+                )
+        if not self.scales:
             raise ValueError("a section demo or paper is missing")
         return self
-
-
-class Variants(RootModel):
-    """Name of each variant -> the settings that it changes."""
-
-    root: Annotated[dict[Name, dict[str, Any] | None], Field(min_length=1)]

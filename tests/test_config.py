@@ -275,12 +275,12 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
         ("{table: t_loss,", "{table: t_lost,", "published.table: there is no published/t_lost.csv"),
         ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
         (
-            "losses: {t_loss_released: t_loss}",
+            "datasets: {shenzhen_128: shenzhen}",
             "datasets: {x: isic2017}",
             "published.datasets: unknown data set 'x'",
         ),
         (
-            "losses: {t_loss_released: t_loss}",
+            "datasets: {shenzhen_128: shenzhen}",
             "datasets: {isic2017: isic17}",
             "published.datasets.isic2017: published/t_loss.csv has no dataset 'isic17'; did you mean 'isic2017'?",
         ),
@@ -325,7 +325,7 @@ def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:
 
 def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
     changed(root, "demo", to=None)
-    with pytest.raises(SeglossError, match="scale: none of the studies inverse_weighting has a section demo"):
+    with pytest.raises(SeglossError, match="scale: none of the studies inverse_weighting has a section 'demo'; allowed: paper"):
         config.load({}, root)
     changed(root, "paper", to=None)
     with pytest.raises(SeglossError, match="a section demo or paper is missing"):
@@ -336,7 +336,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
     ("values", "told"),
     [
         ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
-        ({"scale": "dmo"}, "scale: 'dmo' is not allowed; expected 'demo' or 'paper'"),
+        ({"scale": "dmo"}, "has a section 'dmo'; did you mean 'demo'? allowed: demo, reduced, paper"),
         ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: ce, dice"),
         (
             {"losses": ["bce", 3]},
@@ -469,8 +469,8 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         ),
         (("demo", "losses"), [], "losses: [] is not allowed; expected at least 1 of them"),
         (("demo", "evaluation", "size_bins"), [5, 2], "size_bins [5.0, 2.0] must ascend"),
-        (("demo", "variants"), [], "demo.variants: "),
-        (("demo", "variants"), {"x": 3}, "demo.variants: x: 3 is not allowed"),
+        (("demo", "variants"), [], "demo: variants: [] is not allowed"),
+        (("demo", "variants"), {"x": 3}, "demo: variants.x: 3 is not allowed"),
         (("demo", "variants"), {"a/b": {}}, "a/b: 'a/b' is not allowed; expected letters, digits"),
         (("losses", "a b"), {"name": "bce"}, "'a b' is not allowed; expected letters, digits"),
         (("losses", "bce"), {"name": ["bce"]}, "losses.bce: name: unknown loss ['bce']"),
