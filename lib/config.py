@@ -14,10 +14,11 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from lib.datasets import DATASETS, IGNORED, SPLITS, Dataset
+from lib.datasets import DATASETS, SPLITS, Dataset
 from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.fields import PATH_LENGTH
+from lib.labels import Labels
 from lib.losses import specification as losses
 from lib.networks.catalogue import NETWORKS
 from lib.registry import load_plugins
@@ -55,7 +56,7 @@ class Run:
     split: str
     noise: Noise
     metrics: str
-    classes: tuple[str, ...]
+    labels: Labels
     loss_specification: Mapping[str, Any]
     settings: Settings
 
@@ -79,7 +80,7 @@ class Run:
         return NetworkSettings(
             network=network,
             network_class=NETWORKS.entry_of(network).implementation,
-            out_channels=network.out_channels(len(self.classes)),
+            out_channels=self.labels.out_channels(network.background_channel),
         )
 
     @property
@@ -104,7 +105,7 @@ class Run:
     def training_settings(self) -> TrainingSettings:
         """All that decides the trained weights but data and code."""
         settings = self.settings
-        measured = Measured(metrics=self.metrics, n_classes=len(self.classes), inference=settings.inference)
+        measured = Measured(metrics=self.metrics, labels=self.labels, inference=settings.inference)
         return TrainingSettings(
             run=self.id,
             seed=self.seed,
@@ -141,15 +142,9 @@ class Run:
             told["small_diameter"] = evaluation.small_diameter.get(self.dataset)
             told["size_bins"] = evaluation.size_bins
         if self.metrics == "surface":
-            told["surface"] = self.surface_settings()
+            told["labels"] = self.labels.as_json()
+            told["surface_tolerance"] = evaluation.surface_tolerance
         return told
-
-    def surface_settings(self) -> dict[str, Any]:
-        """What decides the distances between surfaces, as JSON values."""
-        return {
-            "structures": self.classes[1:],
-            "tolerance": self.settings.evaluation.surface_tolerance,
-        }
 
 
 @dataclass(frozen=True)
@@ -320,7 +315,7 @@ def _notes(
 
 
 def _fits_none(name: str, dataset: Dataset) -> str:
-    kind = f"{dataset.dimensions}D with {len(dataset.classes)} classes"
+    kind = f"{dataset.dimensions}D with {len(dataset.labels.names)} classes"
     return f"own_data.{name}: {kind} fits none of the studies chosen"
 
 
@@ -374,18 +369,18 @@ def _expand(
                 split=_split(settings, datasets[dataset]),
                 noise=noise,
                 metrics=study.metrics,
-                classes=datasets[dataset].classes,
+                labels=datasets[dataset].labels,
                 loss_specification=_for_dataset(specifications[loss], datasets[dataset]),
                 settings=settings,
             )
 
 
 def _for_dataset(specification: losses.Specification, dataset: Dataset) -> losses.Specification:
-    """The loss, told to leave out voxels that are not annotated; a user's own class has to see to that itself."""
+    """The loss with the options that the labels ask for; a user's own class has to see to that itself."""
     options = {"name": specification} if isinstance(specification, str) else dict(specification)
-    if not dataset.partly_annotated or "." in str(options.get("name", "")):
+    if not dataset.labels.loss_options or "." in str(options.get("name", "")):
         return specification
-    return {"ignore_index": IGNORED, **options}
+    return dataset.labels.loss_options | options
 
 
 def _check_references(settings: Settings, study: Study, datasets: Mapping[str, Dataset], where: str) -> None:
@@ -416,10 +411,8 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     if dataset.dimensions != dimensions + settings.slices:
         sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
-    if len(dataset.classes) != 2 and study.metrics != "surface":
-        return (
-            f"has {len(dataset.classes)} classes; metrics: {study.metrics} are of two, surface of any number"
-        )
+    if not dataset.labels.one_structure and study.metrics != "surface":
+        return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any number"
     monitor = settings.training.monitor
     if (
         monitor

@@ -6,26 +6,22 @@ import cc3d
 import edt
 import numpy as np
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
+from lib.labels import BINARY, Labels
 
-
-def foreground(label: np.ndarray) -> np.ndarray:
-    """The voxels of any class but the background; those that are not annotated do not belong to it."""
-    return (label > 0) & (label != IGNORED)
+foreground = BINARY.foreground  # of every label with a background
 
 
 def connected_components(
-    label: np.ndarray, spacing: Sequence[float] | None = None, n_classes: int = 2
+    label: np.ndarray, spacing: Sequence[float] | None = None, labels: Labels = BINARY
 ) -> np.ndarray:
     """Label the connected components of the foreground, in 2D (8-) or 3D (26-neighbourhood).
 
-    Foreground values are not told apart: touching classes form one component. Returns an array of the same
-    shape, 0 for background, 1..K for the components, in the smallest unsigned type that holds K. Spacing and
-    number of classes play no part.
+    Structures are not distinguished: touching ones form one component. Returns an array (*spatial), 0 for
+    background, 1..K for the components, in the smallest unsigned type that holds K. Spacing plays no part.
     """
-    _check_dimensions(label)
-    components, count = label_components(foreground(label), 8 if label.ndim == 2 else 26)
+    dimensions = _dimensions(label, labels)
+    components, count = label_components(labels.foreground(label), 8 if dimensions == 2 else 26)
     return components.astype(np.min_scalar_type(count), copy=False)
 
 
@@ -56,7 +52,7 @@ def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, i
     return components, count
 
 
-def published_distance(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+def published_distance(label: np.ndarray, spacing: Sequence[float], labels: Labels = BINARY) -> np.ndarray:
     """Signed distance to the border of each class in mm, as the boundary loss's code makes it in 3D.
 
     Outside a class, the distance to its nearest voxel; inside, 1 minus the distance to the nearest voxel
@@ -65,55 +61,54 @@ def published_distance(label: np.ndarray, spacing: Sequence[float], n_classes: i
     has no border: 0 everywhere.
 
     Returns:
-        float32, positive outside: of the foreground alone (*spatial) for two classes, else (n_classes, *spatial).
+        float32, positive outside: of the foreground alone (*spatial) for binary labels, else (classes, *spatial).
     """
-    return _of_classes(label, n_classes, lambda mask: _signed_distance(mask, spacing, inner_border=1.0))
+    return _of_classes(label, labels, lambda mask: _signed_distance(mask, spacing, inner_border=1.0))
 
 
-def signed_distance(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+def signed_distance(label: np.ndarray, spacing: Sequence[float], labels: Labels = BINARY) -> np.ndarray:
     """Signed distance between voxel centres in mm, symmetric: the corrected form of :func:`published_distance`.
 
     Outside a class, the distance to its nearest voxel; inside, minus the distance to the nearest voxel outside.
     The sign is right at every spacing, and the map of a class's complement is the map with the other sign.
     Returns and guards as :func:`published_distance`.
     """
-    return _of_classes(label, n_classes, lambda mask: _signed_distance(mask, spacing, inner_border=0.0))
+    return _of_classes(label, labels, lambda mask: _signed_distance(mask, spacing, inner_border=0.0))
 
 
-def published_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+def published_distance_2d(label: np.ndarray, spacing: Sequence[float], labels: Labels = BINARY) -> np.ndarray:
     """:func:`published_distance` of each slice (last axis) by itself, truncated to whole numbers.
 
     So does the boundary loss's 2D data loader, whose result takes the integer type of the mask. A slice without
     a border is 0 everywhere.
     """
-    maps = _by_slice(published_distance, label, spacing, n_classes)
+    maps = _by_slice(published_distance, label, spacing, labels)
     return np.trunc(maps, out=maps)
 
 
-def signed_distance_2d(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+def signed_distance_2d(label: np.ndarray, spacing: Sequence[float], labels: Labels = BINARY) -> np.ndarray:
     """:func:`signed_distance` of each slice (last axis) by itself; one without a border is 0 everywhere."""
-    return _by_slice(signed_distance, label, spacing, n_classes)
+    return _by_slice(signed_distance, label, spacing, labels)
 
 
 def _by_slice(
-    distance: Callable[..., np.ndarray], label: np.ndarray, spacing: Sequence[float], n_classes: int
+    distance: Callable[..., np.ndarray], label: np.ndarray, spacing: Sequence[float], labels: Labels
 ) -> np.ndarray:
-    if label.ndim == 2:
-        return distance(label, spacing, n_classes)
-    _check_dimensions(label)
-    slices = (distance(label[..., z], spacing[:2], n_classes) for z in range(label.shape[-1]))
+    if _dimensions(label, labels) == 2:
+        return distance(label, spacing, labels)
+    slices = (distance(label[..., z], spacing[:2], labels) for z in range(label.shape[-1]))
     return np.stack([*slices], axis=-1)
 
 
 def _of_classes(
-    label: np.ndarray, n_classes: int, distance: Callable[[np.ndarray], np.ndarray]
+    label: np.ndarray, labels: Labels, distance: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    _check_dimensions(label)
-    if n_classes == 2:
-        return distance(foreground(label))
-    maps = np.empty((n_classes, *label.shape), np.float32)
-    for number in range(n_classes):
-        maps[number] = distance(label == number)
+    dimensions = _dimensions(label, labels)
+    if labels.binary:
+        return distance(labels.foreground(label) if labels.background else label == 1)
+    maps = np.empty((len(labels.names), *label.shape[-dimensions:]), np.float32)
+    for number, name in enumerate(labels.names):
+        maps[number] = distance(labels.mask(label, name))
     return maps
 
 
@@ -126,15 +121,15 @@ def _signed_distance(mask: np.ndarray, spacing: Sequence[float], inner_border: f
     return np.subtract(np.float32(inner_border), distance, out=distance, where=mask)
 
 
-def voronoi_cells(label: np.ndarray, spacing: Sequence[float], n_classes: int = 2) -> np.ndarray:
+def voronoi_cells(label: np.ndarray, spacing: Sequence[float], labels: Labels = BINARY) -> np.ndarray:
     """Number, from ``connected_components``, of the component that lies nearest to each voxel in mm.
 
-    Returns an array of the same shape and of the components' type; 0 everywhere where there is no component.
+    Returns an array (*spatial) of the components' type; 0 everywhere where there is no component.
     """
     # slow to import, and the Snakefile, which every job of a cluster reads anew, needs the names of MAPS alone
     from scipy import ndimage
 
-    components = connected_components(label)
+    components = connected_components(label, spacing, labels)
     if not components.any():
         return components
     nearest = ndimage.distance_transform_edt(
@@ -143,9 +138,12 @@ def voronoi_cells(label: np.ndarray, spacing: Sequence[float], n_classes: int = 
     return components[tuple(nearest)]
 
 
-def _check_dimensions(label: np.ndarray) -> None:
-    if label.ndim not in (2, 3):
+def _dimensions(label: np.ndarray, labels: Labels) -> int:
+    """2 or 3, the axes of a label in space."""
+    dimensions = label.ndim - (not labels.exclusive)
+    if dimensions not in (2, 3):
         raise SeglossError(f"a map needs a 2D or 3D label, found shape {label.shape}")
+    return dimensions
 
 
 MAPS = {
@@ -156,4 +154,4 @@ MAPS = {
     "signed_distance_2d": signed_distance_2d,
     "voronoi": voronoi_cells,
 }
-"""Name of each map -> function of the label volume, its spacing in mm and the number of classes."""
+"""Name of each map -> function of the label volume, its spacing in mm and what its values mean."""

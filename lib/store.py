@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from lib.arrays import MADE_AGAIN, damaged, open_array, write_array
-from lib.datasets import IGNORED
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, sha256, write_json
+from lib.labels import IGNORED, Labels
 
 log = logging.getLogger(__name__)
 MASK_KINDS = ("clean", "dilate", "erode", "affine")
@@ -127,7 +127,7 @@ def write_excluded(folder: Path, name: str, reason: str) -> None:
 
 
 def write_map(
-    path: Path, case: "StoredCase", make: Callable[[np.ndarray, Any, int], np.ndarray], classes: int
+    path: Path, case: "StoredCase", make: Callable[[np.ndarray, Any, Labels], np.ndarray], labels: Labels
 ) -> str:
     """Write what ``make``, one of ``lib.maps.MAPS``, makes of a case's label; an empty file for an excluded case.
 
@@ -137,7 +137,7 @@ def write_map(
     if case.excluded:
         write_empty(path)
         return ""
-    return write_array(path, make(case.array("label")[...], case.description["spacing"], classes))
+    return write_array(path, make(case.array("label")[...], case.description["spacing"], labels))
 
 
 def write_empty(path: Path) -> None:

@@ -68,13 +68,14 @@ rule evaluate_surface:
     threads: 1
     params:
         prepared=prepared_folder,
-        surface=lambda wildcards: json.dumps(run_of(wildcards).surface_settings()),
+        labels=lambda wildcards: json.dumps(run_of(wildcards).labels.as_json()),
+        tolerance=lambda wildcards: run_of(wildcards).settings.evaluation.surface_tolerance,
         code=lambda wildcards: code_version("scripts.evaluate_surface"),
     message:
         "surface distances of {wildcards.run}"
     shell:
         f"python {SCRIPTS}/evaluate_surface.py {PRODUCTS} --predictions {{input.predictions:q}}"
-        " --prepared {params.prepared:q} --cases {input.cases:q} --surface {params.surface:q} --table {output:q} &> {log:q}"
+        " --prepared {params.prepared:q} --cases {input.cases:q} --labels {params.labels:q} --tolerance {params.tolerance} --table {output:q} &> {log:q}"
 
 
 rule check_measures:

@@ -15,13 +15,13 @@ rule make_maps:
     threads: 1
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
-        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
         code=lambda wildcards: data_code("scripts.make_maps"),
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
         f"python {SCRIPTS}/make_maps.py {PRODUCTS} --map-name {{wildcards.map_name:q}} --prepared {{params.prepared:q}}"
-        " --bundle {input:q} --classes {params.classes:q} --output {output:q} &> {log:q}"
+        " --bundle {input:q} --labels {params.labels:q} --output {output:q} &> {log:q}"
 
 
 rule list_maps:

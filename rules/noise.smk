@@ -71,10 +71,10 @@ rule make_noisy_maps:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].classes),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
         code=lambda wildcards: data_code("scripts.make_noisy_maps"),
     message:
         "maps {wildcards.map_name} of {wildcards.dataset}, split {wildcards.split}, with noise {wildcards.noise}"
     shell:
         f"python {SCRIPTS}/make_noisy_maps.py {PRODUCTS} --map-name {{wildcards.map_name:q}} --masks {{input.masks:q}}"
-        " --classes {params.classes:q} --maps {output.maps:q} --checksums {output.checksums:q} &> {log:q}"
+        " --labels {params.labels:q} --maps {output.maps:q} --checksums {output.checksums:q} &> {log:q}"

@@ -128,7 +128,7 @@ rule data_report:
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
-        classes=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].classes),
+        classes=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.names),
         code=lambda wildcards: code_version("scripts.data_report"),
     message:
         "report of {wildcards.dataset}"

@@ -12,7 +12,6 @@ def main(configuration: dict, study: str, table: Path) -> None:
 
     from lib.config import load
     from lib.evaluation.agreement import COLUMNS, case_agreement, report
-    from lib.evaluation.overlap import predicted_classes
     from lib.files import write_text
     from lib.paths import Paths
     from lib.store import open_cases, open_prediction
@@ -26,12 +25,12 @@ def main(configuration: dict, study: str, table: Path) -> None:
             Path(paths.prepared(checked.dataset)),
             Path(paths.part(checked.dataset, checked.split, "test")),
         )
+        tolerance = checked.settings.evaluation.surface_tolerance
         for case in open_cases(prepared, part):
-            label = case.array("label")[...]
-            predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
-            spacing = case.description["spacing"]
-            told = case_agreement(case.name, predicted, label, spacing, **checked.surface_settings())
-            rows += [{"run": checked.id, **row} for row in told]
+            label, spacing = case.array("label")[...], case.description["spacing"]
+            predicted = checked.labels.decide(open_prediction(predictions, case.name)[...])
+            compared = case_agreement(case.name, predicted, label, spacing, checked.labels, tolerance)
+            rows += [{"run": checked.id, **row} for row in compared]
     agreement = pd.DataFrame(rows, columns=["run", *COLUMNS])
     report(agreement)
     write_text(table, agreement.round(6).to_csv(index=False))

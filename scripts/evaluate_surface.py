@@ -7,19 +7,19 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(predictions: Path, prepared: Path, cases: Path, surface: dict, table: Path) -> None:
+def main(predictions: Path, prepared: Path, cases: Path, labels: dict, tolerance: float, table: Path) -> None:
     import pandas as pd
 
-    from lib.evaluation.overlap import predicted_classes
     from lib.evaluation.surface import surface_rows
     from lib.files import write_text
+    from lib.labels import Labels
     from lib.store import open_cases, open_prediction
 
-    rows = []
+    meaning, rows = Labels(**labels), []
     for case in open_cases(prepared, cases):
         label = case.array("label")[...]
-        predicted = predicted_classes(open_prediction(predictions, case.name)[...], label.ndim)
-        rows += surface_rows(case.name, predicted, label, case.description["spacing"], **surface)
+        predicted = meaning.decide(open_prediction(predictions, case.name)[...])
+        rows += surface_rows(case.name, predicted, label, case.description["spacing"], meaning, tolerance)
     write_text(table, pd.DataFrame(rows).to_csv(index=False))
 
 

@@ -11,6 +11,7 @@ import torch
 
 from lib.arrays import write_array
 from lib.datasets.raw import RawFiles
+from lib.labels import Labels
 from lib.maps import connected_components
 from lib.store import Case, StoredCase, write_case
 
@@ -34,6 +35,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared with golden values and real data is not here")
     return SHARED
+
+
+def classes(count: int) -> Labels:
+    """A background and ``count`` - 1 structures."""
+    return Labels(tuple(map(str, range(count))))
 
 
 def store_case(folder: Path, name: str, image: np.ndarray, label: np.ndarray) -> StoredCase:

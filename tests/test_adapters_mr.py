@@ -39,7 +39,7 @@ def test_official_archive_becomes_the_cases_that_the_registry_promises(
         assert made.label.dtype == np.uint8
         darkest = -1 if name == "isic2017" else 0  # as T-Loss scales colours
         assert made.image.min() >= darkest and made.image.max() <= 1
-        assert set(np.unique(made.label)) <= {*range(len(dataset.classes)), IGNORED}
+        assert set(np.unique(made.label)) <= {*range(len(dataset.labels.names)), IGNORED}
         assert (made.affine is None) == (dataset.dimensions == 2)
         write_case(tmp_path / "case", case, made)
 

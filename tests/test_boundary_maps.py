@@ -11,6 +11,7 @@ import edt
 import numpy as np
 import pytest
 import torch
+from conftest import classes as labels_of
 from conftest import store_case
 from scipy import ndimage
 from scipy.spatial.distance import cdist
@@ -84,7 +85,7 @@ def test_maps_equal_the_least_of_all_pairs(shape, spacing, n_classes, form) -> N
     for seed in range(3):
         label = blobs(shape, n_classes, seed)
         label[label == 2] = 0 if seed == 2 else 2  # an absent class
-        found = form(label, spacing, n_classes).reshape(-1, *shape)
+        found = form(label, spacing, labels_of(n_classes)).reshape(-1, *shape)
         expected = by_all_pairs(label, spacing, n_classes, BORDERS[form])
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -118,7 +119,7 @@ def test_inside_an_object_one_voxel_thick(spacing, axis) -> None:
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize(("shape", "spacing"), VOLUMES)
 def test_cut_maps_are_those_of_the_whole_volume(tmp_path, shape, spacing, n_classes) -> None:
-    whole = published_distance(blobs(shape, n_classes), spacing, n_classes)
+    whole = published_distance(blobs(shape, n_classes), spacing, labels_of(n_classes))
     write_array(tmp_path / "map.b2nd", whole)
     stored = blosc2.open(str(tmp_path / "map.b2nd"), mode="r")
     start, size = (2, 5, 1)[: len(shape)], (6, 7, 5)[: len(shape)]
@@ -162,10 +163,10 @@ def test_beyond_the_volume_distances_lack_at_most_the_way_to_it(shape, spacing, 
     for seed in range(5):
         label = blobs(shape, n_classes, seed)
         at_the_border += np.count_nonzero(label[0]) + np.count_nonzero(label[:, -1])
-        whole = signed_distance(label, spacing, n_classes)
+        whole = signed_distance(label, spacing, labels_of(n_classes))
         continued = beyond(whole, len(shape))
         np.testing.assert_array_equal(of_volume(continued, len(shape)), whole.reshape(-1, *shape))
-        true = signed_distance(np.pad(label, MARGIN), spacing, n_classes)
+        true = signed_distance(np.pad(label, MARGIN), spacing, labels_of(n_classes))
         lacking = np.where(gap > 0, signs * (true - continued), 0)
         assert lacking.min() >= -1e-4
         assert (lacking <= gap + 1e-4).all()
@@ -180,7 +181,7 @@ def test_beyond_the_volume_is_background(shape, spacing, form) -> None:
     label = np.full(shape, 3, np.uint8)
     label[(slice(2, -2),) * len(shape)] = 0
     label[(4,) * len(shape)] = 1
-    background, *others = beyond(form(label, spacing, 4), len(shape))
+    background, *others = beyond(form(label, spacing, labels_of(4)), len(shape))
     assert (background[gap > 0] <= 0).all()
     assert all((other[gap > 0] >= 0).all() for other in others)
     (foreground,) = beyond(form(label, spacing), len(shape))
@@ -190,7 +191,7 @@ def test_beyond_the_volume_is_background(shape, spacing, form) -> None:
 
 def test_beyond_the_volume_an_absent_class_has_no_distance() -> None:
     label = blobs((9, 8), 3)
-    assert not cut_distance(signed_distance(label, (1.0, 1.0), 4), (-3, -3), (15, 14))[3].any()
+    assert not cut_distance(signed_distance(label, (1.0, 1.0), labels_of(4)), (-3, -3), (15, 14))[3].any()
     assert not cut_distance(signed_distance(0 * label, (1.0, 1.0)), (-3, -3), (15, 14)).any()
 
 
@@ -285,7 +286,7 @@ def augmented(step: str, label: np.ndarray, distances: np.ndarray, seed: int = 0
 
 def error_of(after: Sample, form, spacing: tuple[float, ...], n_classes: int = 2) -> np.ndarray:
     """How far the augmented map is from the map of the augmented label, in mm; 0 outside."""
-    true = form(after["label"], spacing, n_classes)
+    true = form(after["label"], spacing, labels_of(n_classes))
     return np.abs(after["distance"] - true) * after["inside"]
 
 
@@ -303,14 +304,14 @@ def error_of(after: Sample, form, spacing: tuple[float, ...], n_classes: int = 2
 def test_mirrored_and_turned_maps_are_exact(shape, spacing, tolerance, n_classes, form) -> None:
     """Where the squares of the spacing are rounded, the last digit in float32 depends on the order of the sum."""
     label = blobs(shape, n_classes)
-    distances = form(label, spacing, n_classes)
+    distances = form(label, spacing, labels_of(n_classes))
     moved = [augmented("turn", label, distances, angles=[angle]) for angle in (90, 180, 270)]
     moved.append(augmented("mirror", label, distances))
     for axis in range(-len(shape), 0):
         moved.append({"label": np.flip(label, axis), "distance": np.flip(distances, axis)})
     for after in moved:
         assert (after["label"] != label).any()
-        expected = form(np.ascontiguousarray(after["label"]), spacing, n_classes)
+        expected = form(np.ascontiguousarray(after["label"]), spacing, labels_of(n_classes))
         found = after["distance"].reshape(expected.shape)
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=0)
 
@@ -339,7 +340,9 @@ def test_rotated_maps_are_right_within_a_pixels_diagonal(shape, spacing, form) -
     for seed in range(4):
         for n_classes, allowed in ((2, 1.0), (4, 1.5)):  # labels of several classes take whole voxels
             label = smooth_blobs(shape, n_classes, seed)
-            after = augmented("rotate", label, form(label, spacing, n_classes), seed, range=[-45, 45])
+            after = augmented(
+                "rotate", label, form(label, spacing, labels_of(n_classes)), seed, range=[-45, 45]
+            )
             error = error_of(after, form, spacing, n_classes)
             assert 0 < error.max() <= allowed * diagonal
 
@@ -405,7 +408,7 @@ def test_a_single_voxel_may_vanish_from_the_label_but_not_from_the_map() -> None
 @pytest.mark.parametrize("classes", [[1, 3], [0], [0, 2, 3]])
 def test_class_subsets_of_the_boundary_loss_are_the_mean_of_their_channels(classes: list[int]) -> None:
     label = blobs((9, 12, 10), 4)
-    distances = signed_distance(label, (1.7, 0.45, 1.2), 4)
+    distances = signed_distance(label, (1.7, 0.45, 1.2), labels_of(4))
     logits = torch.randn(1, 4, *label.shape, dtype=torch.float64)
     loss = build_loss("boundary", distance="signed_distance", classes=classes)
     maps = {"signed_distance": torch.from_numpy(distances)[None]}

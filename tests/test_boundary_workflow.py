@@ -14,6 +14,7 @@ from test_workflow import REGISTRY, copy_with_one_study, edit, planned, snakemak
 from lib.arrays import open_array
 from lib.datasets.index import read_index
 from lib.evaluation.overlap import predicted_classes
+from lib.labels import Labels
 from lib.maps import signed_distance
 from lib.store import StoredCase
 
@@ -199,7 +200,7 @@ def test_own_structures_have_a_row_each(own: Path) -> None:
 def test_own_structures_have_a_distance_each_the_background_too(own: Path) -> None:
     for name in ("case0", "case1"):
         case = StoredCase(own / f"data/prepared/mine/{name}")
-        expected = signed_distance(case.array("label")[...], (1.0, 1.0, 3.0), 3)
+        expected = signed_distance(case.array("label")[...], (1.0, 1.0, 3.0), Labels(tuple("abc")))
         np.testing.assert_array_equal(case.array("signed_distance")[...], expected)
 
 

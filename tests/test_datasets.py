@@ -28,7 +28,7 @@ def test_the_page_is_what_the_registry_says() -> None:
 def test_every_data_set_has_known_sources_and_names_what_it_holds() -> None:
     for dataset in DATASETS.values():
         assert set(dataset.sources) <= set(source_names())
-        assert len(dataset.classes) >= 2 and dataset.channels and dataset.splits
+        assert len(dataset.labels.names) >= 2 and dataset.channels and dataset.splits
         assert (dataset.known_index is None) == bool(dataset.sources)
 
 

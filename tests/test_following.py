@@ -15,6 +15,7 @@ from training_runs import stop_after
 from lib import config
 from lib.errors import SeglossError
 from lib.evaluation.surface import surface_rows
+from lib.labels import BINARY, Labels
 from lib.losses import build_loss
 from lib.losses.base import set_progress
 from lib.losses.specification import resolved
@@ -110,6 +111,7 @@ def cases(tmp_path: Path) -> list[StoredCase]:
 
 
 INFERENCE = {"patch_size": [8, 8], "stride": [8, 8]}
+THREE = Labels(("background", "left", "right"))
 NETWORK = {"name": "space_to_depth_unet_2d", "channels": [4, 4]}
 
 
@@ -125,7 +127,7 @@ def make_trainer(cases: list[StoredCase], checkpoint: Path, **training: object) 
         network={"network": NETWORK, "network_class": "", "out_channels": 1},
         sampling={"patch_size": (8, 8), "batch_size": 2},
         training={"epochs": 6, "steps_per_epoch": 2, "optimizer": ADAM, **training},
-        measured={"metrics": "surface", "n_classes": 2, "inference": INFERENCE},
+        measured={"metrics": "surface", "labels": BINARY, "inference": INFERENCE},
     )
     torch.manual_seed(0)
     network = build_network(NETWORK, 1)
@@ -280,8 +282,8 @@ def test_measures_of_surfaces_are_means_over_cases_and_structures(tmp_path: Path
         image = rng.uniform(0, 3, (8, 8, 4)).astype(np.float32)
         label = rng.integers(0, 3, image.shape).astype(np.uint8)
         stored.append(store_case(tmp_path, name, image[None], label))
-        rows += surface_rows(name, np.floor(image).astype(int), label, (1, 1, 1), ["left", "right"], 1)
-    measured = Measured(metrics="surface", n_classes=3, inference=INFERENCE)
+        rows += surface_rows(name, np.floor(image).astype(int), label, (1, 1, 1), THREE, 1)
+    measured = Measured(metrics="surface", labels=THREE, inference=INFERENCE)
     told = measure_cases(stored, measured, CPU, Thresholds())
     assert told == {
         name: pytest.approx(np.mean([row[name] for row in rows])) for name in ("dice", "dice_slices", "hd95")

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from training_runs import LEFT, command, make_trainer, train
 
 from lib.errors import SeglossError
+from lib.labels import BINARY
 from lib.losses.specification import resolved
 from lib.store import StoredCase
 from lib.training import checkpoints
@@ -170,7 +171,7 @@ def test_measuring_whole_cases_is_left_at_once_and_done_again(
     tiny_cases: list[StoredCase], tmp_path: Path
 ) -> None:
     inference = {"patch_size": [8, 8, 8], "stride": [8, 8, 8]}
-    chosen = LONGER | {"measured": {"metrics": "overlap", "n_classes": 2, "inference": inference}}
+    chosen = LONGER | {"measured": {"metrics": "overlap", "labels": BINARY, "inference": inference}}
     chosen["training"] = LONGER["training"] | {"test_epochs": 8}
     measured = []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import classes
 from scipy import ndimage
 
 from lib.errors import SeglossError
@@ -124,7 +125,7 @@ def test_classes_have_a_channel_each_and_two_classes_one_for_the_foreground() ->
     label = np.random.default_rng(1).integers(0, 3, (7, 8, 5)).astype(np.uint8)
     label[0, 0, 0] = 255  # not annotated: of no class
     spacing = (1.0, 2.0, 3.0)
-    found = published_distance(label, spacing, n_classes=4)
+    found = published_distance(label, spacing, classes(4))
     assert found.shape == (4, *label.shape)
     for number in range(3):
         np.testing.assert_allclose(found[number], reference(label == number, spacing, 1.0), atol=2e-5)
@@ -140,7 +141,7 @@ def test_slices_by_themselves() -> None:
     label[..., 1] = 0
     label[..., 2] = 1
     published, corrected = (
-        MAPS[f"{kind}_distance_2d"](label, (0.5, 2.0, 7.0), 2) for kind in ("published", "signed")
+        MAPS[f"{kind}_distance_2d"](label, (0.5, 2.0, 7.0), classes(2)) for kind in ("published", "signed")
     )
     for z in range(4):
         mask = label[..., z] > 0
@@ -223,8 +224,8 @@ def test_a_volume_without_component_is_no_cell() -> None:
 @pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5)])
 def test_masks_without_a_border_have_no_distance(name: str, shape: tuple[int, ...]) -> None:
     for mask in (np.zeros(shape, np.uint8), np.ones(shape, np.uint8)):
-        for n_classes in (2, 3):
-            assert not MAPS[name](mask, (1.0,) * len(shape), n_classes).any()
+        for count in (2, 3):
+            assert not MAPS[name](mask, (1.0,) * len(shape), classes(count)).any()
 
 
 def test_voxels_that_are_not_annotated_are_no_component() -> None:

@@ -14,6 +14,7 @@ from lib.arrays import write_array
 from lib.config import load
 from lib.errors import SeglossError
 from lib.files import write_json
+from lib.labels import BINARY
 from lib.losses import build_loss, build_resolved
 from lib.losses.specification import resolved
 from lib.maps import connected_components
@@ -73,7 +74,7 @@ def settings(**training: object) -> TrainingSettings:
         network={"network": NETWORK, "network_class": "", "out_channels": 1},
         sampling=sampling(),
         training={"epochs": 4, "steps_per_epoch": 3, "optimizer": ADAM, **training},
-        measured={"metrics": "overlap", "n_classes": 2, "inference": INFERENCE},
+        measured={"metrics": "overlap", "labels": BINARY, "inference": INFERENCE},
     )
 
 
@@ -209,7 +210,7 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
     noisy_cases: list, tmp_path: Path
 ) -> None:
     def test(network: nn.Module) -> dict[str, float]:
-        measured = Measured(metrics="overlap", n_classes=2, inference=INFERENCE)
+        measured = Measured(metrics="overlap", labels=BINARY, inference=INFERENCE)
         return measure_cases([case.clean for case in noisy_cases], measured, CPU, network)
 
     measures = {"test": test}

@@ -91,7 +91,7 @@ def reason(folder: Path, case: str, **options: Any) -> str:
 
 def test_nnunet_layout(folder: Path) -> None:
     dataset = described(folder)
-    assert (dataset.dimensions, dataset.channels, dataset.classes) == (
+    assert (dataset.dimensions, dataset.channels, dataset.labels.names) == (
         3,
         ("FLAIR",),
         ("background", "lesion"),
@@ -115,7 +115,7 @@ def test_decathlon_layout_with_its_list_and_channels_last(tmp_path: Path) -> Non
     labels = {"0": "background", "1": "oedema", "2": "tumour"}
     told = {"modality": {"0": "T1", "1": "T2"}, "labels": labels, "training": pairs}
     (tmp_path / "dataset.json").write_text(json.dumps(told))
-    assert described(tmp_path).classes == ("background", "oedema", "tumour")
+    assert described(tmp_path).labels.names == ("background", "oedema", "tumour")
     index = indexed(tmp_path)
     assert set(index.cases) == {"brain_001", "brain_002"}
     assert index.excluded["brain_009"] == "listed by dataset.json, but its files are not there"
@@ -193,7 +193,7 @@ def test_classes_are_joined_and_some_voxels_are_not_annotated(folder: Path) -> N
         save(folder / f"labelsTr/p{number // 2}_scan{number}.nii.gz", several)
     labels = {"ignore": 7, "lesion": [1, 3], "background": [0, 2]}
     dataset = described(folder, labels=labels)
-    assert dataset.classes == ("background", "lesion") and dataset.partly_annotated
+    assert dataset.labels.names == ("background", "lesion") and dataset.labels.partly_annotated
     case = prepared(folder, "p0_scan0", labels=labels)
     np.testing.assert_array_equal(case.label == 1, np.isin(several, [1, 3]))
     np.testing.assert_array_equal(case.label == IGNORED, several == 7)

@@ -202,7 +202,7 @@ def test_masks_of_soft_values_are_cut_at_a_threshold(tmp_path: Path) -> None:
         found = prepared(tmp_path, case, threshold=127)
         np.testing.assert_array_equal(found.label, stored > 127)
     assert "lies above the threshold 300" in reason(tmp_path, "c0", threshold=300)
-    assert described(tmp_path, threshold=127).classes == ("background", "foreground")
+    assert described(tmp_path, threshold=127).labels.names == ("background", "foreground")
 
 
 def test_probability_maps_and_their_region(tmp_path: Path) -> None:
@@ -332,7 +332,10 @@ def test_the_class_named_background_is_the_background(tmp_path: Path, labels: di
     for number in range(2):
         save_picture(tmp_path / f"images/c{number}.png", GREY)
         save_picture(tmp_path / f"masks/c{number}.png", 255 - BLOB)
-    assert [name.lower() for name in described(tmp_path, labels=labels).classes] == ["background", "lesion"]
+    assert [name.lower() for name in described(tmp_path, labels=labels).labels.names] == [
+        "background",
+        "lesion",
+    ]
     np.testing.assert_array_equal(prepared(tmp_path, "c0", labels=labels).label, BLOB // 255)
 
 

@@ -17,7 +17,6 @@ from lib.evaluation.overlap import predicted_classes
 from lib.inference import SLICES_AT_ONCE, predict_volume
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
-from lib.networks.catalogue import NETWORKS
 from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
 from lib.training.patch_overlap import PatchOverlap
@@ -352,21 +351,10 @@ def test_the_patch_dice_of_two_channels_is_that_of_their_difference() -> None:
 # What is configured
 
 
-@pytest.mark.parametrize(
-    ("n_classes", "background_channel", "channels"),
-    [(2, False, 1), (2, True, 2), (4, False, 4), (4, True, 4)],
-)
-def test_output_channels(n_classes: int, background_channel: bool, channels: int) -> None:
-    chosen = NETWORKS.parse({"name": "enet_2d", "background_channel": background_channel})
-    assert chosen.out_channels(n_classes) == channels
-    assert "background_channel" not in chosen.arguments()
-
-
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -> None:
     for run in config.load({"scale": scale, "studies": ["boundary"]}).runs:
-        assert run.network.out_channels == len(run.classes), run.id
-        assert run.surface_settings()["structures"] == run.classes[1:]
+        assert run.network.out_channels == len(run.labels.names), run.id
 
 
 @pytest.mark.parametrize(
@@ -400,7 +388,7 @@ def test_a_training_that_measures_is_told_how(tmp_path: Path) -> None:
     run = config.load({"scale": "paper", "studies": ["boundary"], "variants": ["acdc_corrected"]}).runs[0]
     settings = run.training_settings
     assert settings.training.measured == {"test": 100, "validation": 100}
-    assert (settings.measured.metrics, settings.measured.n_classes) == ("surface", 4)
+    assert (settings.measured.metrics, len(settings.measured.labels.names)) == ("surface", 4)
     assert settings.measured.inference.patch_size == (256, 256)
 
 
@@ -432,7 +420,7 @@ SLICES = {
 def test_four_classes_enter_a_study_of_surfaces(root: Path) -> None:
     runs = changed(root, "boundary", **SLICES, datasets=["acdc"]).runs
     assert {(run.network.out_channels, run.split) for run in runs} == {(4, "published")}
-    assert runs[0].surface_settings()["structures"] == ("right ventricle", "myocardium", "left ventricle")
+    assert runs[0].labels.structures == ("right ventricle", "myocardium", "left ventricle")
 
 
 @pytest.mark.parametrize(

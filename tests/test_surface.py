@@ -11,7 +11,6 @@ import SimpleITK
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
 from lib.evaluation.agreement import disagreement, library_measures
 from lib.evaluation.overlap import dice
@@ -26,6 +25,7 @@ from lib.evaluation.surface import (
     surface_measures,
     surface_rows,
 )
+from lib.labels import IGNORED, Labels
 
 SPACINGS = (0.5, 5.0, 1.0, 0.7, 3.3, 1.2, 0.9765625)
 KEYS = [
@@ -39,6 +39,10 @@ Pair = tuple[np.ndarray, np.ndarray, tuple[float, ...], float]
 @pytest.fixture(scope="module")
 def metrics(shared: Path) -> dict[str, Any]:
     return json.loads((shared / "golden" / "boundary_loss.json").read_text())["metrics"]
+
+
+def named(*structures: str) -> Labels:
+    return Labels(("background", *structures))
 
 
 def disk(height: int, width: int, y: int, x: int, radius: int) -> np.ndarray:
@@ -362,7 +366,7 @@ def two_structures() -> tuple[np.ndarray, np.ndarray]:
 
 def test_rows_hold_each_measure_of_each_structure() -> None:
     prediction, label = two_structures()
-    rows = surface_rows("a", prediction, label, (1, 2, 3), ["left", "right"], tolerance=1)
+    rows = surface_rows("a", prediction, label, (1, 2, 3), named("left", "right"), tolerance=1)
     assert [(row["case"], row["structure"]) for row in rows] == [("a", "left"), ("a", "right")]
     for number, row in enumerate(rows, start=1):
         assert list(row) == KEYS
@@ -384,7 +388,7 @@ def test_rows_hold_each_measure_of_each_structure() -> None:
 def test_an_absent_structure_has_the_penalty_and_one_that_nobody_sees_is_perfect() -> None:
     prediction, label = two_structures()
     prediction[prediction == 2] = 0
-    *_, right, nobody = surface_rows("a", prediction, label, (1, 1, 1), ["left", "right", "none"], 1)
+    *_, right, nobody = surface_rows("a", prediction, label, (1, 1, 1), named("left", "right", "none"), 1)
     assert (right["present"], right["predicted"], right["dice"], right["nsd"]) == (18, 0, 0, 0)
     assert right["dice_slices"] == 0.5
     assert right["hd95"] == right["assd"] == pytest.approx((10**2 + 10**2 + 4**2) ** 0.5)
@@ -394,19 +398,21 @@ def test_an_absent_structure_has_the_penalty_and_one_that_nobody_sees_is_perfect
 def test_ignored_voxels_count_for_neither_mask() -> None:
     prediction, label = two_structures()
     ignored = np.random.default_rng(6).random(label.shape) < 0.2
-    expected = surface_rows("a", prediction * ~ignored, label * ~ignored, (1, 1, 1), ["left", "right"], 1)
+    expected = surface_rows(
+        "a", prediction * ~ignored, label * ~ignored, (1, 1, 1), named("left", "right"), 1
+    )
     label[ignored] = IGNORED
     for filling in (0, 1, IGNORED):
         prediction[ignored] = filling
-        assert surface_rows("a", prediction, label, (1, 1, 1), ["left", "right"], 1) == expected
+        assert surface_rows("a", prediction, label, (1, 1, 1), named("left", "right"), 1) == expected
     everywhere = np.full_like(label, IGNORED)
-    for mask in structure_masks(np.ones_like(label), everywhere, 1):
+    for mask in structure_masks(np.ones_like(label), everywhere, named("left"), "left"):
         assert not mask.any()
 
 
 def test_a_picture_has_rows_too() -> None:
     prediction, label = (volume[..., 0] for volume in two_structures())
-    left, _ = surface_rows("a", prediction, label, (1, 2), ["left", "right"], tolerance=1)
+    left, _ = surface_rows("a", prediction, label, (1, 2), named("left", "right"), tolerance=1)
     assert left["dice_slices"] == left["dice"] == pytest.approx(2 / 3)
     assert (left["hd"], left["nsd"], left["lesions_found"]) == (1, 1, 1)
 
@@ -415,10 +421,10 @@ def test_other_shapes_and_spacings_are_refused_in_one_line() -> None:
     prediction, label = two_structures()
     of_case = "a: prediction and label: expected a class per voxel as integers, NumPy arrays of one shape"
     for wrong, found in ((prediction[1:], "uint8 of shape (9, 10, 4)"), (prediction / 2, "float64 of shape")):
-        told = refusal(surface_rows, "a", wrong, label, (1, 1, 1), ["left"], 1)
+        told = refusal(surface_rows, "a", wrong, label, (1, 1, 1), named("left"), 1)
         assert told.startswith(f"{of_case}, found {found}")
     for spacing in ((1, 1), (1, 0, 1), (1, -1, 1), (1, float("nan"), 1), 1):
-        told = refusal(surface_rows, "a", prediction, label, spacing, ["left"], 1)
+        told = refusal(surface_rows, "a", prediction, label, spacing, named("left"), 1)
         assert told.startswith("a: expected a spacing of 3 positive lengths, mm along each axis, found ")
         for measure, arguments in ((surface_distances, (spacing,)), (surface_measures, (spacing, 1))):
             assert "expected a spacing of 3" in refusal(measure, prediction > 0, label > 0, *arguments)
@@ -460,12 +466,12 @@ def test_labels_and_shapes_that_broadcast_are_no_pair_of_masks(measure: Callable
 def test_a_surface_is_that_of_a_mask_and_structures_are_of_one_shape() -> None:
     prediction, label = two_structures()
     assert "found uint8 of shape" in refusal(surface, label)
-    assert "of one shape, found" in refusal(structure_masks, prediction[:1], label, 1)
+    assert "of one shape, found" in refusal(structure_masks, prediction[:1], label, named("left"), "left")
 
 
 def test_disagreement_reports_the_two_definitions_of_the_percentile_and_nothing_else() -> None:
     prediction, target = shifted_ellipsoid()
-    (ours,) = surface_rows("a", prediction.astype(int), target.astype(int), (5, 1, 1), ["x"], 2)
+    (ours,) = surface_rows("a", prediction.astype(int), target.astype(int), (5, 1, 1), named("x"), 2)
     rows = disagreement("a", "x", ours, prediction, target, (5, 1, 1), 2)
     assert {row["measure"]: row["above_tolerance"] for row in rows} == {
         **dict.fromkeys(["dice", "hd", "hd95_directed", "assd", "nsd"], False),
@@ -479,7 +485,7 @@ def test_disagreement_reports_the_two_definitions_of_the_percentile_and_nothing_
 
 def test_disagreement_tells_any_wrong_measure() -> None:
     prediction, target = shifted_ellipsoid()
-    (right,) = surface_rows("a", prediction.astype(int), target.astype(int), (1, 1, 1), ["x"], 2)
+    (right,) = surface_rows("a", prediction.astype(int), target.astype(int), (1, 1, 1), named("x"), 2)
     for measure in ("dice", "hd", "hd95", "hd95_directed", "assd", "nsd"):
         for wrong in (1.002 * right[measure] + 0.001, float("nan")):
             rows = disagreement("a", "x", {**right, measure: wrong}, prediction, target, (1, 1, 1), 2)

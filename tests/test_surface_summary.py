@@ -17,6 +17,7 @@ from lib.config import ROOT, load
 from lib.evaluation.agreement import COLUMNS, case_agreement, report
 from lib.evaluation.surface import surface_rows
 from lib.files import write_json
+from lib.labels import Labels
 from lib.store import Case, StoredCase, write_case
 
 PUBLISHED = pd.read_csv(ROOT / "published/boundary.csv")
@@ -143,7 +144,7 @@ def test_without_lesions_there_is_no_recall(tmp_path: Path) -> None:
 def test_the_dice_of_nothing_is_what_an_empty_prediction_reaches(tmp_path: Path) -> None:
     label = np.zeros((6, 6, 8), np.uint8)
     label[2:4, 2:4, 3:6] = 1
-    rows = surface_rows("a", 0 * label, label, (1, 1, 1), ["lesion"], 1)
+    rows = surface_rows("a", 0 * label, label, (1, 1, 1), Labels(("background", "lesion")), 1)
     row = run_row(evaluated(tmp_path, rows))
     assert row["dice_slices"] == row["dice_slices_of_nothing"] == 5 / 8
 
@@ -320,12 +321,13 @@ def two_structures() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def agreement() -> pd.DataFrame:
-    return pd.DataFrame(case_agreement("a", *two_structures(), (1.0, 1.0, 3.0), STRUCTURES, 1.0))
+    labels = Labels(("background", *STRUCTURES))
+    return pd.DataFrame(case_agreement("a", *two_structures(), (1.0, 1.0, 3.0), labels, 1.0))
 
 
 def test_every_structure_that_is_there_and_predicted_is_compared(agreement: pd.DataFrame) -> None:
     assert agreement.groupby("structure").size().to_dict() == {"left": 6, "right": 6}
-    ours = surface_rows("a", *two_structures(), (1.0, 1.0, 3.0), STRUCTURES, 1.0)
+    ours = surface_rows("a", *two_structures(), (1.0, 1.0, 3.0), Labels(("background", *STRUCTURES)), 1.0)
     assert tuple(agreement) == COLUMNS
     for row in agreement.itertuples():
         assert row.segloss == ours[STRUCTURES.index(row.structure)][row.measure]
@@ -366,7 +368,10 @@ def test_a_measure_that_differs_is_a_warning_but_not_that_of_another_definition(
 
 def test_nothing_to_compare_is_told(caplog: pytest.LogCaptureFixture) -> None:
     prediction, label = two_structures()
-    assert case_agreement("a", 0 * prediction, label, (1.0, 1.0, 3.0), STRUCTURES, 1.0) == []
+    assert (
+        case_agreement("a", 0 * prediction, label, (1.0, 1.0, 3.0), Labels(("background", *STRUCTURES)), 1.0)
+        == []
+    )
     (told,) = warnings_of(pd.DataFrame([]), caplog)
     assert told.startswith("no structure is both there and predicted")
 

@@ -7,22 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.datasets.index import SPLITS, Index, numbered
+from lib.labels import IGNORED, Labels
 
 __all__ = ["DATASETS", "IGNORED", "SPLITS", "Dataset"]
 
-IGNORED = 255
-"""Label of voxels that are not annotated."""
+LESION = Labels(("background", "lesion"))
 
 
 @dataclass(frozen=True)
 class Dataset:
     """One data set.
 
-    ``adapter`` is the module that indexes and prepares its cases from the files of ``sources``; ``splits``
-    names its splits; ``channels`` and ``classes`` name what the prepared image and label hold, background
-    first. Where it is ``partly_annotated``, some voxels have the label 255. ``parameters`` decide what the adapter
-    does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for cases that are made
-    rather than found.
+    ``adapter`` is the module that indexes and prepares its cases from the files of ``sources``; ``splits`` names its
+    splits; ``channels`` names what the prepared image holds, ``labels`` says what its label means. ``parameters``
+    decide what the adapter does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for
+    cases that are made rather than found.
     """
 
     name: str
@@ -31,9 +30,8 @@ class Dataset:
     sources: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("holdout",)
     channels: tuple[str, ...] = ("CT",)
-    classes: tuple[str, ...] = ("background", "lesion")
+    labels: Labels = LESION
     dimensions: int = 3
-    partly_annotated: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
     indexing: dict[str, Any] = field(default_factory=dict)
     known_index: Index | None = None
@@ -59,19 +57,20 @@ _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
 _SLABS = {"train": 20, "validation": 4, "test": 12}
 _BLOBS = {"train": 32, "validation": 0, "test": 20}
 _RGB = ("red", "green", "blue")
-_LIVER = ("background", "liver", "tumour")
-_LUNG = ("background", "lung")
-_POLYP = ("background", "polyp")
-_HEART = ("background", "right ventricle", "myocardium", "left ventricle")
+_LIVER = Labels(("background", "liver", "tumour"))
+_LUNG = Labels(("background", "lung"))
+_POLYP = Labels(("background", "polyp"))
+_HEART = Labels(("background", "right ventricle", "myocardium", "left ventricle"))
 _ORGANS = (
     *("background", "spleen", "right kidney", "left kidney", "gallbladder", "oesophagus", "liver", "stomach"),
     *("aorta", "inferior vena cava", "pancreas", "right adrenal gland", "left adrenal gland", "duodenum"),
     *("bladder", "prostate or uterus"),
 )
-_STREET = (
+_STREET_CLASSES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
     *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
 )
+_STREET = Labels(_STREET_CLASSES, background=False, partly_annotated=True)
 _FUNDUS = ("background", "microaneurysm", "haemorrhage", "hard exudate", "soft exudate", "optic disc")
 _OPENCV_256 = {"size": [256, 256], "centred_nearest": False}
 _TWO_SPLITS = ("published", "holdout")
@@ -84,6 +83,7 @@ _LUNA16 = _official(
     parameters={"form": "published"},
 )
 _LITS = _official("lits", "LiTS liver tumours, as published", parameters={"target": "tumour", "box": "liver"})
+_WMH = replace(LESION, partly_annotated=True)
 _WMH2017 = _official(
     "wmh2017",
     "WMH 2017, as published",
@@ -95,7 +95,7 @@ _ACDC = _official(
     "acdc",
     "ACDC, as published",
     channels=("MR",),
-    classes=_HEART,
+    labels=_HEART,
     splits=_TWO_SPLITS,
     parameters={"form": "published"},
 )
@@ -104,7 +104,7 @@ _SHENZHEN = _official(
     "Shenzhen chest X-rays",
     sources=("shenzhen", "shenzhen_masks"),
     channels=("X-ray",),
-    classes=_LUNG,
+    labels=_LUNG,
     splits=("published", "stratified"),
     dimensions=2,
     parameters=_OPENCV_256,
@@ -120,10 +120,10 @@ _RETINAL_LESIONS = _official(
 
 
 def _decathlon(
-    name: str, title: str, task: str, classes: tuple[str, ...], window: list[int] | None, **fields: Any
+    name: str, title: str, task: str, labels: Labels, window: list[int] | None, **fields: Any
 ) -> Dataset:
     parameters = {"task": task, "window": window}
-    return _official(name, title, "decathlon", classes=classes, parameters=parameters, **fields)
+    return _official(name, title, "decathlon", labels=labels, parameters=parameters, **fields)
 
 
 def _pictures(name: str, title: str, channels: tuple[str, ...] = _RGB, **fields: Any) -> Dataset:
@@ -177,40 +177,40 @@ DATASETS = {
             "lits_liver_and_tumour",
             "LiTS liver and tumours",
             {"target": "both", "box": "none"},
-            classes=_LIVER,
+            labels=_LIVER,
         ),
         _decathlon("msd_liver", "MSD Task03 liver and tumours", "Task03_Liver", _LIVER, [-300, 300]),
         _decathlon(
             "msd_pancreas",
             "MSD Task07 pancreas and tumours",
             "Task07_Pancreas",
-            ("background", "pancreas", "tumour"),
+            Labels(("background", "pancreas", "tumour")),
             [-100, 240],
         ),
         _decathlon(
             "msd_hippocampus",
             "MSD Task04 hippocampus",
             "Task04_Hippocampus",
-            ("background", "anterior", "posterior"),
+            Labels(("background", "anterior", "posterior")),
             None,
             channels=("MR",),
         ),
         _official(
             "abdomenct1k",
             "AbdomenCT-1K",
-            classes=("background", "liver", "kidney", "spleen", "pancreas"),
+            labels=Labels(("background", "liver", "kidney", "spleen", "pancreas")),
             parameters={"window": [-300, 300]},
         ),
         _official(
             "amos22",
             "AMOS22 abdominal organs on CT",
             splits=("official",),
-            classes=_ORGANS,
+            labels=Labels(_ORGANS),
             parameters={"modality": "CT", "window": [-300, 300]},
         ),
         # boundary loss
         _WMH2017,
-        _sibling(_WMH2017, "wmh2017_corrected", "WMH 2017", {"form": "corrected"}, partly_annotated=True),
+        _sibling(_WMH2017, "wmh2017_corrected", "WMH 2017", {"form": "corrected"}, labels=_WMH),
         _official(
             "isles2018", "ISLES 2018", channels=("CT", "CBF", "CBV", "MTT", "Tmax"), splits=_TWO_SPLITS
         ),
@@ -224,15 +224,20 @@ DATASETS = {
             "montgomery",
             "Montgomery chest X-rays",
             ("X-ray",),
-            classes=_LUNG,
+            labels=_LUNG,
             parameters={"size": [256, 256]},
         ),
         # label-marginal biases in 2D
         _RETINAL_LESIONS,
         _sibling(_RETINAL_LESIONS, "retinal_lesions_corrected", "Retinal Lesions", {"positive": [255]}),
-        _pictures("cityscapes", "Cityscapes", classes=_STREET, partly_annotated=True, splits=_TWO_SPLITS),
-        _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", classes=_POLYP),
-        _pictures("kvasir_seg", "Kvasir-SEG polyps", classes=_POLYP),
-        _pictures("idrid", "IDRiD retinal lesions", classes=_FUNDUS, splits=("official",)),
+        _pictures(
+            "cityscapes",
+            "Cityscapes",
+            labels=_STREET,
+            splits=_TWO_SPLITS,
+        ),
+        _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", labels=_POLYP),
+        _pictures("kvasir_seg", "Kvasir-SEG polyps", labels=_POLYP),
+        _pictures("idrid", "IDRiD retinal lesions", labels=Labels(_FUNDUS), splits=("official",)),
     )
 }

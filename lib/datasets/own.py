@@ -16,6 +16,7 @@ from lib.datasets.index import SPLITS
 from lib.datasets.raw import is_folder, is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
+from lib.labels import Labels
 from lib.schema import OwnData
 from lib.suggest import shortened
 from lib.tables import read_rows
@@ -52,9 +53,8 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         title=own.title or described.get("name") or name,
         adapter="lib.datasets.adapters.own_data",
         channels=tuple(channels),
-        classes=tuple(label for label in labels if label != IGNORE),
+        labels=Labels(tuple(label for label in labels if label != IGNORE), partly_annotated=IGNORE in labels),
         dimensions=dimensions,
-        partly_annotated=IGNORE in labels,
         parameters={
             **own.model_dump(mode="json", include=preparation),
             "dimensions": dimensions,

@@ -86,7 +86,9 @@ def _overview(datasets: Iterable[Dataset]) -> str:
     ]
     for dataset in datasets:
         classes = (
-            ", ".join(dataset.classes) if len(dataset.classes) < 6 else f"{len(dataset.classes)} classes"
+            ", ".join(dataset.labels.names)
+            if len(dataset.labels.names) < 6
+            else f"{len(dataset.labels.names)} classes"
         )
         access = ", ".join(dict.fromkeys(load_source(name).access for name in dataset.sources))
         rows.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation.surface import structure_masks, surface_rows
+from lib.labels import Labels
 
 log = logging.getLogger(__name__)
 ALLOWED = 1e-3  # relative to the value, or absolute below 1
@@ -92,16 +93,15 @@ def case_agreement(
     prediction: np.ndarray,
     label: np.ndarray,
     spacing: Sequence[float],
-    structures: Sequence[str],
+    labels: Labels,
     tolerance: float,
 ) -> list[dict[str, Any]]:
     """:func:`disagreement` of every structure of a case; the arguments are those of ``surface_rows``."""
-    rows = surface_rows(case, prediction, label, spacing, structures, tolerance)
-    told = []
-    for number, row in enumerate(rows, start=1):
-        masks = structure_masks(prediction, label, number)
-        told += disagreement(case, row["structure"], row, *masks, spacing, tolerance)
-    return told
+    compared = []
+    for row in surface_rows(case, prediction, label, spacing, labels, tolerance):
+        masks = structure_masks(prediction, label, labels, row["structure"])
+        compared += disagreement(case, row["structure"], row, *masks, spacing, tolerance)
+    return compared
 
 
 def report(agreement: pd.DataFrame) -> None:

@@ -12,9 +12,9 @@ from edt import edt
 from scipy import ndimage
 from scipy.spatial.distance import directed_hausdorff
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
 from lib.evaluation.overlap import CLASSES, MASKS, check_arrays, dice
+from lib.labels import Labels
 from lib.maps import connected_components
 
 DISTANCES = ("hd", "hd95", "hd95_directed", "assd")
@@ -125,13 +125,18 @@ def lesion_detection(prediction: np.ndarray, target: np.ndarray) -> dict[str, in
     }
 
 
-def structure_masks(prediction: np.ndarray, label: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Prediction and target of class ``number`` as masks; voxels that are not annotated belong to neither.
+def structure_masks(
+    prediction: np.ndarray, label: np.ndarray, labels: Labels, structure: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction and target of a structure as masks; voxels that are not annotated belong to neither.
 
-    Both are classes, integer (*spatial).
+    Both are labels, integer (*spatial) or, multi-label, (classes, *spatial).
     """
     check_arrays("prediction and label", CLASSES, prediction, label)
-    return (prediction == number) & (label != IGNORED), label == number
+    return (
+        labels.mask(prediction, structure) & labels.annotated(label, structure),
+        labels.mask(label, structure),
+    )
 
 
 def surface_rows(
@@ -139,16 +144,15 @@ def surface_rows(
     prediction: np.ndarray,
     label: np.ndarray,
     spacing: Sequence[float],
-    structures: Sequence[str],
+    labels: Labels,
     tolerance: float,
 ) -> list[dict[str, Any]]:
     """One row of all measures for each structure of a case.
 
     Args:
-        prediction: class of each voxel, integer (*spatial).
-        label: the true classes, same shape. Where it is ``IGNORED`` neither mask has a voxel, so that its edge
+        prediction: the predicted label, integer (*spatial) or, multi-label, (classes, *spatial).
+        label: the true one, same shape. Where it is ``IGNORED`` neither mask has a voxel, so that its edge
             may become surface and may part a component.
-        structures: names of the classes 1, 2, ...
         tolerance: of ``nsd``, in mm.
 
     Returns:
@@ -161,10 +165,10 @@ def surface_rows(
         SeglossError: these are no classes, the shapes differ, or the spacing is not one positive length per axis.
     """
     check_arrays(f"{case}: prediction and label", CLASSES, prediction, label)
-    _check_spacing(case, spacing, label.ndim)
+    _check_spacing(case, spacing, label.ndim - (not labels.exclusive))
     rows = []
-    for number, structure in enumerate(structures, start=1):
-        predicted, present = structure_masks(prediction, label, number)
+    for structure in labels.structures:
+        predicted, present = structure_masks(prediction, label, labels, structure)
         rows.append(
             {
                 "case": case,

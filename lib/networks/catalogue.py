@@ -24,9 +24,6 @@ class NetworkParameters(Parameters):
         """What the lengths of a patch must divide by."""
         return 1
 
-    def out_channels(self, n_classes: int) -> int:
-        return 1 if n_classes == 2 and not self.background_channel else n_classes
-
     def arguments(self) -> dict[str, Any]:
         return self.model_dump(exclude={"name", "background_channel"})
 

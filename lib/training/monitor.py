@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from lib.evaluation.overlap import MEASURED, overlap_row, pooled_dice, predicted_classes
+from lib.evaluation.overlap import MEASURED, overlap_row, pooled_dice
 from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
+from lib.labels import Labels
 from lib.store import StoredCase
 from lib.training.history import History, Row
 from lib.training.settings import Measured, TrainingSettings
@@ -60,7 +61,7 @@ def measure_cases(
             network, image, measured.inference.patch_size, measured.inference.stride, device
         )
         rows += (
-            _surface(case, logit, label, measured.n_classes)
+            _surface(case, logit, label, measured.labels)
             if measured.metrics == "surface"
             else _overlap(case, logit, label)
         )
@@ -74,7 +75,6 @@ def _overlap(case: StoredCase, logit: np.ndarray, label: np.ndarray) -> list[Cas
     return [overlap_row(case.name, logit, label)]
 
 
-def _surface(case: StoredCase, logit: np.ndarray, label: np.ndarray, n_classes: int) -> list[CaseRow]:
-    structures = [str(number) for number in range(1, n_classes)]
-    predicted, spacing = predicted_classes(logit, label.ndim), case.description["spacing"]
-    return surface_rows(case.name, predicted, label, spacing, structures, ANY_TOLERANCE)
+def _surface(case: StoredCase, logit: np.ndarray, label: np.ndarray, labels: Labels) -> list[CaseRow]:
+    spacing = case.description["spacing"]
+    return surface_rows(case.name, labels.decide(logit), label, spacing, labels, ANY_TOLERANCE)

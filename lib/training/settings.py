@@ -9,6 +9,7 @@ from typing import Any
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
+from lib.labels import Labels
 from lib.losses.specification import without_defaults
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
@@ -35,7 +36,7 @@ class Measured(Section):
     """How the parts of the split are measured while the network is trained."""
 
     metrics: str
-    n_classes: PositiveInt
+    labels: Labels
     inference: Inference
 
 
