@@ -81,6 +81,7 @@ class Run:
             network=network,
             network_class=NETWORKS.entry_of(network).implementation,
             out_channels=self.labels.out_channels(network.background_channel),
+            exclusive=self.labels.exclusive,
         )
 
     @property
@@ -412,7 +413,7 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
     if not dataset.labels.one_structure and study.metrics != "surface":
-        return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any number"
+        return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any labels"
     monitor = settings.training.monitor
     if (
         monitor

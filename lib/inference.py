@@ -25,16 +25,18 @@ def predict_volume(
     patch_size: Sequence[int],
     stride: Sequence[int],
     device: torch.device,
+    exclusive: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict a whole volume from overlapping windows; by slices (last axis) where the windows have an axis less.
 
     Args:
         image: (channels, *spatial); padded with 0, half of it (rounded down) before the volume.
+        exclusive: the network's channels are classes of which every voxel has one; otherwise each has a sigmoid.
 
     Returns:
-        Probabilities and logits, float32, each the plain average over the windows that see a voxel: (*spatial) of the
-        foreground, (classes, *spatial) for more than two classes. The average probability is not the sigmoid of the
-        average logit where windows overlap.
+        Probabilities and logits, float32, each the plain average over the windows that see a voxel: of two exclusive
+        classes (*spatial) of the second, otherwise (classes, *spatial). The average probability is not the sigmoid of
+        the average logit where windows overlap.
     """
     network.eval()
     by_slice = len(patch_size) == image.ndim - 2
@@ -52,23 +54,25 @@ def predict_volume(
         count[window] += 1
         for first in range(0, len(batch), SLICES_AT_ONCE):
             some = (slice(first, first + SLICES_AT_ONCE), slice(None), *window)
-            told = _of_classes(network(batch[some].to(device)).float())
+            told = _of_classes(network(batch[some].to(device)).float(), exclusive)
             sums = sums or tuple(torch.zeros(len(batch), told[0].shape[1], *padded) for _ in told)
             for total, values in zip(sums, told, strict=True):
                 total[some] += values.cpu()
     inside = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
     probability, logit = ((total / count)[inside].numpy() for total in sums)
-    return _volume_of(probability, by_slice), _volume_of(logit, by_slice)
+    return _volume_of(probability, by_slice, exclusive), _volume_of(logit, by_slice, exclusive)
 
 
-def _of_classes(output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Probabilities and logits: of the foreground alone, (batch, 1, *spatial), where there are two classes."""
+def _of_classes(output: torch.Tensor, exclusive: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities and logits: of the second alone, (batch, 1, *spatial), where there are two exclusive classes."""
+    if not exclusive:
+        return torch.sigmoid(output), output
     if output.shape[1] > 2:
         return torch.softmax(output, 1), output
     logit = output if output.shape[1] == 1 else output[:, 1:] - output[:, :1]
     return torch.sigmoid(logit), logit
 
 
-def _volume_of(values: np.ndarray, by_slice: bool) -> np.ndarray:
+def _volume_of(values: np.ndarray, by_slice: bool, exclusive: bool) -> np.ndarray:
     volume = np.moveaxis(values, 0, -1) if by_slice else values[0]
-    return np.ascontiguousarray(volume[0] if len(volume) == 1 else volume)
+    return np.ascontiguousarray(volume[0] if len(volume) == 1 and exclusive else volume)

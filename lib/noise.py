@@ -95,16 +95,19 @@ def noisy_label(
     of the first two axes.
 
     Args:
-        label: (*spatial), 2D or 3D: 0 background, 1 and more classes, 255 not annotated.
+        label: (*spatial), 2D or 3D: 0 background, 1 and more classes, 255 not annotated. Of structures that may
+            overlap (classes, *spatial), 0 and 1: each has the same noise by itself.
         draw: the case's, from :func:`assign`.
         spacing: mm per axis.
 
     Returns:
-        uint8 (*spatial). Foreground has the class of the nearest clean foreground voxel; 255 stays.
+        uint8, of the shape of the label. Foreground has the class of the nearest clean foreground voxel; 255 stays.
 
     Raises:
         SeglossError: the label is neither 2D nor 3D.
     """
+    if label.ndim == len(spacing) + 1:
+        return np.stack([noisy_label(channel, draw, noise, spacing) for channel in label])
     if label.ndim not in (2, 3):
         raise SeglossError(f"noise needs a 2D or 3D label, found shape {label.shape}")
     clean, annotated = foreground(label), label != IGNORED

@@ -1,6 +1,7 @@
 """Prepared cases on disk: arrays (``lib/arrays.py``) and what is known of them.
 
-A case is a folder ``image.b2nd`` (channels, *spatial) float32, ``label.b2nd`` (*spatial) uint8 and ``case.json``
+A case is a folder ``image.b2nd`` (channels, *spatial) float32, ``label.b2nd`` (*spatial) uint8, multi-label
+(classes, *spatial), and ``case.json``
 (patient, shape, spacing, affine, voxel counts, checksums of the array contents). Maps of the case lie beside
 them. A case that cannot be used keeps its place with empty files: its ``case.json`` tells only the reason.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from lib.arrays import MADE_AGAIN, damaged, open_array, write_array
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import atomic_path, read_json, sha256, write_json
-from lib.labels import IGNORED, Labels
+from lib.labels import BINARY, IGNORED, Labels
 
 log = logging.getLogger(__name__)
 MASK_KINDS = ("clean", "dilate", "erode", "affine")
@@ -28,10 +29,10 @@ PREPARED = ("image", "label")
 
 @dataclass(frozen=True)
 class Case:
-    """One prepared case: ``image`` (channels, *spatial), ``label`` (*spatial), ``spacing`` in mm per axis.
+    """One prepared case: ``image`` (channels, *spatial), ``label`` (*spatial), multi-label (classes, *spatial).
 
-    Voxels of label 255 are not annotated. ``affine`` (4, 4) leads from voxels to RAS+ mm, None for pictures.
-    ``n_lesions`` is the data set's own count, None for the connected components of the label.
+    Voxels of label 255 are not annotated. ``spacing`` is in mm per axis. ``affine`` (4, 4) leads from voxels to RAS+
+    mm, None for pictures. ``n_lesions`` is the data set's own count, None for the connected components of the label.
     """
 
     image: np.ndarray
@@ -67,8 +68,9 @@ def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -
     """
     label = case.label.astype(np.uint8, copy=False)
     image = case.image.astype(np.float32, copy=False)
-    if image.shape[1:] != label.shape:
-        raise CaseExcluded(f"image {image.shape[1:]} and mask {label.shape} differ in shape")
+    shape = image.shape[1:]
+    if label.shape[-len(shape) :] != shape or label.ndim > image.ndim:
+        raise CaseExcluded(f"image {shape} and mask {label.shape} differ in shape")
     if not np.isfinite(image).all():
         raise CaseExcluded("the image holds NaN or infinite values")
     if image.min() == image.max():
@@ -81,10 +83,10 @@ def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -
         "case": name,
         "patient": case.patient,
         "channels": image.shape[0],
-        "shape": list(label.shape),
+        "shape": list(shape),
         "spacing": [float(length) for length in case.spacing],
         "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
-        **_described(label, case.n_lesions),
+        **_described(label, len(shape), case.n_lesions),
         "notes": list(notes),
         "sha256": checksums,
     }
@@ -99,24 +101,34 @@ def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, noise:
     content = write_array(folder / "label.b2nd", label)
     told = case.description | {"noise": noise}
     if noise != "clean":
-        told |= _described(label)
+        told |= _described(label, len(case.shape))
         told["sha256"] = case.description["sha256"] | {"label": content}
     write_json(folder / "case.json", told)
     return told
 
 
-def _described(label: np.ndarray, n_lesions: int | None = None) -> dict[str, Any]:
-    classes, counts = np.unique(label, return_counts=True)
+def _described(label: np.ndarray, dimensions: int, n_lesions: int | None = None) -> dict[str, Any]:
+    """Lesions, and voxels by class; multi-label by channel, from 1, with 0 for those that are in none."""
+    from lib.maps import connected_components  # only preparation needs it
+
+    labels = (
+        BINARY if label.ndim == dimensions else Labels(tuple(map(str, range(len(label)))), exclusive=False)
+    )
     return {
-        "n_lesions": _count_components(label) if n_lesions is None else n_lesions,
-        "class_voxels": {str(k): int(n) for k, n in zip(classes, counts, strict=True)},
+        "n_lesions": int(connected_components(label, None, labels).max()) if n_lesions is None else n_lesions,
+        "class_voxels": _class_voxels(label) if labels.exclusive else _channel_voxels(label),
     }
 
 
-def _count_components(label: np.ndarray) -> int:
-    from lib.maps import connected_components  # only preparation needs it
+def _class_voxels(label: np.ndarray) -> dict[str, int]:
+    classes, counts = np.unique(label, return_counts=True)
+    return {str(k): int(n) for k, n in zip(classes, counts, strict=True)}
 
-    return int(connected_components(label).max())
+
+def _channel_voxels(label: np.ndarray) -> dict[str, int]:
+    counts = {str(number): int((channel == 1).sum()) for number, channel in enumerate(label, start=1)}
+    counts |= {"0": int((label == 0).all(0).sum()), str(IGNORED): int((label == IGNORED).any(0).sum())}
+    return {key: count for key, count in counts.items() if count}
 
 
 def write_excluded(folder: Path, name: str, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Predict whole volumes with a trained network: a folder of <case>.probability.b2nd and <case>.logit.b2nd.
 
-Of the foreground where there are two classes, otherwise with an axis of classes in front.
+Of the second of two exclusive classes, otherwise with an axis of classes in front.
 """
 
 from pathlib import Path
@@ -45,7 +45,12 @@ def main(
         for case in stored:
             image = case.array("image")[...]
             probability, logit = predict_volume(
-                network, image, chosen.inference.patch_size, chosen.inference.stride, computing
+                network,
+                image,
+                chosen.inference.patch_size,
+                chosen.inference.stride,
+                computing,
+                chosen.network.exclusive,
             )
             # float16 as published: logits keep the ranking where probabilities saturate
             write_array(folder / f"{case.name}.probability.b2nd", probability.astype(np.float16))

@@ -429,7 +429,7 @@ def test_four_classes_enter_a_study_of_surfaces(root: Path) -> None:
         (
             "t_loss",
             {"datasets": ["cityscapes"]},
-            "'cityscapes' has 19 classes; metrics: overlap are of two, surface of any number",
+            "'cityscapes' has 19 classes; metrics: overlap are of two, surface of any labels",
         ),
         (
             "boundary",

@@ -105,7 +105,7 @@ class Trainer:
         }
         self.history = History()
         self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
-        self.overlap = PatchOverlap(sampler.noisy, device)
+        self.overlap = self._no_overlap()
         self.parts: list[dict[str, Any]] = []
         self.finished: Any = None
 
@@ -206,9 +206,12 @@ class Trainer:
 
     def _end_epoch(self, row: Row) -> None:
         self.history.rows.append(row)
-        self.losses, self.overlap = [], PatchOverlap(self.sampler.noisy, self.device)
+        self.losses, self.overlap = [], self._no_overlap()
         if self.training.monitor and self.training.monitor.keep_best:
             self.best.after_epoch(self.monitor.values(self.history), self.history, self.network)
+
+    def _no_overlap(self) -> PatchOverlap:
+        return PatchOverlap(self.sampler.noisy, self.device, self.settings.network.exclusive)
 
     def _between_steps(self) -> None:
         self.interruption.check()

@@ -58,7 +58,12 @@ def measure_cases(
     for case in cases:
         image, label = case.array("image")[...], case.array("label")[...]
         _, logit = predict_volume(
-            network, image, measured.inference.patch_size, measured.inference.stride, device
+            network,
+            image,
+            measured.inference.patch_size,
+            measured.inference.stride,
+            device,
+            measured.labels.exclusive,
         )
         rows += (
             _surface(case, logit, label, measured.labels)

@@ -18,11 +18,15 @@ from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 
 class NetworkSettings(Section):
-    """A network; its class is named, so that another one is another network."""
+    """A network; its class is named, so that another one is another network.
+
+    ``exclusive``: its channels are classes of which every voxel has one (`lib.labels.Labels`).
+    """
 
     network: chosen_from(NETWORKS)
     network_class: str
     out_channels: PositiveInt
+    exclusive: bool = True
 
 
 class InferenceSettings(Section):
