@@ -325,7 +325,10 @@ def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:
 
 def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
     changed(root, "demo", to=None)
-    with pytest.raises(SeglossError, match="scale: none of the studies inverse_weighting has a section 'demo'; allowed: paper"):
+    with pytest.raises(
+        SeglossError,
+        match="scale: none of the studies inverse_weighting has a section 'demo'; allowed: paper",
+    ):
         config.load({}, root)
     changed(root, "paper", to=None)
     with pytest.raises(SeglossError, match="a section demo or paper is missing"):

@@ -1,4 +1,4 @@
-"""The outcome of a study of surfaces as tables: runs, and published numbers with what was reached beside them."""
+"""The outcome of a study of surfaces as tables: runs, and published numbers with what was reached next to them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,7 +75,7 @@ def beside_published(
     names: Mapping[str, Mapping[str, str]],
     titles: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Every published number with what was reached beside it, row by row; ``not run`` where nothing was.
+    """Every published number with what was reached next to it, row by row; ``not run`` where nothing was.
 
     Args:
         summary: one row per data set, variant and loss, as :func:`lib.comparison.runs.by_loss` makes it.
@@ -117,14 +117,14 @@ def beside_published(
 
 def _reached(row: pd.Series, column: str, remark: str) -> dict[str, Any]:
     """Of the epoch that the publication would report where the run has one, else of its network."""
-    told, remark = column, remark.format(**row)
+    read, remark = column, remark.format(**row)
     if pd.notna(row.get(f"{column}_best_epoch")):
-        told = f"{column}_best_epoch"
+        read = f"{column}_best_epoch"
         remark = f"epoch chosen on the test cases, as published; last: {row[column]:.3f}; {remark}"
     return {
         **{key: row[key] for key in ("loss", "variant", "seeds")},
-        "ours": row[told],
-        "ours_sd": row[f"{told}_sd"],
+        "ours": row[read],
+        "ours_sd": row[f"{read}_sd"],
         "status": "run",
         "remark": remark,
     }
