@@ -292,7 +292,7 @@ def _lits_pairs() -> dict[str, Pair]:
 
 
 def write_lits(folder: Path) -> list[Path]:
-    """Training_Batch1.zip and Training_Batch2.zip; case 47 is no NIfTI, case 48 is in both batches."""
+    """Training_Batch1.zip and Training_Batch2.zip; case 47 is not a NIfTI, case 48 is in both batches."""
     batches: dict[int, dict[str, bytes]] = {1: {}, 2: {}}
     for number, (image, mask) in _lits_pairs().items():
         batch = 1 if int(number) < 28 else 2

@@ -35,12 +35,12 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     cases = cases[cases.groupby("structure")["present"].transform("sum") > 0]
     lesions, wrong = cases["lesions"].sum(), cases["components_wrong"].sum()
     means = {name: float(cases[name].mean()) for name in MEANS}
-    of_nothing = float((cases["present"] == 0).mean())
+    empty_dice = float((cases["present"] == 0).mean())
     return {
         **run.keys,
         "status": run_status(
             means["dice"],
-            collapsed=not means["dice"] > of_nothing,
+            collapsed=not means["dice"] > empty_dice,
             wrong_components=wrong,
             true_components=lesions,
         ),
@@ -50,7 +50,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
         "lesion_recall": cases["lesions_found"].sum() / lesions if lesions else np.nan,
         "wrong_components": wrong / max(cases["case"].nunique(), 1),
         "empty_predictions": int(((cases["predicted"] == 0) & (cases["present"] > 0)).sum()),
-        "dice_of_nothing": of_nothing,
+        "dice_of_nothing": empty_dice,
         "dice_slices_of_nothing": float(cases["slices_without"].mean()),
         "masks_dice": run.masks_dice(),
         **_at_best_epoch(run.history()),

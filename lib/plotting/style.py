@@ -193,7 +193,7 @@ def save_pages(figures: Sequence[Figure], path: Path) -> None:
 
 
 def _show_dollars(figure: Figure) -> None:
-    """Names and titles of the user's are no mathematics; labels of ticks, which Matplotlib writes, may be."""
+    """Names and titles of the user's are not mathematics; labels of ticks, which Matplotlib writes, may be."""
     for text in figure.findobj(Text):
         if "$" in text.get_text() and "mathdefault" not in text.get_text():
             text.set_parse_math(False)
