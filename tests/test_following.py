@@ -267,7 +267,7 @@ def test_parts_are_measured_as_often_as_they_are_needed() -> None:
 
 
 class Thresholds(nn.Module):
-    """Tells three classes of an image's values: below 1, below 2, above."""
+    """Predicts three classes from an image's values: below 1, below 2, above."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([0 * x, 4 * (x - 1), 8 * (x - 1.5)], dim=1)

@@ -30,7 +30,7 @@ from lib.plotting.training_curves import (
 )
 from lib.store import NoisyCase, write_relabelled
 
-NOTE = "Told of the scale."
+NOTE = "Note on the scale."
 MILD, STRONG = "alpha0.3-beta0.5-released", "alpha0.7-beta0.7-released"
 T_LOSS_STUDY = ["t_loss", "gce", "mae", "rce", "sce", "ngce", "nce_rce", "ngce_mae", "ngce_rce"]
 
