@@ -9,7 +9,7 @@ from lib.datasets.sources import load_source, source_names
 from lib.errors import SeglossError
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
-from lib.training.failures import told_of_failures
+from lib.training.failures import failure_report
 from lib.workflow.scales import check_scale
 
 min_version("9.20")
@@ -63,7 +63,7 @@ include: "rules/crate.smk"
 
 onerror:
     if workflow.is_main_process:
-        for line in told_of_failures(CONFIG.runs, PATHS):
+        for line in failure_report(CONFIG.runs, PATHS):
             print(line, file=sys.stderr)
 
 

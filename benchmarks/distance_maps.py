@@ -1,4 +1,4 @@
-"""Time the distance map beside the publication's function, and measure what memory it takes.
+"""Time the distance map next to the publication's function, and measure what memory it takes.
 
 Both run in this process on one thread, in turns, on a one-hot label of 2 x 192 x 192 x 64 voxels; medians are
 printed. The values must agree to 1e-4 mm. The peak of memory is measured on 512 x 512 x 100 voxels.

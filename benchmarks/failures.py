@@ -151,7 +151,7 @@ def clean_run(
 
 
 def difference(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    """What differs; data of a case or bundle that is no more may lie about."""
+    """What differs; data of a case or bundle that no longer exists may lie about."""
     names = expected.keys() | {name for name in found if not name.startswith("data/")}
     return sorted(name for name in names if found.get(name) != expected.get(name))
 
@@ -336,13 +336,13 @@ def main() -> None:
     parser.add_argument(
         "--each-fault", action="store_true", help="every fault at every rule, not one in turn"
     )
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     wrong = []
     with tempfile.TemporaryDirectory() as name:
-        if told.what == "rules":
-            outcomes = of_rules(Path(name), told.at_once, told.rules, told.each_fault)
+        if arguments.what == "rules":
+            outcomes = of_rules(Path(name), arguments.at_once, arguments.rules, arguments.each_fault)
         else:
-            outcomes = of_kills(Path(name), told.at_once, told.number, told.seed)
+            outcomes = of_kills(Path(name), arguments.at_once, arguments.number, arguments.seed)
         number = 0
         for what, outcome in outcomes:
             number += 1

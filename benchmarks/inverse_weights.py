@@ -1,4 +1,4 @@
-"""Time inverse weights, labelling included, beside the publication's formula written out as a loop.
+"""Time inverse weights, labelling included, next to the publication's formula written out as a loop.
 
 Every approach is timed on one thread, in turns, on the same volumes; medians are printed. The weights must be
 equal in float32.

@@ -1,4 +1,4 @@
-"""What a job costs besides its script: the phantoms prepared in bundles and nearly one by one, with and without SLURM.
+"""What a job costs in addition to its script: phantoms in bundles and nearly one by one, with and without SLURM.
 
 Needs the packages of tests/slurm, whose throw-away cluster on this machine it starts.
 """

@@ -1,6 +1,6 @@
 """Time forward + backward of every loss on (2, 2, 128, 128, 128), one thread, in units of plain cross-entropy.
 
-Each loss is timed beside ``F.cross_entropy`` in turns and its ratio is the median over the turns; so are MONAI's loss
+Each loss is timed next to ``F.cross_entropy`` in turns and its ratio is the median over the turns; so are MONAI's loss
 of the same name and the formula as the publication's code evaluates it (written out here from its description), where
 there are such.
 """

@@ -2,11 +2,11 @@
 
 An input is a valid set of files of which one is then spoilt, by a draw from its kind, its number and the seed. It is
 read before and after, as the workflow reads it, in a process of its own. "Read rightly" is: as before, but for what the
-spoilt bytes rightly change, which each mutation tells; the voxels of a NIfTI with another header are those that a few
-lines find by the standard. Image or mask is spoilt, so that the other one tells where both lie. All else is a fault:
+spoilt bytes rightly change, which each mutation states; the voxels of a NIfTI with another header are those that a few
+lines find by the standard. Image or mask is spoilt, so that the other one shows where both lie. All else is a fault:
 another exception, a message of several lines, a wrong number, more than 20 s or 1 GB, a crash.
 
-Left alone, as nothing in the file could tell: voxels that are stored plainly.
+Left alone, as nothing in the file could show it: voxels that are stored plainly.
 """
 
 import argparse
@@ -70,12 +70,12 @@ PROCESSES = multiprocessing.get_context("fork")
 class Mutation(NamedTuple):
     """What was spoilt, and the parts of the reading that it changes, with their right values; None: any part."""
 
-    told: str
+    description: str
     changes: Mapping[str, Any] | None
 
 
 class Kind(NamedTuple):
-    """``make`` writes valid files into a folder, ``mutate`` spoils one, ``read`` tells what they say, in parts."""
+    """``make`` writes valid files into a folder, ``mutate`` spoils one, ``read`` returns what they say, in parts."""
 
     name: str
     make: Callable[[Path, Random], None]
@@ -216,8 +216,8 @@ def read_case(folder: Path, **options: Any) -> dict[str, Any]:
     stored = folder / ".store" / "a"
     store.write_case(stored, "a", own_data.prepare("a", index.cases["a"], dataset.parameters))
     case = store.StoredCase(stored)
-    told = {key: case.description[key] for key in ("spacing", "affine")}
-    return told | {name: case.array(name) for name in store.PREPARED}
+    parts = {key: case.description[key] for key in ("spacing", "affine")}
+    return parts | {name: case.array(name) for name in store.PREPARED}
 
 
 def read_windowed(folder: Path) -> dict[str, Any]:
@@ -272,13 +272,13 @@ def spoil_nifti(fields: np.dtype) -> Callable[[Path, Random], Mutation]:
         name = {"huge": "dim", "other type": "datatype"}.get(how) or rng.choice(NIFTI_FIELDS)
         field, first = fields.fields[name]
         if how == "flip":
-            told = flip(path, first + rng.randrange(field.itemsize), rng)
+            change = flip(path, first + rng.randrange(field.itemsize), rng)
         else:
             values = [3, *rng.choice(HUGE), 1, 1, 1, 1] if how == "huge" else rng.choice(list(NIFTI_TYPES))
-            told = overwrite(path, path.read_bytes(), first, np.array(values, field.base))
+            change = overwrite(path, path.read_bytes(), first, np.array(values, field.base))
         voxels = nifti_voxels(path.read_bytes(), fields)
         right = {} if voxels is None else {part: windowed(voxels) if part == "image" else np.rint(voxels)}
-        return Mutation(f"{name}: {told}", right)
+        return Mutation(f"{name}: {change}", right)
 
     return spoil
 
@@ -306,7 +306,7 @@ def nifti_voxels(content: bytes, fields: np.dtype) -> np.ndarray | None:
 
 
 def spoil_gzip(folder: Path, rng: Random) -> Mutation:
-    """The stream cut or changed anywhere, of which its checksum tells; or huge lengths within."""
+    """The stream cut or changed anywhere, which its checksum shows; or huge lengths within."""
     path, _ = image_or_mask(folder, rng)
     how = rng.choice(["cut", "flip", "flip", "huge"])
     if how == "huge":
@@ -336,7 +336,7 @@ OF_VOXELS = {
     *("BinaryData", "BinaryDataByteOrderMSB", "CompressedData", "CompressedDataSize", "ElementType"),
     *("ElementDataFile", "HeaderSize", "NDims", "dimension", "type", "encoding", "endian"),
 }
-"""Lines of text headers that tell how the voxels are stored: another value rightly gives others."""
+"""Lines of text headers that state how the voxels are stored: another value rightly gives others."""
 
 
 def spoil_text_header(end: bytes, separator: bytes) -> Callable[[Path, Random], Mutation]:
@@ -367,7 +367,7 @@ def spoil_text_header(end: bytes, separator: bytes) -> Callable[[Path, Random], 
 
 
 def make_pictures(folder: Path, rng: Random) -> None:
-    """A mask beside a JPEG is a PNG."""
+    """A mask next to a JPEG is a PNG."""
     colours = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
     mask = np.zeros((20, 24), np.uint8)
     mask[3:9, 5:14] = 1
@@ -381,8 +381,8 @@ def spoil_picture(folder: Path, rng: Random) -> Mutation:
     path, part = image_or_mask(folder, rng)
     if rng.random() < 0.3:
         return Mutation(cut(path, rng), {})
-    told = flip(path, rng.randrange(54), rng) if path.suffix == ".bmp" else flip_any(path, rng)
-    return Mutation(told, {} if path.suffix == ".png" else {part: ANY})
+    change = flip(path, rng.randrange(54), rng) if path.suffix == ".bmp" else flip_any(path, rng)
+    return Mutation(change, {} if path.suffix == ".png" else {part: ANY})
 
 
 # What a folder of own data says
@@ -413,9 +413,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     path = folder / ".store" / "index.json"
     own_data.index(RawFiles([folder]), parameters).checked("mine").write(path)
     index = read_index(path)
-    told = {"file_ending": dataset.dimensions, "channel_names": len(dataset.channels)}
-    told |= {"labels": list(parameters["label_values"].values()), **dict.fromkeys(index.excluded, ANY)}
-    return told | {case: part for part, ids in index.splits["holdout"].items() for case in ids}
+    parts = {"file_ending": dataset.dimensions, "channel_names": len(dataset.channels)}
+    parts |= {"labels": list(parameters["label_values"].values()), **dict.fromkeys(index.excluded, ANY)}
+    return parts | {case: part for part, ids in index.splits["holdout"].items() for case in ids}
 
 
 def spoil_description(folder: Path, rng: Random) -> Mutation:
@@ -457,11 +457,11 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     for run in configuration.runs:
         json.dumps([run.training_settings.as_json(), run.evaluation_settings()])
         run.inference_settings.model_dump_json()
-    told: dict[str, list[Any]] = {}
+    collected: dict[str, list[Any]] = {}
     for sections in (configuration.runs[0].settings, *configuration.studies.values(), configuration.workflow):
         for key, value in sections:
-            told.setdefault(key, []).append(value)
-    return {key: values for key, values in told.items() if key not in ("demo", "paper")}
+            collected.setdefault(key, []).append(value)
+    return {key: values for key, values in collected.items() if key not in ("demo", "paper")}
 
 
 def spoil_study(folder: Path, rng: Random) -> Mutation:
@@ -508,7 +508,7 @@ def spoil_with_a_value_to_refuse(folder: Path, rng: Random) -> Mutation:
 
 
 def spoil_own_folder(folder: Path, rng: Random) -> Mutation:
-    """What stands twice or too often, and a channel that is missing between others."""
+    """Duplicates and surplus, and a channel that is missing between others."""
     how = rng.choice(["key twice", "column twice", "surplus cell", "channel missing"])
     if how == "key twice":
         text = (folder / "dataset.json").read_text()
@@ -549,12 +549,12 @@ def make_store(folder: Path, rng: Random) -> None:
 
 def read_store(folder: Path) -> dict[str, Any]:
     (case,) = store.open_cases(folder, folder / "train.json")
-    told = {key: case.description[key] for key in ("spacing", "affine", "channels")}
-    told |= {"case": case.name, "shape": case.shape, "n_lesions": case.n_lesions}
-    told |= {"class_voxels": case.shows_something, "splits": read_index(folder / "index.json").splits}
+    parts = {key: case.description[key] for key in ("spacing", "affine", "channels")}
+    parts |= {"case": case.name, "shape": case.shape, "n_lesions": case.n_lesions}
+    parts |= {"class_voxels": case.shows_something, "splits": read_index(folder / "index.json").splits}
     opened = {name: case.array(name) for name in store.PREPARED}
     opened |= {kind: store.open_prediction(folder, "a", kind) for kind in ("logit", "probability")}
-    return told | {name: patch(array) for name, array in opened.items()}
+    return parts | {name: patch(array) for name, array in opened.items()}
 
 
 def patch(array: Any) -> np.ndarray:
@@ -586,7 +586,7 @@ def read_torch(folder: Path) -> dict[str, Any]:
     network = torch.nn.Conv3d(2, 3, 3)
     checkpoints.load_weights(folder / "weights.pt", network)
     state = checkpoints.load(folder / "checkpoint.pt", bool)
-    if state is None:  # a line of the log tells why
+    if state is None:  # a line of the log says why
         raise SeglossError("starting from the beginning")
     tensors = network.state_dict() | {f"saved {name}": value for name, value in state.pop("network").items()}
     return state | {name: value.numpy().copy() for name, value in tensors.items()}
@@ -733,12 +733,12 @@ def read_products(folder: Path) -> dict[str, Any]:
     settings, inputs = products.made_of(folder / "a.csv")
     if settings is None:
         raise SeglossError("no call has seen the end of the job")
-    told = {
+    parts = {
         "settings": settings,
         "inputs": inputs,
         "checksums": ANY if products.checksums(folder / "a.csv") else None,
     }
-    return told | {"files": [(folder / name).read_text() for name in ("a.csv", "b.csv")]}
+    return parts | {"files": [(folder / name).read_text() for name in ("a.csv", "b.csv")]}
 
 
 def spoil_products(folder: Path, rng: Random) -> Mutation:
@@ -789,7 +789,7 @@ def is_one_line(text: str) -> bool:
 
 
 def outcome(kind: Kind, folder: Path, right: Mapping[str, Any] | None) -> tuple[str, str]:
-    """How the reading of spoilt files ends, and what it told; ``right``: what they say, None for anything."""
+    """How the reading of spoilt files ends, and its message; ``right``: what they say, None for anything."""
     logged: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.getMessage())
@@ -798,33 +798,33 @@ def outcome(kind: Kind, folder: Path, right: Mapping[str, Any] | None) -> tuple[
     try:
         read = kind.read(folder)
         wrong = [part for part in right or () if not same(part, right[part], read.get(part))]
-        ended, told = "wrong number" if wrong else "read rightly", ", ".join(wrong)
+        ended, message = "wrong number" if wrong else "read rightly", ", ".join(wrong)
     except SeglossError as error:
-        ended, told = "one line" if is_one_line(str(error)) else "several lines", str(error)
+        ended, message = "one line" if is_one_line(str(error)) else "several lines", str(error)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if frame.filename.startswith(str(config.ROOT / "lib"))]
         where = f"{Path(ours[-1].filename).name}, {ours[-1].name}" if ours else "what uses it"
-        ended, told = "traceback", f"{type(error).__name__} in {where}: {error}"
+        ended, message = "traceback", f"{type(error).__name__} in {where}: {error}"
     if ended in FINE and not all(map(is_one_line, logged)):
-        ended, told = "several lines", f"log: {'; '.join(logged)}"
+        ended, message = "several lines", f"log: {'; '.join(logged)}"
     used = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    return ("memory", f"{used / 2**30:.1f} GB; {told}") if used > BYTES else (ended, told)
+    return ("memory", f"{used / 2**30:.1f} GB; {message}") if used > BYTES else (ended, message)
 
 
 def work(kind: Kind, folder: Path, rng: Random, answers: Any) -> None:
-    """In a process of its own: tell the mutation, then the outcome."""
+    """In a process of its own: send the mutation, then the outcome."""
     kind.make(folder, rng)
     right = kind.read(folder)
     mutation = kind.mutate(folder, rng)
-    answers.send(mutation.told)
+    answers.send(mutation.description)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # warnings of the libraries that read
     answers.send(outcome(kind, folder, None if mutation.changes is None else right | dict(mutation.changes)))
 
 
 def tried(kind: Kind, number: int, seed: int, folder: Path) -> tuple[str, str, str]:
-    """The mutation of one input, its outcome, and what it told."""
+    """The mutation of one input, its outcome, and its message."""
     folder.mkdir()
     answers, theirs = PROCESSES.Pipe(duplex=False)
     rng = Random(f"{seed} {kind.name} {number}")
@@ -833,14 +833,14 @@ def tried(kind: Kind, number: int, seed: int, folder: Path) -> tuple[str, str, s
     theirs.close()
     mutation = answers.recv()
     try:
-        ended, told = answers.recv() if answers.poll(SECONDS) else ("hang", f"over {SECONDS} s")
+        ended, message = answers.recv() if answers.poll(SECONDS) else ("hang", f"over {SECONDS} s")
     except EOFError:
         process.join()
-        ended, told = "crash", f"exit status {process.exitcode}"
+        ended, message = "crash", f"exit status {process.exitcode}"
     process.kill()
     process.join()
     shutil.rmtree(folder)
-    return mutation, ended, told
+    return mutation, ended, message
 
 
 def main() -> None:
@@ -853,11 +853,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for place, kind in enumerate(KINDS):
             for number in range(len(range(place, arguments.inputs, len(KINDS)))):
-                mutation, ended, told = tried(kind, number, arguments.seed, Path(name) / "input")
+                mutation, ended, message = tried(kind, number, arguments.seed, Path(name) / "input")
                 counts[kind.name, ended] += 1
                 counts["all", ended] += 1
                 if ended not in FINE:
-                    what = " ".join(told.split())[:300]
+                    what = " ".join(message.split())[:300]
                     faults.append(f"{kind.name} {number}: {mutation}: {ended}: {what}")
     print(f"| kind | {' | '.join(OUTCOMES)} |\n|---|{'--:|' * len(OUTCOMES)}")
     for row in (*(kind.name for kind in KINDS), "all"):

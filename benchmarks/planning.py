@@ -38,8 +38,8 @@ class Grid:
 
     @property
     def title(self) -> str:
-        told = "phantoms" if self.scale == "demo" else "cases known" if self.cases else "cases not known yet"
-        return f"{self.study}, {self.scale} scale, {told}"
+        known = "phantoms" if self.scale == "demo" else "cases known" if self.cases else "cases not known yet"
+        return f"{self.study}, {self.scale} scale, {known}"
 
 
 GRIDS = (

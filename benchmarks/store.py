@@ -1,4 +1,4 @@
-"""Patches read per second from a prepared CT-like volume, beside a memory map and the usual NIfTI, and file sizes;
+"""Patches read per second from a prepared CT-like volume, next to a memory map and the usual NIfTI, and file sizes;
 what the verification of its chunks costs.
 
 All on one thread, in turns, from warm files; medians are printed.
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def print_cost_of_verification(path: Path) -> None:
-    """Reading with every chunk verified when it is first read, beside the same reading without; medians of ratios."""
+    """Reading with every chunk verified when it is first read, next to the same reading without; medians of ratios."""
     print("\n| patches of 64³ | verified / not verified |\n|--:|--:|")
     for count in PATCHES:
         ratios = []

@@ -66,13 +66,13 @@ def main() -> None:
     )
     first = None
     for way in WAYS:  # a process each: memory, kernels and compiled code of one are not another's
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--way", way],
             check=True,
             capture_output=True,
             text=True,
         ).stdout.splitlines()[-1]
-        speed, *others = told.split()
+        speed, *others = printed.split()
         first = first or float(speed)
         print(f"| {way} | {speed} | {float(speed) / first:.2f} | {' | '.join(others)} |", flush=True)
 

@@ -1,4 +1,4 @@
-"""What records, their comparison in plans and checksums of arrays cost in a finished project, beside its jobs.
+"""What records, their comparison in plans and checksums of arrays cost in a finished project, in addition to its jobs.
 
     envs/run python benchmarks/verification.py <folder in which the workflow has run>
 

@@ -53,7 +53,7 @@ def stem(path: str) -> str:
 def extract(archive: Path, output: Path) -> None:
     """Unpack ``archive`` to the folder ``output``, which appears, or is replaced, only when it is complete.
 
-    Zips of writers that know no offset beyond 4 GiB (they tell it modulo 2**32) are unpacked too. Left out
+    Zips of writers that know no offset beyond 4 GiB (they write it modulo 2**32) are unpacked too. Left out
     are ``__MACOSX`` and ``.DS_Store``.
 
     Raises:
@@ -63,7 +63,7 @@ def extract(archive: Path, output: Path) -> None:
     """
     if not os.path.isfile(archive):  # noqa: PTH113, as is_file fails where a name is too long
         raise SeglossError(f"{archive}: no such archive; download it first")
-    with atomic_path(output) as folder, _damage_told(archive):
+    with atomic_path(output) as folder, _damage_reported(archive):
         folder.mkdir()
         members = _Members(archive, folder)
         (_unzip if _is_zip(archive.name) else _untar)(archive, members)
@@ -75,7 +75,7 @@ def check(archive: Path, name: str) -> None:
     Raises:
         SeglossError: it is cut off, damaged or suspiciously large.
     """
-    with _damage_told(archive):
+    with _damage_reported(archive):
         if _is_zip(name):
             _read_members(archive)
         else:
@@ -130,7 +130,7 @@ class _Members:
         return self.folder / path
 
     def holds_file(self, name: str) -> bool:
-        """Whether a member of this name that is no folder has come."""
+        """Whether a member of this name that is not a folder has come."""
         return self._seen.get(PurePosixPath(name)) is False
 
     def require_target(self, link: Path, name: str) -> None:
@@ -145,7 +145,7 @@ class _Members:
 
     @contextmanager
     def naming(self, name: str) -> Iterator[None]:
-        """Tell the member whose name is no name for a file on this disk."""
+        """Name the member whose name cannot be that of a file on this disk."""
         try:
             yield
         except OSError as error:
@@ -180,7 +180,7 @@ def _is_zip(name: str) -> bool:
 
 
 @contextmanager
-def _damage_told(archive: Path) -> Iterator[None]:
+def _damage_reported(archive: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGES as error:
@@ -219,7 +219,7 @@ def _refuse_special(entry: zipfile.ZipInfo, members: _Members) -> None:
 
 
 def _located(entry: zipfile.ZipInfo, raw: IO[bytes]) -> zipfile.ZipInfo:
-    """The entry with the offset where its header stands, which may be told modulo ``_OFFSET_RANGE``."""
+    """The entry with the offset where its header stands, which may be given modulo ``_OFFSET_RANGE``."""
     for offset in range(entry.header_offset, -1, -_OFFSET_RANGE):
         if _header_stands_at(offset, entry, raw):
             break
@@ -273,7 +273,7 @@ def _untar(archive: Path, members: _Members) -> None:
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """The members one after another; a cut-off archive is told at its end."""
+    """The members one after another; a cut-off archive is reported at its end."""
     with archive.open("rb") as raw, _decompressed(raw) as content:
         stream = _Stream(content)
         with tarfile.open(fileobj=stream, mode="r:") as tar:

@@ -58,13 +58,13 @@ ENCODINGS = {
     ".yaml": "application/yaml",
 }
 TABLES = (
-    "Tables of studies and data sets. Of each run: provenance.json tells settings, versions, hash of the code, machine,"
+    "Tables of studies and data sets. Of each run: provenance.json has settings, versions, hash of the code, machine,"
     " time and memory, predictions.json the SHA-256 of every prediction."
 )
 LEFT_OUT = (
-    "Weights, predictions and data are left out for their size; predictions.json of each run tells the SHA-256 of its"
+    "Weights, predictions and data are left out for their size; predictions.json of each run states the SHA-256 of its"
     " predictions, results/data/<name>/cases.csv that of every prepared image and mask. The code is that of the moment"
-    " when this was put together; the provenance of a run tells the hash of the code that trained it."
+    " when this was put together; the provenance of a run states the hash of the code that trained it."
 )
 TIMES = (
     "All figures, tables and provenance that the configuration asks for. The times are those of the files: from the"
@@ -128,7 +128,7 @@ def _place(file: Path, folders: Folders) -> str:
 
 
 def _own_modules(configuration: Configuration, root: Path) -> dict[str, str]:
-    """The files and folders beside `lib` that hold losses of the user's own."""
+    """The files and folders next to `lib` that hold losses of the user's own."""
     losses = [resolved(loss) for study in configuration.studies.values() for loss in study.losses.values()]
     modules = {module.partition(".")[0] for loss in losses for module in code_modules(loss)} - {"lib"}
     places = [place for module in sorted(modules) for place in (module, f"{module}.py")]
@@ -155,11 +155,11 @@ def _period(results: Iterable[Path]) -> tuple[str, str]:
 
 def _seconds(provenance: Path) -> float:
     """How long a training took."""
-    told = read_json(provenance, "delete it and run again")
-    seconds = told.get("seconds") if isinstance(told, dict) else None
+    content = read_json(provenance, "delete it and run again")
+    seconds = content.get("seconds") if isinstance(content, dict) else None
     if not isinstance(seconds, int | float) or not 0 <= seconds < 1e10:
         raise SeglossError(
-            f"{provenance}: does not tell the seconds of the training; delete it and run again"
+            f"{provenance}: does not state the seconds of the training; delete it and run again"
         )
     return seconds
 
@@ -167,7 +167,7 @@ def _seconds(provenance: Path) -> float:
 def _write_zip(path: Path, entries: Mapping[str, bytes]) -> None:
     """Write the entries without the times, owners and modes that files have on this machine."""
     folders = {f"{folder}/" for name in entries for folder in PurePosixPath(name).parents[:-1]}
-    with atomic_path(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted({*entries, *folders}):
             content = entries.get(name, b"")
             entry = zipfile.ZipInfo(name)
@@ -182,7 +182,7 @@ def _metadata(
     results: Sequence[str],
     period: tuple[str, str],
 ) -> dict[str, Any]:
-    """The JSON-LD that tells what the ``entries`` are and how they came about."""
+    """The JSON-LD that says what the ``entries`` are and how they came about."""
     graph = _Graph(entries)
     scale = configuration.workflow.scale
     citation = yaml.safe_load(entries["CITATION.cff"])
@@ -262,10 +262,10 @@ class _Graph:
     def thing(self, identifier: str, kind: str, **properties: Any) -> "Entity":
         return self.crate.add_jsonld({"@id": identifier, "@type": kind, **properties})
 
-    def author(self, told: Mapping[str, str]) -> "Entity":
-        """An author of CITATION.cff, which tells persons by given and family names."""
-        name = told.get("name") or f"{told['given-names']} {told['family-names']}"
-        return self.thing(f"#{quote(name)}", "Organization" if "name" in told else "Person", name=name)
+    def author(self, entry: Mapping[str, str]) -> "Entity":
+        """An author of CITATION.cff, which names persons by given and family names."""
+        name = entry.get("name") or f"{entry['given-names']} {entry['family-names']}"
+        return self.thing(f"#{quote(name)}", "Organization" if "name" in entry else "Person", name=name)
 
     def license(self, name: str) -> "Entity":
         address = f"https://spdx.org/licenses/{name}"
@@ -299,8 +299,10 @@ class _Graph:
 
     def parameter(self, name: str, kind: str, example: "Entity") -> "Entity":
         """A parameter of the workflow, and in ``example`` what it was in this run."""
-        told = {"workExample": example}
-        example["exampleOfWork"] = self.crate.add_formal_parameter(name, kind, f"#{name}", properties=told)
+        properties = {"workExample": example}
+        example["exampleOfWork"] = self.crate.add_formal_parameter(
+            name, kind, f"#{name}", properties=properties
+        )
         return example["exampleOfWork"]
 
     def workflow(self, **properties: Any) -> "Entity":
@@ -319,8 +321,8 @@ class _Graph:
         """What the workflow did; who asked for it is not known."""
         address = "https://snakemake.github.io"
         snakemake = {"name": "Snakemake", "url": address, "softwareVersion": version("snakemake")}
-        told = {
+        standard = {
             "actionStatus": "http://schema.org/CompletedActionStatus",
             "agent": self.thing(address, "SoftwareApplication", **snakemake),
         }
-        return self.crate.add_action(workflow, "#run", asked, results, told | properties)
+        return self.crate.add_action(workflow, "#run", asked, results, standard | properties)

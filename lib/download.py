@@ -83,12 +83,12 @@ def download(
     """Bring ``file`` to ``output``, which appears only when it is complete and right.
 
     What came before an interruption stays in a hidden file beside ``output``. The next call goes on from there where
-    a checksum would tell that the parts do not fit: of the source, of the first download, or within an archive.
+    a checksum would show that the parts do not fit: of the source, of the first download, or within an archive.
 
     Args:
         mirror: a folder or an http(s) address that holds ``<source name>/<path>``; used in place of the
             official address. ``https://user:password@host`` is sent as basic authentication, and the password is
-            neither told nor recorded. Proxies are taken from the environment (``https_proxy``, ``no_proxy``).
+            neither logged nor recorded. Proxies are taken from the environment (``https_proxy``, ``no_proxy``).
         manual: a folder with files fetched by a person; ``<path>`` in it is used before anything else.
         record: a JSON file. Where the source publishes no SHA-256, the first download writes size and SHA-256
             to it, and every later one must agree.
@@ -146,9 +146,9 @@ def _copy(original: Path, file: SourceFile, output: Path, record: Path | None) -
         original.open("rb").close()
     except OSError as error:
         raise _Fault(f"cannot be read: {error.strerror}") from error
-    with atomic_path(output) as beside:
-        shutil.copyfile(original, beside)
-        _verify(beside, file, record, str(original))
+    with atomic_path(output) as temporary:
+        shutil.copyfile(original, temporary)
+        _verify(temporary, file, record, str(original))
 
 
 def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) -> None:
@@ -176,7 +176,7 @@ def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) ->
 
 
 def _has_checksum(file: SourceFile, record: Path | None) -> bool:
-    """Whether a checksum tells of parts that do not belong together: a known one, or one within an archive."""
+    """Whether a checksum shows parts that do not belong together: a known one, or one within an archive."""
     has_own = file.path.lower().endswith((".zip", *_GZIP))
     return bool(_recorded(record) or file.sha256 or file.md5 or has_own)
 
@@ -193,10 +193,10 @@ class _Version:
     total: int | None
 
     def continued_by(self, reply: HTTPResponse, start: int) -> bool:
-        told = reply.headers.get("Content-Range", "")
+        content_range = reply.headers.get("Content-Range", "")
         return (
             reply.status == 206
-            and re.fullmatch(rf"bytes {start}-[0-9]+/(\*|{self.total})", told) is not None
+            and re.fullmatch(rf"bytes {start}-[0-9]+/(\*|{self.total})", content_range) is not None
             and _validator(reply) in (None, self.validator)
         )
 
@@ -209,7 +209,7 @@ def _validator(reply: HTTPResponse) -> str | None:
 class _Part:
     """What has come of a file, and of which version: beside the output, so that a killed job can go on.
 
-    ``is_kept``: what an earlier job left is continued. Otherwise it is not, as nothing would tell that it is of
+    ``is_kept``: what an earlier job left is continued. Otherwise it is not, as nothing would show that it is of
     another file.
     """
 
@@ -266,11 +266,11 @@ def _receive_all(address: str, file: SourceFile, part: _Part) -> None:
 
 
 def _given_up(interruption: _Interruption, part: _Part) -> str:
-    told = f"{interruption}, {ATTEMPTS} times without progress"
+    message = f"{interruption}, {ATTEMPTS} times without progress"
     if part.size and part.is_kept:
-        return f"{told}; {part.size} bytes are kept, run again to go on"
+        return f"{message}; {part.size} bytes are kept, run again to go on"
     part.discard()
-    return told
+    return message
 
 
 def _receive(address: str, file: SourceFile, part: _Part) -> None:
@@ -362,21 +362,21 @@ def _network_faults() -> Iterator[None]:
         yield
     except HTTPError as error:
         error.close()
-        told = _cut(f"HTTP status {error.code} {error.reason}")
+        message = _cut(f"HTTP status {error.code} {error.reason}")
         if error.code == 416:
-            raise _Mismatch(told) from error
+            raise _Mismatch(message) from error
         if error.code not in _PASSING:
-            raise _Fault(told) from error
-        raise _Interruption(told, _seconds(error.headers.get("Retry-After"))) from error
+            raise _Fault(message) from error
+        raise _Interruption(message, _seconds(error.headers.get("Retry-After"))) from error
     except (ValueError, InvalidURL) as error:
         raise _Fault(f"not a valid address: {_cut(error)}") from error
     except (OSError, HTTPException) as error:
         raise _Interruption(_cut(getattr(error, "reason", None) or error)) from error
 
 
-def _cut(told: object) -> str:
-    """What others tell, in a length that fits in one line."""
-    text = str(told)
+def _cut(message: object) -> str:
+    """What others say, in a length that fits in one line."""
+    text = str(message)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
@@ -390,14 +390,14 @@ def _seconds(retry_after: str | None) -> float:
 
 
 def _refuse_encoded(reply: HTTPResponse, file: SourceFile) -> None:
-    """Refuse what is not the file itself, though this was asked for. A checksum would tell by itself."""
+    """Refuse what is not the file itself, though this was asked for. A checksum would show it by itself."""
     names = ("Content-Encoding", "Transfer-Encoding")
-    told = {value.strip().lower() for name in names for value in reply.headers.get_all(name, [])}
-    told -= {"", "identity", "chunked"}
+    encodings = {value.strip().lower() for name in names for value in reply.headers.get_all(name, [])}
+    encodings -= {"", "identity", "chunked"}
     if file.path.lower().endswith(_GZIP):
-        told -= {"gzip", "x-gzip"}  # so Apache tells what the file itself is
-    if told and not file.sha256 and not file.md5:
-        raise _Fault(f"sent in the encoding {shortened(min(told))}, which was not asked for")
+        encodings -= {"gzip", "x-gzip"}  # so Apache names what the file itself is
+    if encodings and not file.sha256 and not file.md5:
+        raise _Fault(f"sent in the encoding {shortened(min(encodings))}, which was not asked for")
 
 
 def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
@@ -406,7 +406,7 @@ def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
     if total is None:
         if file.size or file.sha256 or file.md5 or archives.is_archive(file.path):
             return
-        fault = "sent without a length and without a checksum: whether it is whole could not be told"
+        fault = "sent without a length and without a checksum: whether it is whole cannot be known"
     elif file.size in (None, total):
         return
     else:
@@ -431,14 +431,14 @@ def _write(reply: HTTPResponse, part: _Part, start: int, announced: int | None, 
             stream.write(chunk)
             stream.flush()  # a killed job loses nothing
             size = stream.tell()
-            progress.tell(size)
+            progress.report(size)
             if size == announced:  # a server may keep the connection open
                 return
             if expected and size > expected:
                 raise _Fault(_page_or(_head(part.path), f"more than the expected {expected} bytes"))
     if expected and part.size < expected:
-        if told := _page_or(_head(part.path), ""):
-            raise _Fault(told)
+        if message := _page_or(_head(part.path), ""):
+            raise _Fault(message)
         raise _Interruption(f"the connection ended {expected - part.size} bytes too early")
 
 
@@ -454,13 +454,13 @@ def _chunks(reply: HTTPResponse) -> Iterator[bytes]:
 class _Progress:
     def __init__(self, name: str, start: int, total: int | None):
         self._name, self._start, self._total = name, start, total
-        self._began = self._told = time.monotonic()
+        self._began = self._reported = time.monotonic()
 
-    def tell(self, size: int) -> None:
+    def report(self, size: int) -> None:
         now = time.monotonic()
-        if now - self._told < REPORT_EVERY:
+        if now - self._reported < REPORT_EVERY:
             return
-        self._told = now
+        self._reported = now
         speed = (size - self._start) / (now - self._began)
         if self._total:
             share, left = 100 * size / self._total, (self._total - size) / max(speed, 1)

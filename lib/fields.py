@@ -46,7 +46,7 @@ def _plain_number(value: Any) -> Any:
 def unique(values: list[Any]) -> list[Any]:
     for number, value in enumerate(values):
         if value in values[:number]:
-            raise ValueError(f"{value!r} stands twice")
+            raise ValueError(f"duplicate value {value!r}")
     return values
 
 
@@ -131,7 +131,7 @@ def _regular_expression(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
     return pattern
 
 

@@ -22,7 +22,7 @@ UNFINISHED = ".unfinished"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write a file or a folder to; rename it to ``path`` on success.
+    """Yield a path next to ``path`` to write a file or a folder to; rename it to ``path`` on success.
 
     On any failure the half-written file or folder is removed and ``path`` stays as it was.
 
@@ -31,19 +31,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     # a name of its own, as another process may be writing the same
-    beside = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{UNFINISHED}")
+    temporary = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}{UNFINISHED}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(path, of_the_dead_alone=True)
-        yield beside
+        yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         reason = error.strerror or error
         raise SeglossError(f"{path}: cannot be written: {reason}; free space or check permissions") from error
     finally:
-        _remove(beside)
+        _remove(temporary)
 
 
 @contextmanager
@@ -93,10 +93,10 @@ def remove_unfinished(path: Path, of_the_dead_alone: bool = False) -> None:
     Args:
         of_the_dead_alone: leave what belongs to a process that is alive, or on another machine.
     """
-    for beside in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
-        host, _, number = beside.name[len(path.name) + 2 : -len(UNFINISHED)].rpartition("-")
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        host, _, number = temporary.name[len(path.name) + 2 : -len(UNFINISHED)].rpartition("-")
         if not of_the_dead_alone or (host == platform.node() and not _is_alive(number)):
-            _remove(beside)
+            _remove(temporary)
 
 
 def _is_alive(process: str) -> bool:
@@ -121,8 +121,8 @@ def _remove(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path``, whole or not at all."""
-    with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -135,7 +135,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         SeglossError: it cannot be read, or is a folder, a device, or a pipe, which would be waited for.
-        UnicodeDecodeError: it is no UTF-8.
+        UnicodeDecodeError: it is not UTF-8.
     """
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):

@@ -23,7 +23,7 @@ def visible_gpus() -> int:
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return len([name for name in visible.split(",") if name])
     try:
-        told = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
     except FileNotFoundError:
         return 0
-    return told.stdout.count("GPU ")
+    return listed.stdout.count("GPU ")

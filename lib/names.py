@@ -7,7 +7,7 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 FILLED = "{}<>"
 """Characters between which Snakemake looks for wildcards and path variables in every path."""
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
-"""Control characters, line breaks and bytes that are no UTF-8, within a character class of a regular expression."""
+"""Control characters, line breaks and bytes that are not UTF-8, within a character class of a regular expression."""
 
 
 def unfit_for_path(path: str) -> str:
@@ -15,7 +15,7 @@ def unfit_for_path(path: str) -> str:
     if marks := [mark for mark in FILLED if mark in path]:
         return f"{' and '.join(marks)}, which Snakemake reads as a wildcard or variable"
     return (
-        "a line break, a control character or a byte that is no UTF-8"
+        "a line break, a control character or a byte that is not UTF-8"
         if re.search(f"[{CONTROL}]", path)
         else ""
     )

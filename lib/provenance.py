@@ -1,4 +1,4 @@
-"""Where a result comes from: the code that made it, and the circumstances of its making."""
+"""Where a result comes from: the code that made it, and the conditions of its making."""
 
 import ast
 import hashlib
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
 
 
-TOLD_BY_SETTINGS = {
+SEEN_IN_SETTINGS = {
     "lib.config",
     "lib.datasets",
     "lib.fields",
@@ -42,7 +42,7 @@ def code_version(*modules: str) -> str:
     pending, seen = list(modules), set()
     while pending:
         module = pending.pop()
-        if module not in seen | TOLD_BY_SETTINGS:
+        if module not in seen | SEEN_IN_SETTINGS:
             seen.add(module)
             pending.extend(_project_imports(module))
     digest = hashlib.sha256()
@@ -96,35 +96,35 @@ def _project_imports(module: str) -> frozenset[str]:
 
 def machine(device: str) -> dict[str, Any]:
     """Where a process computes: host, cluster job if it is one, processor, GPU if it uses one."""
-    told = {
+    fields = {
         "host": platform.node(),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "device": device,
     }
     if job := os.environ.get("SLURM_JOB_ID"):
-        told["slurm_job"] = job
+        fields["slurm_job"] = job
     if device == "cuda":
         import torch
 
-        told["gpu"] = torch.cuda.get_device_name()
-    return told
+        fields["gpu"] = torch.cuda.get_device_name()
+    return fields
 
 
 def peak_memory(device: str) -> dict[str, int]:
     """The most memory that this process has held so far, in MB, on the host and on its GPU if it uses one."""
-    told = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    fields = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
     if device == "cuda":
         import torch
 
-        told["gpu_peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return told
+        fields["gpu_peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return fields
 
 
-def circumstances(settings: dict[str, Any], threads: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What stands beside a trained model: settings, versions, time and memory.
+def provenance_record(settings: dict[str, Any], threads: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is stored with a trained model: settings, versions, time and memory.
 
-    ``parts`` tell code, machine, steps, time and memory of each process that trained it, one if it was never
+    ``parts`` state code, machine, steps, time and memory of each process that trained it, one if it was never
     interrupted.
     """
     return {

@@ -40,11 +40,9 @@ class StrictLoader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is no key", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{key!r} is not a key", problem_mark=key_node.start_mark)
             if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
+                raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -128,7 +126,7 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
     """The mapping of a YAML file.
 
     Raises:
-        SeglossError: it holds none, a key stands twice, or a number would be misread; ``where`` begins the message.
+        SeglossError: it holds none, a key is a duplicate, or a number would be misread; ``where`` begins the message.
     """
     try:
         content = yaml.load(read_text(path), Loader=StrictLoader)

@@ -72,12 +72,12 @@ def _check_published(study: Study, root: Path, where: str) -> None:
     """Check that the table is there, has what the study's metrics read and knows the names it is asked for."""
     table = root / f"published/{study.published.table}.csv"
     if not table.is_file():
-        raise SeglossError(f"{where}: published.table: there is no published/{table.name}")
+        raise SeglossError(f"{where}: published.table: published/{table.name} does not exist")
     rows = read_published(table)
     read = PUBLISHED_METRICS[study.metrics]
     if not any(row["metric"] in read for row in rows):
-        told = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
-        raise SeglossError(f"{where}: published.table: {told}")
+        message = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
+        raise SeglossError(f"{where}: published.table: {message}")
     for label in study.published.losses:
         if label not in study.losses:
             unknown = f"unknown loss {label!r}{suggestion(label, study.losses)}"

@@ -17,7 +17,7 @@ def read_published(path: Path) -> list[dict[str, str]]:
     """The rows of a table of `published/`, as text, so that numbers keep their digits.
 
     Raises:
-        SeglossError: as of :func:`read_rows`; or a value or a spread is no number, or the last line is cut off.
+        SeglossError: as of :func:`read_rows`; or a value or a spread is not a number, or the last line is cut off.
     """
     rows = read_rows(path, PUBLISHED_COLUMNS)
     for number, row in enumerate(rows, 1):
@@ -26,7 +26,7 @@ def read_published(path: Path) -> list[dict[str, str]]:
                 "-?[0-9]+([.][0-9]+)?" if row[column] or column == "value" else "", row[column]
             ):
                 raise SeglossError(
-                    f"{path}: row {number}: {column}: {shortened(row[column])} is no number; correct the table"
+                    f"{path}: row {number}: {column}: {shortened(row[column])} is not a number; correct the table"
                 )
     if not read_text(path).endswith("\n"):
         raise SeglossError(f"{path}: the last line is cut off; complete the table")
@@ -37,7 +37,7 @@ def read_rows(path: Path, columns: Collection[str]) -> list[dict[str, str]]:
     """The rows of a CSV file by column, as text; empty lines do not count.
 
     Raises:
-        SeglossError: it cannot be read or is no UTF-8, a column of ``columns`` is missing, one stands twice, a row has
+        SeglossError: it cannot be read or is not UTF-8, a column of ``columns`` is missing or a duplicate, a row has
             more or fewer cells than there are columns, or quotes do not match.
     """
     try:
@@ -69,4 +69,4 @@ def _check_columns(path: Path, names: list[str], expected: Collection[str]) -> N
         )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise SeglossError(f"{path}: the column {twice!r} stands twice; rename one")
+        raise SeglossError(f"{path}: duplicate column {twice!r}; rename one")

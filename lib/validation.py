@@ -21,9 +21,12 @@ def validated(model: type[BaseModel], values: Any, where: str) -> Any:
     except ValidationError as error:
         expected: dict[str, list[str]] = {}
         for fault in _most_specific(error.errors()):
-            told, _, reason = _told(fault, model, where).partition("; expected ")
-            expected.setdefault(told, []).append(reason)
-        faults = (f"{told}; expected {' or '.join(of)}" if any(of) else told for told, of in expected.items())
+            message, _, reason = _message(fault, model, where).partition("; expected ")
+            expected.setdefault(message, []).append(reason)
+        faults = (
+            f"{message}; expected {' or '.join(of)}" if any(of) else message
+            for message, of in expected.items()
+        )
         raise SeglossError(f"{where}: {' | '.join(faults)}") from None
 
 
@@ -33,7 +36,7 @@ def _most_specific(faults: list[Any]) -> list[Any]:
     return listed or faults
 
 
-def _told(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
+def _message(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
     location = [part for part in fault["loc"] if not _is_union_member(part)]
     key = ".".join(map(str, location))
     if fault["type"] == "extra_forbidden":

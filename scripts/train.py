@@ -33,7 +33,7 @@ def main(
     from lib.files import write_json, write_text
     from lib.losses import build_resolved
     from lib.networks import build_network
-    from lib.provenance import circumstances
+    from lib.provenance import provenance_record
     from lib.store import open_cases, open_noisy_cases
     from lib.training import checkpoints
     from lib.training.code import training_code
@@ -76,7 +76,7 @@ def main(
     )
     rows = trainer.train()
     trained = {"network": network.state_dict(), "loss": loss.state_dict()}
-    told_of_it = trainer.finished or circumstances(chosen.as_json(), threads, trainer.parts)
+    told_of_it = trainer.finished or provenance_record(chosen.as_json(), threads, trainer.parts)
     checkpoints.save(weights, trained)
     write_text(history, rows.as_csv())
     write_json(provenance, {"scale": scale, "identity": identity} | told_of_it)

@@ -25,7 +25,7 @@ OBLIQUE = np.array(
 
 
 def ramp(*shape: int) -> np.ndarray:
-    """int16 whose steps tell the axes apart: 200 x + 10 y + z - 3000."""
+    """int16 whose steps distinguish the axes: 200 x + 10 y + z - 3000."""
     x, y, z = np.ogrid[tuple(slice(length) for length in shape)]
     return (200 * x + 10 * y + z - 3000).astype(np.int16)
 
@@ -115,7 +115,7 @@ def nodule(*rois: str) -> str:
 
 
 def reading(series: str, *sessions: Iterable[str], root: str = "LidcReadMessage") -> bytes:
-    told = "".join(
+    reviews = "".join(
         "<readingSession><annotationVersion>3.12</annotationVersion>"
         f"<servicingRadiologistID>anonymous</servicingRadiologistID>{''.join(session)}</readingSession>"
         for session in sessions
@@ -124,7 +124,7 @@ def reading(series: str, *sessions: Iterable[str], root: str = "LidcReadMessage"
         f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} uid="1.3.6.1" xmlns="http://www.nih.gov"'
         ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n<ResponseHeader><Version>1.8.1</Version>'
         f"<StudyInstanceUID>1.2.3</StudyInstanceUID><SeriesInstanceUid>{series}</SeriesInstanceUid>"
-        f"</ResponseHeader>\n<!-- four readers -->{told}</{root}>"
+        f"</ResponseHeader>\n<!-- four readers -->{reviews}</{root}>"
     ).encode()
 
 
@@ -134,7 +134,7 @@ def around(x: int, y: int, z: float) -> str:
 
 
 def consensus_reading() -> bytes:
-    """Four readers of one nodule at (14, 14, 13); what they mark is told in the tests."""
+    """Four readers of one nodule at (14, 14, 13); what they mark is stated in the tests."""
     other = (
         "<nonNodule><nonNoduleID>1</nonNoduleID><imageZposition>-70</imageZposition>"
         "<locus><xCoord>14</xCoord><yCoord>14</yCoord></locus></nonNodule>"
@@ -292,7 +292,7 @@ def _lits_pairs() -> dict[str, Pair]:
 
 
 def write_lits(folder: Path) -> list[Path]:
-    """Training_Batch1.zip and Training_Batch2.zip; case 47 is no NIfTI, case 48 is in both batches."""
+    """Training_Batch1.zip and Training_Batch2.zip; case 47 is not a NIfTI, case 48 is in both batches."""
     batches: dict[int, dict[str, bytes]] = {1: {}, 2: {}}
     for number, (image, mask) in _lits_pairs().items():
         batch = 1 if int(number) < 28 else 2

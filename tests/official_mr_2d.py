@@ -72,14 +72,14 @@ WMH_SUBJECTS = {
 
 
 def wmh_mask(seed: int = 0, shape: Sequence[int] = (12, 9, 3)) -> np.ndarray:
-    """Lesions of label 1 and, beside them, other pathology of label 2."""
+    """Lesions of label 1 and, next to them, other pathology of label 2."""
     mask = block(*shape).astype(np.float32)
     mask[-2:, -3:] = 2
     return np.roll(mask, seed, axis=0)
 
 
 def wmh2017(subjects: dict[str, Sequence[int]], dataverse: bool = True) -> Tree:
-    """FLAIR float32, T1 uint16, mask float32; beside them 3DT1, `orig`, the test part and other observers."""
+    """FLAIR float32, T1 uint16, mask float32; also 3DT1, `orig`, the test part and other observers."""
     tree: Tree = {}
     for site, numbers in subjects.items():
         for number in numbers:
@@ -111,7 +111,7 @@ ISLES_TYPES = {
 
 
 def isles2018(numbers: Iterable[int]) -> Tree:
-    """Uncompressed NIfTI in a folder of its own name, the type telling the modality; tests without OT."""
+    """Uncompressed NIfTI in a folder of its own name, the type naming the modality; tests without OT."""
     tree: Tree = {}
     for number in numbers:
         for shift, (modality, kind) in enumerate(ISLES_TYPES.items()):
@@ -137,7 +137,7 @@ def acdc_mask() -> np.ndarray:
 
 
 def acdc(patients: Iterable[int]) -> Tree:
-    """Two frames a patient beside the 4D series and Info.cfg; patients from 101 on are the test part of 2022."""
+    """Two frames a patient next to the 4D series and Info.cfg; patients from 101 on are the test part of 2022."""
     tree: Tree = {}
     for number in patients:
         name = f"patient{number:03d}"
@@ -151,7 +151,7 @@ def acdc(patients: Iterable[int]) -> Tree:
 
 
 def isic2017(**numbers: Iterable[int]) -> Tree:
-    """Photographs with superpixels and a table beside them, masks of 0 and 255; ``numbers`` by Training, ...
+    """Photographs with superpixels and a table next to them, masks of 0 and 255; ``numbers`` by Training, ...
 
     They are JPEG files, so tests compare with what a decoder makes of them.
     """
@@ -186,7 +186,7 @@ def shenzhen(names: Iterable[str], unmasked: Iterable[str] = ()) -> Tree:
 
 
 def montgomery(names: Iterable[str]) -> Tree:
-    """One grey image and two masks a name, which the folder tells apart."""
+    """One grey image and two masks a name, which the folder distinguishes."""
     left, right = np.zeros((2, 24, 20), bool)
     left[4:20, 11:18] = right[6:22, 2:9] = True
     tree: Tree = {
@@ -217,7 +217,7 @@ def retinal_lesions(parts: dict[str, Sequence[str]]) -> Tree:
 
 
 def cityscapes(cities: dict[str, str], frames: int = 2) -> Tree:
-    """All 34 ids in a row of the mask; beside it its other renderings; ``cities`` -> train, val or test."""
+    """All 34 ids in a row of the mask; next to it its other renderings; ``cities`` -> train, val or test."""
     ids = np.repeat(np.arange(34, dtype=np.uint8)[None], 8, axis=0)
     image = picture(random(4, 8, 34, 3).astype(np.uint8))
     tree: Tree = {"license.txt": b"", "README": b""}
@@ -272,7 +272,7 @@ def idrid_masks() -> dict[str, np.ndarray]:
 
 
 def idrid(training: Iterable[int], testing: Iterable[int]) -> Tree:
-    """Masks in red, LZW-compressed, with a palette or with opacity; another part of the data set beside."""
+    """Masks in red, LZW-compressed, with a palette or with opacity; another part of the data set next to them."""
     tree: Tree = {"B. Disease Grading/1. Original Images/a. Training Set/IDRiD_001.jpg": b""}
     top = "A. Segmentation"
     for folder, numbers in (("a. Training Set", training), ("b. Testing Set", testing)):

@@ -125,7 +125,7 @@ def test_lits_in_the_layout_of_the_liver_benchmark(tmp_path: Path) -> None:
     assert len(again.cases) == 9
 
 
-def test_lits_without_pairs_is_told(tmp_path: Path) -> None:
+def test_lits_without_pairs_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SeglossError, match="3 files in `volume` and 2 in `mask`"):
         lits.index(write_benchmark_layout(tmp_path / "uneven", 3, 2), {})
     (tmp_path / "empty").mkdir()
@@ -175,31 +175,31 @@ def test_decathlon(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"labels": {"0": "background", "1": "liver", "2": "vessel"}}, "but Task03_Liver is 3D"),
         ({"modality": {"0": "MRI"}}, "but Task03_Liver is 3D"),
-        ({"tensorImageSize": "4D"}, "tells 4D"),
+        ({"tensorImageSize": "4D"}, "states 4D"),
         ({"training": [{"image": "./imagesTr/liver_0.nii.gz"}]}, "not the description of a Decathlon task"),
         ({"labels": ["background"]}, "not the description of a Decathlon task"),
     ],
 )
 def test_decathlon_checks_the_description(
-    unpacked: Callable[..., Path], tmp_path: Path, change: dict, told: str
+    unpacked: Callable[..., Path], tmp_path: Path, change: dict, message: str
 ) -> None:
     folder = unpacked(official.write_decathlon, "Task03_Liver")
     description = json.loads(next(folder.rglob("dataset.json")).read_text())
     (tmp_path / "dataset.json").write_text(json.dumps(description | change))
-    with pytest.raises(SeglossError, match=told):
+    with pytest.raises(SeglossError, match=message):
         decathlon.index(RawFiles([tmp_path]), DATASETS["msd_liver"].parameters)
 
 
 @pytest.mark.parametrize(
-    ("image", "told"),
+    ("image", "message"),
     [(np.full((4, 4, 4), 7.0), "constant"), (np.array([1.0, np.inf, 2.0]), "NaN or infinite")],
 )
-def test_unusable_mr_is_excluded(image: np.ndarray, told: str) -> None:
-    with pytest.raises(CaseExcluded, match=told):
+def test_unusable_mr_is_excluded(image: np.ndarray, message: str) -> None:
+    with pytest.raises(CaseExcluded, match=message):
         decathlon.standardise(image)
 
 

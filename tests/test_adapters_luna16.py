@@ -196,7 +196,7 @@ def test_luna16_exclusions_of_the_index(published: Unpacked) -> None:
     assert excluded == {
         official.LEFT_OUT: "left out by the publication, which gives no reason",
         official.BAD["no lungs"]: "no lungs and no lungs voxels among the raw files",
-        official.BAD["no reading"]: "it has nodules, but no LIDC reading tells its series",
+        official.BAD["no reading"]: "it has nodules, but no LIDC reading names its series",
     }
 
 
@@ -235,7 +235,7 @@ def test_luna16_contours_outside_the_scan_exclude_it(published: Unpacked) -> Non
 
 def test_luna16_wants_its_table(tmp_path: Path) -> None:
     header = "seriesuid,coordX,coordY,coordZ,diameter_mm\n"
-    for content, told in (
+    for content, message in (
         ("id,x\n1,2\n", "no column 'seriesuid'"),
         (f"{header}1.2,3,4,5,6,7\n", "line 2: 5 cells were expected, found 6"),
         (f"{header}1.2,3,4,5\n", "line 2: 5 cells were expected, found 4"),
@@ -243,7 +243,7 @@ def test_luna16_wants_its_table(tmp_path: Path) -> None:
         (f"{header}1.2,3,nan,5,6\n", "row 1: not the annotations of LUNA16"),
     ):
         (tmp_path / "annotations.csv").write_text(content)
-        with pytest.raises(SeglossError, match=rf"annotations\.csv: {told}"):
+        with pytest.raises(SeglossError, match=rf"annotations\.csv: {message}"):
             luna16.index(RawFiles([tmp_path]), {"form": "published"})
     (tmp_path / "annotations.csv").unlink()
     with pytest.raises(SeglossError, match=r"0 files annotations\.csv; exactly one was expected"):

@@ -119,7 +119,7 @@ def test_retinal_lesions_split_comes_from_its_files(unpack: Unpack) -> None:
     }
 
 
-def test_retinal_lesions_without_split_tells_where_to_get_it(unpack: Unpack) -> None:
+def test_retinal_lesions_without_split_says_where_to_get_it(unpack: Unpack) -> None:
     tree = {
         path: content for path, content in TREES["retinal_lesions"].items() if not path.endswith("/val.txt")
     }
@@ -127,7 +127,7 @@ def test_retinal_lesions_without_split_tells_where_to_get_it(unpack: Unpack) -> 
         indexed("retinal_lesions", unpack(tree))
 
 
-def test_retinal_lesions_named_by_the_split_but_not_there_are_told(unpack: Unpack) -> None:
+def test_retinal_lesions_named_by_the_split_but_not_there_are_reported(unpack: Unpack) -> None:
     tree = {path: content for path, content in TREES["retinal_lesions"].items() if "15_left" not in path}
     found = indexed("retinal_lesions", unpack(tree))
     assert found.excluded == {"15_left": "named by the split 'official', but not among the raw files"}

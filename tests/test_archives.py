@@ -111,7 +111,7 @@ def test_a_compressed_tar_is_known_by_its_content(tmp_path, ending):
     assert _extract(_compressed(_tar()), tmp_path, ending) == FILES
 
 
-def test_folders_are_unpacked_and_may_be_told_twice(tmp_path):
+def test_folders_are_unpacked_and_may_be_listed_twice(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate name"):
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
@@ -133,7 +133,7 @@ def test_an_older_output_is_replaced_only_by_a_whole_one(tmp_path):
     assert _extract(_zip(), tmp_path) == FILES
 
 
-def test_an_archive_that_is_not_there_is_told(tmp_path):
+def test_an_archive_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(SeglossError, match=r"a\.zip: no such archive; download it first"):
         extract(tmp_path / "a.zip", tmp_path / "out")
 
@@ -176,13 +176,13 @@ def test_a_member_without_a_name_is_refused(tmp_path, kind, name):
 
 @pytest.mark.parametrize("kind", ["a.zip", "a.tar"])
 @pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 300}/x", "/".join(["n" * 200] * 30), "n" * 60_000])
-def test_a_name_that_is_too_long_is_told_in_a_few_words(tmp_path, kind, name):
+def test_a_name_that_is_too_long_is_reported_in_a_few_words(tmp_path, kind, name):
     message = _refused(KINDS[kind]({"good": b"", name: b"x"}), tmp_path, kind)
     assert "member 'nnnn" in message and "is refused: File name too long" in message
     assert len(message) < 300 + len(str(tmp_path))
 
 
-def test_a_damage_is_told_in_a_few_words(tmp_path):
+def test_a_damage_is_reported_in_a_few_words(tmp_path):
     content = bytearray(_zip({"n" * 60_000: b"x"}))
     content[40] ^= 1  # of the name before the content
     message = _refused(bytes(content), tmp_path)
@@ -305,7 +305,7 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path, declared):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_disk_that_is_too_small_is_told(tmp_path, kind, monkeypatch):
+def test_a_disk_that_is_too_small_is_reported(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(lib.archives.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 0, 9))
     assert f"9 are free at {tmp_path}; free space there" in _refused(KINDS[kind](), tmp_path, kind)
 
@@ -379,7 +379,7 @@ def test_an_interrupted_extraction_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_offsets_beyond_4_gib_may_be_told_modulo(tmp_path, turns):
+def test_offsets_beyond_4_gib_may_be_given_modulo(tmp_path, turns):
     """A sparse file: the first member at its begin, the others and the directory behind a hole of ``turns`` * 4 GiB."""
     whole = _zip({"first": CONTENT, "second": CONTENT[::-1], "third": b"3"})
     second = whole.index(b"PK\3\4", 1)

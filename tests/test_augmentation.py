@@ -35,7 +35,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def a_sample(*size: int, channels: int = 2) -> Sample:
-    """Every entry tells where a voxel came from: all hold the same numbers."""
+    """Every entry says where a voxel came from: all hold the same numbers."""
     places = np.arange(np.prod(size)).reshape(1, *size)
     return {
         "image": np.repeat(places, channels, axis=0).astype(np.float32),
@@ -245,7 +245,7 @@ def test_half_of_the_released_zooms_are_none() -> None:
 
 
 def with_places(*size: int) -> Sample:
-    """``place`` tells where a voxel was, of those whose ``inside`` is 7."""
+    """``place`` says where a voxel was, of those whose ``inside`` is 7."""
     return {
         "image": np.zeros((1, *size), np.float32),
         "place": np.indices(size).astype(np.float32),
@@ -390,7 +390,7 @@ def test_every_step_has_defaults_for_all_its_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [
         ("miror", "unknown augmentation 'miror'; did you mean 'mirror'? allowed: mirror, turn"),
         ({"name": "zoom", "range": [-1, 1]}, "greater than 0"),
@@ -400,8 +400,8 @@ def test_every_step_has_defaults_for_all_its_parameters() -> None:
         ({"name": "rotate", "smoothness": 5}, "rotate has no 'smoothness'"),
     ],
 )
-def test_mistakes_in_the_parameters(step: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_mistakes_in_the_parameters(step: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         AUGMENTATIONS.parse(step)
 
 

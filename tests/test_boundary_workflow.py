@@ -76,8 +76,8 @@ def test_every_figure_and_table_is_there(finished: Path) -> None:
         assert list(zip(table["variant"], table["loss"], strict=True)) == [
             (variant, loss) for variant in VARIANTS for loss in LOSSES
         ]
-    beside = pd.read_csv(finished / "results/boundary/beside_published.csv")
-    assert len(beside) == 10 and set(beside["status"]) == {"not run"}  # phantoms are in no publication
+    table = pd.read_csv(finished / "results/boundary/beside_published.csv")
+    assert len(table) == 10 and set(table["status"]) == {"not run"}  # phantoms are in no publication
     assert pd.read_csv(finished / "results/boundary/tests.csv").empty  # of one seed
 
 
@@ -166,8 +166,8 @@ def own(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(4):
         save_case(folder / "hearts", f"case{number}", number)
     labels = {"background": 0, "ventricle": 1, "muscle": 2}
-    told = {"name": "Hearts", "channel_names": {"0": "MR"}, "labels": labels, "file_ending": ".nii.gz"}
-    (folder / "hearts/dataset.json").write_text(json.dumps(told))
+    description = {"name": "Hearts", "channel_names": {"0": "MR"}, "labels": labels, "file_ending": ".nii.gz"}
+    (folder / "hearts/dataset.json").write_text(json.dumps(description))
     parts = {"train": ["case0", "case1"], "validation": ["case2"], "test": ["case3"]}
     (folder / "splits.json").write_text(json.dumps(parts))
     entry = "own_data: {mine: {folder: hearts, splits: splits.json}}"

@@ -1,4 +1,4 @@
-"""Trained runs and code that has changed since: kept and told at paper scale."""
+"""Trained runs and code that has changed since: kept and reported at paper scale."""
 
 import json
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_bundles_of_another_size_are_not_looked_at(configuration: config.Configu
     assert changes(configuration) == []
 
 
-def test_a_damaged_provenance_is_told_by_name(configuration: config.Configuration) -> None:
+def test_a_damaged_provenance_is_named(configuration: config.Configuration) -> None:
     path = trained_with(configuration, configuration.runs[0], "older")
     path.write_text(path.read_text()[:9])
     with pytest.raises(SeglossError, match=r"provenance.json: not valid JSON .*delete it and run again"):
@@ -112,9 +112,7 @@ def test_a_damaged_provenance_is_told_by_name(configuration: config.Configuratio
     "content",
     ["[]", "1", "null", "{}", '{"code": 1}', '{"parts": []}', '{"parts": [{}]}', '{"parts": ["x"]}'],
 )
-def test_a_provenance_that_tells_no_code_is_told_by_name(
-    configuration: config.Configuration, content: str
-) -> None:
+def test_a_provenance_without_code_is_named(configuration: config.Configuration, content: str) -> None:
     trained_with(configuration, configuration.runs[0], "older").write_text(content)
     with pytest.raises(
         SeglossError, match=r"provenance.json: does not tell the code .*delete it and run again"
@@ -131,7 +129,7 @@ def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(configuration: conf
     assert training_code(settings) == present_code(run)
 
 
-def test_at_paper_scale_a_change_is_told_beside_the_result_and_trains_nothing(tmp_path: Path) -> None:
+def test_at_paper_scale_a_change_is_reported_with_the_result_and_trains_nothing(tmp_path: Path) -> None:
     folder = copy_with_tiny_study(tmp_path)
     study = yaml.safe_load((folder / STUDY).read_text())
     study["paper"] = study["demo"] | {"losses": ["bce"]}
@@ -154,9 +152,9 @@ def test_at_paper_scale_a_change_is_told_beside_the_result_and_trains_nothing(tm
     assert jobs(planned) == {"list_code_changes": 1}
     assert "note: 3 trained runs and sets of data are kept" in planned.stderr
     assert snakemake(folder, *targets).returncode == 0
-    told = [line.split(",")[:5] for line in table.read_text().splitlines()[1:]]
+    rows = [line.split(",")[:5] for line in table.read_text().splitlines()[1:]]
     dataset = "phantom_lesions"
-    assert told == [
+    assert rows == [
         ["cases", dataset, "", "", ""],
         ["map components", dataset, "", "", ""],
         ["training", dataset, "base", "bce", "0"],

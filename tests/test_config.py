@@ -184,19 +184,19 @@ def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
         ({"alpha": 0.1234567, "beta": 1}, "alpha0.1234567-beta1"),
     ],
 )
-def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
+def test_the_name_of_a_noise_states_all_of_it(noise: dict, name: str) -> None:
     assert Noise(**noise).name == name
 
 
 @pytest.mark.parametrize(
-    ("noise", "told"),
+    ("noise", "message"),
     [
         ([{"alpha": 0.5}], "noise.0: beta (strength, as a share of the foreground) is missing"),
         ([{"alpha": 2, "beta": 0.5}], "noise.0.alpha: 2 is not allowed; expected less than or equal to 1"),
         ([{"alpha": 0.5, "beta": 0.5, "form": "x"}], "noise.0.form: 'x' is not allowed"),
         ([{"alpha": 0.5, "beta": 0.5, "kinds": ["melt"]}], "noise.0.kinds.0: 'melt' is not allowed"),
         ({"alpha": 0.5, "beta": 0.5}, "noise: "),
-        ([{"alpha": 0}, {"alpha": 0}], "noise: 'clean' stands twice"),
+        ([{"alpha": 0}, {"alpha": 0}], "noise: duplicate value 'clean'"),
         ([{"alpha": 0, "beta": 0.5}], "noise.0: alpha 0 stands for clean masks; leave the other keys out"),
         (
             [{"alpha": 0.5, "beta": 0.5, "kind": ["erode"]}],
@@ -206,13 +206,13 @@ def test_the_name_of_a_noise_tells_all_of_it(noise: dict, name: str) -> None:
         ([{"alpha": 0.5, "beta": 0.5, "gamma": 1}], "noise.0.gamma: unknown key"),
     ],
 )
-def test_mistakes_in_noise(root: Path, noise: object, told: str) -> None:
+def test_mistakes_in_noise(root: Path, noise: object, message: str) -> None:
     with pytest.raises(SeglossError) as error:
         config.load({"noise": noise}, root)
-    assert str(error.value).startswith(f"workflow_config.yaml (or --config): {told}")
+    assert str(error.value).startswith(f"workflow_config.yaml (or --config): {message}")
 
 
-def test_a_variant_that_is_named_as_a_noisy_one_is_told(root: Path) -> None:
+def test_a_variant_that_is_named_as_a_noisy_one_is_reported(root: Path) -> None:
     changed(root, "demo", "variants", to={"base": None, "base_alpha1-beta0.5": None})
     with pytest.raises(
         SeglossError, match=r"two variants of a study make the same run '.*/base_alpha1-beta0\.5/"
@@ -228,7 +228,7 @@ def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [
         ("miror", "unknown augmentation 'miror'; did you mean 'mirror'?"),
         ({"name": "mirror", "range": [0, 1]}, "mirror has no 'range'"),
@@ -242,11 +242,11 @@ def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
         (3, "unknown augmentation 3"),
     ],
 )
-def test_mistakes_in_augmentation(root: Path, step: object, told: str) -> None:
+def test_mistakes_in_augmentation(root: Path, step: object, message: str) -> None:
     changed(root, "demo", "sampling", "augmentation", to=[step])
     with pytest.raises(SeglossError) as error:
         config.load({}, root)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_what_is_null_in_an_augmentation_is_its_default(root: Path) -> None:
@@ -271,8 +271,8 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
         shutil.copytree(config.ROOT / part, tmp_path / part)
     study = tmp_path / "studies/t_loss.yaml"
     text = study.read_text()
-    for old, new, told in (
-        ("{table: t_loss,", "{table: t_lost,", "published.table: there is no published/t_lost.csv"),
+    for old, new, message in (
+        ("{table: t_loss,", "{table: t_lost,", "published.table: published/t_lost.csv does not exist"),
         ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
         (
             "datasets: {shenzhen_128: shenzhen}",
@@ -287,34 +287,34 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     ):
         assert old in text
         study.write_text(text.replace(old, new))
-        with pytest.raises(SeglossError, match=re.escape(f"studies/t_loss.yaml: {told}")):
+        with pytest.raises(SeglossError, match=re.escape(f"studies/t_loss.yaml: {message}")):
             config.load({"studies": ["t_loss"]}, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (
             {"0.828": "0,828"},
             "line 2: 8 cells were expected, found 9 ('t_loss,isic2017,gce,clean,test_dice,0,828,",
         ),
-        ({"0.828": "high"}, "row 1: value: 'high' is no number"),
-        ({"0.828": "nan"}, "row 1: value: 'nan' is no number"),
+        ({"0.828": "high"}, "row 1: value: 'high' is not a number"),
+        ({"0.828": "nan"}, "row 1: value: 'nan' is not a number"),
         ({"spread": "value"}, "no column 'spread'; a table with the columns study, "),
-        ({"source": "source,loss"}, "the column 'loss' stands twice"),
+        ({"source": "source,loss"}, "duplicate column 'loss'"),
         ({"0.828": "0.828\0"}, "line 2: a NUL byte"),
         ({'"Table 1': "Table 1"}, "line 2: 8 cells were expected, found 9"),
         ({'0753"': "0753"}, "line 3: "),
         ({"0.828": "8" * 140_000}, "line 2: field larger than field limit (131072)"),
     ],
 )
-def test_a_faulty_table_of_published_numbers(tmp_path: Path, spoil: dict[str, str], told: str) -> None:
+def test_a_faulty_table_of_published_numbers(tmp_path: Path, spoil: dict[str, str], message: str) -> None:
     for part in ("studies", "published"):
         shutil.copytree(config.ROOT / part, tmp_path / part)
     table = tmp_path / "published/t_loss.csv"
     for old, new in spoil.items():
         table.write_text(table.read_text().replace(old, new, 1))
-    with pytest.raises(SeglossError, match=re.escape(f"{table}: {told}")):
+    with pytest.raises(SeglossError, match=re.escape(f"{table}: {message}")):
         config.load({"studies": ["t_loss"]}, tmp_path)
 
 
@@ -336,7 +336,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
         ({"scale": "dmo"}, "has a section 'dmo'; did you mean 'demo'? allowed: demo, reduced, paper"),
@@ -411,16 +411,16 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         ({"device": "gpu"}, "device: 'gpu' is not allowed; expected 'auto', 'cpu' or 'cuda'"),
     ],
 )
-def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None:
+def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> None:
     with pytest.raises(SeglossError) as error:
         config.load(values)
     assert str(error.value).startswith("workflow_config.yaml")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("keys", "value", "told"),
+    ("keys", "value", "message"),
     [
         (("title",), None, "title: is missing"),
         (("demoo",), {}, "demoo: unknown key; did you mean 'demo'?"),
@@ -450,7 +450,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
             "learning_rate: inf is not allowed",
         ),
         (("demo", "training", "epochs"), True, "training.epochs: True is not a number"),
-        (("demo", "seeds"), [0, 0], "seeds: 0 stands twice"),
+        (("demo", "seeds"), [0, 0], "seeds: duplicate value 0"),
         (("demo", "seeds"), [2**32], "seeds.0: 4294967296 is not allowed; expected less than 4294967296"),
         (("demo", "seeds"), [-1], "seeds.0: -1 is not allowed; expected greater than or equal to 0"),
         (("demo", "training", "epochs"), 10**30, "is larger than whole numbers of 64 bits are"),
@@ -511,29 +511,29 @@ def test_mistakes_in_the_workflow_configuration(values: dict, told: str) -> None
         (("losses", "iwbce", "inverse_weights"), True, "inverse_weights: True is not a mapping"),
     ],
 )
-def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, told: str) -> None:
+def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, message: str) -> None:
     with pytest.raises(SeglossError) as error:
         config.load({}, changed(root, *keys, to=value))
     assert str(error.value).startswith(STUDY)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("title: [", "line 1: "),
-        ("title: a\ntitle: b\n", "line 2: key 'title' stands twice"),
-        ("? [a, b]\n: 1\n", "line 1: ['a', 'b'] is no key"),
+        ("title: a\ntitle: b\n", "line 2: duplicate key 'title'"),
+        ("? [a, b]\n: 1\n", "line 1: ['a', 'b'] is not a key"),
         ("- a\n", "a mapping of keys to values was expected, found list"),
         ("\x00", "not valid YAML"),
     ],
 )
-def test_a_study_that_is_no_yaml_mapping(root: Path, text: str, told: str) -> None:
+def test_a_study_that_is_not_a_yaml_mapping(root: Path, text: str, message: str) -> None:
     (root / STUDY).write_text(text)
     with pytest.raises(SeglossError, match=r"studies/inverse_weighting\.yaml") as error:
         config.load({}, root)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_output_folders_must_be_writable(tmp_path: Path) -> None:
@@ -561,7 +561,7 @@ def test_folders_are_taken_as_snakemake_writes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folders", "told"),
+    ("folders", "message"),
     [
         (
             {"results": "data"},
@@ -589,7 +589,7 @@ def test_folders_are_taken_as_snakemake_writes_them() -> None:
     ],
 )
 def test_output_folders_lie_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: dict[str, str], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: dict[str, str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("data", "mine", "scans"):
@@ -599,7 +599,7 @@ def test_output_folders_lie_apart(
     config.check_apart(WorkflowConfig(**values), tmp_path)
     with pytest.raises(SeglossError) as error:
         config.check_apart(WorkflowConfig(folders=folders, **values), tmp_path)
-    assert told.format(tmp_path, config.ROOT) in str(error.value)
+    assert message.format(tmp_path, config.ROOT) in str(error.value)
 
 
 def test_the_code_is_all_that_the_project_holds_beside_its_outputs() -> None:
@@ -624,7 +624,7 @@ def with_study(root: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         *(
             (name, "letters, digits, '_', '.' and '-' only")
@@ -636,11 +636,11 @@ def with_study(root: Path, name: str) -> Path:
         ),
     ],
 )
-def test_studies_name_folders(root: Path, name: str, told: str) -> None:
+def test_studies_name_folders(root: Path, name: str, message: str) -> None:
     shutil.copytree(config.ROOT / "published", root / "published")
     with_study(root, name)
     with pytest.raises(
-        SeglossError, match=re.escape(f"studies/{name}.yaml: a study cannot be called {name!r}: {told}")
+        SeglossError, match=re.escape(f"studies/{name}.yaml: a study cannot be called {name!r}: {message}")
     ):
         config.load({}, root)
     assert config.load({"studies": "inverse_weighting"}, root).runs  # another one

@@ -50,7 +50,7 @@ TERMS = {name: f"http://schema.org/{name}" for name in SCHEMA_ORG.split()} | {
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], list[Any]]:
-    """Validates a crate without the network and tells what there is to find fault with."""
+    """Validates a crate without the network and returns what there is to find fault with."""
 
     def get(_: HttpRequester, address: str, **__: Any) -> requests.Response:
         assert address == CONTEXT
@@ -144,25 +144,25 @@ def test_it_holds_workflow_configuration_and_every_result(finished: Path) -> Non
         assert held[name] == (ROOT / name).read_bytes()
     results = [name for name in held if name.startswith(("results/", "plots/"))]
     assert set(results) == {*OUTCOME, *of_runs}
-    told = ROCrate(crate)
-    action = told.get("#run")
-    assert action["instrument"] is told.mainEntity
+    opened = ROCrate(crate)
+    action = opened.get("#run")
+    assert action["instrument"] is opened.mainEntity
     assert action["object"].id == "workflow_config.yaml"
     assert {part.id for folder in action["result"] for part in folder["hasPart"]} == set(results)
-    assert {part.id.rstrip("/") for part in told.root_dataset["hasPart"]} >= {"Snakefile", *PARTS}
+    assert {part.id.rstrip("/") for part in opened.root_dataset["hasPart"]} >= {"Snakefile", *PARTS}
     assert not any("__pycache__" in name or "/." in name for name in held)
     with zipfile.ZipFile(crate) as archive:
         assert archive.getinfo("envs/run").external_attr >> 16 == 0o755
 
 
-def test_it_tells_times_versions_publications_and_scale(finished: Path) -> None:
-    told = ROCrate(crate_of(VALUES, OUTCOME))
-    action, root = told.get("#run"), told.root_dataset
+def test_it_states_times_versions_publications_and_scale(finished: Path) -> None:
+    opened = ROCrate(crate_of(VALUES, OUTCOME))
+    action, root = opened.get("#run"), opened.root_dataset
     assert action["startTime"] == "2023-11-14T22:11:39+00:00"  # 100.5 seconds before the end of the training
     assert action["endTime"] == root["datePublished"] == "2023-11-14T22:14:20+00:00"
-    assert told.mainEntity["version"] == yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    assert opened.mainEntity["version"] == yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
     pinned = (ROOT / "envs/requirements.txt").read_text().splitlines()
-    assert f"snakemake=={told.mainEntity['programmingLanguage']['version']}" in pinned
+    assert f"snakemake=={opened.mainEntity['programmingLanguage']['version']}" in pinned
     assert [work.id for work in root["citation"]] == [
         "https://arxiv.org/abs/2007.10033",
         "https://arxiv.org/abs/2306.00753",
@@ -182,7 +182,7 @@ def test_its_configuration_asks_for_the_same_runs(finished: Path, tmp_path: Path
     assert [run.id for run in load(values, tmp_path / "crate").runs] == [run.id for run in load(VALUES).runs]
 
 
-def test_it_tells_no_place_of_the_machine_and_is_the_same_elsewhere(finished: Path, tmp_path: Path) -> None:
+def test_it_names_no_place_of_the_machine_and_is_the_same_elsewhere(finished: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(finished, elsewhere / "in", copy_function=shutil.copy2)
     (elsewhere / "in/plots").rename(elsewhere / "in/results/figures")
@@ -225,19 +225,19 @@ def test_a_users_own_loss_comes_along_and_a_publication_may_be_any_text(
 
 
 @pytest.mark.parametrize("missing", [OUTCOME[0], f"{RUN}/provenance.json"])
-def test_a_missing_result_is_told_in_one_line(finished: Path, missing: str) -> None:
+def test_a_missing_result_is_reported_in_one_line(finished: Path, missing: str) -> None:
     (finished / missing).unlink()
     command = [sys.executable, ROOT / "scripts/write_crate.py", "--configuration", json.dumps(VALUES)]
     done = subprocess.run(
         [*command, "--outcome", *OUTCOME, "--crate", "results/crate.zip"], capture_output=True, text=True
     )
     assert done.returncode == 1
-    told = f"error: {missing}: missing, and a crate holds every result; run the workflow to its end\n"
-    assert done.stderr == told
+    message = f"error: {missing}: missing, and a crate holds every result; run the workflow to its end\n"
+    assert done.stderr == message
     assert not list(finished.rglob("*crate*"))
 
 
-def test_other_faults_are_told(finished: Path, tmp_path: Path) -> None:
+def test_other_faults_are_reported(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(SeglossError, match=r"elsewhere\.pdf: lies neither in results nor in plots"):
         crate_of(VALUES, [*OUTCOME, "elsewhere.pdf"])
     with pytest.raises(SeglossError, match="Snakefile: missing, and a crate holds the whole workflow"):
@@ -250,10 +250,10 @@ def test_other_faults_are_told(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["[]", "1", "null", "{}", '{"seconds": "1"}', '{"seconds": NaN}', '{"seconds": 1e99}']
 )
-def test_a_provenance_that_tells_no_time_is_told_by_name(finished: Path, content: str) -> None:
+def test_a_provenance_without_time_is_named(finished: Path, content: str) -> None:
     (finished / RUN / "provenance.json").write_text(content)
     with pytest.raises(
-        SeglossError, match=r"provenance\.json: does not tell the seconds .*; delete it and run"
+        SeglossError, match=r"provenance\.json: does not state the seconds .*; delete it and run"
     ):
         crate_of(VALUES, OUTCOME)
 

@@ -182,7 +182,7 @@ def test_faulty_cases_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_damaged_arrays_are_told(tmp_path: Path) -> None:
+def test_damaged_arrays_are_reported(tmp_path: Path) -> None:
     write_array(tmp_path / "a.b2nd", np.random.default_rng(0).normal(size=(40, 40, 40)))
     whole = (tmp_path / "a.b2nd").read_bytes()
     (tmp_path / "a.b2nd").write_bytes(whole[: len(whole) // 2])
@@ -206,7 +206,7 @@ def test_a_description_without_one_of_its_keys_is_refused(tmp_path: Path, key: s
         StoredCase(tmp_path, description)
 
 
-def test_descriptions_tell_the_content_and_no_time(tmp_path: Path) -> None:
+def test_descriptions_state_the_content_and_no_time(tmp_path: Path) -> None:
     label = np.zeros((4, 4, 4), np.uint8)
     image = np.arange(64.0).reshape(1, 4, 4, 4)
     for folder in ("x", "y"):

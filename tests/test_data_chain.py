@@ -162,7 +162,7 @@ def test_downloads_are_held_to_what_came_first(project: Path, indexed: dict[str,
                 assert record["size"] == len(content)
 
 
-def test_the_report_tells_every_case_and_every_reason(
+def test_the_report_names_every_case_and_every_reason(
     project: Path, indexed: dict[str, Index], mirror: tuple[Path, str]
 ) -> None:
     targets = ["plots/data/abdomenct1k.pdf", "plots/data/kvasir_seg.pdf"]
@@ -172,9 +172,9 @@ def test_the_report_tells_every_case_and_every_reason(
     reasons = (project / "results/data/abdomenct1k/excluded.csv").read_text()
     assert "Case_00011,no label among the raw files" in reasons
     assert re.search(r"Case_00012,.the mask holds label 5; known are 0, 1, 2, 3, 4", reasons)
-    told = {line.partition(",")[0] for line in (table + reasons).splitlines()}
+    names = {line.partition(",")[0] for line in (table + reasons).splitlines()}
     index = indexed["abdomenct1k"]
-    assert told - {"case"} == {*index.cases, *index.excluded}
+    assert names - {"case"} == {*index.cases, *index.excluded}
     for target in targets:
         assert (project / target).read_bytes().startswith(b"%PDF")
 

@@ -73,21 +73,21 @@ def test_bundles_hold_every_case_once_and_only_cases_that_lie_in_the_same_parts(
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "message"),
     [
         ({"train": ("a1",), "test": ("a2",)}, "patient 'a' (case 'a2') is in train and in test"),
         ({"train": ("a1", "a1")}, "part 'train' names a case twice"),
         ({"training": ("a1",)}, "unknown part 'training'"),
     ],
 )
-def test_faulty_splits_are_refused(parts: dict, told: str) -> None:
+def test_faulty_splits_are_refused(parts: dict, message: str) -> None:
     with pytest.raises(SeglossError) as caught:
         index(mine=parts).checked("set")
     assert str(caught.value).startswith("data set set, split 'mine': ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_splits_are_cut_down_to_what_is_there_and_the_rest_is_told() -> None:
+def test_splits_are_cut_down_to_what_is_there_and_the_rest_is_reported() -> None:
     checked = index(mine={"train": ("a1", "gone"), "test": ("b1",)}).checked("set")
     assert checked.splits["mine"] == {"train": ("a1",), "validation": (), "test": ("b1",)}
     assert checked.excluded == {"gone": "named by the split 'mine', but not among the raw files"}
@@ -177,7 +177,7 @@ def test_cases_are_sorted_by_their_numbers_whatever_else_their_names_hold() -> N
         ),
     ],
 )
-def test_files_of_another_layout_are_told(raw: RawFiles, pattern: str, shown: str) -> None:
+def test_files_of_another_layout_are_reported(raw: RawFiles, pattern: str, shown: str) -> None:
     with pytest.raises(
         SeglossError, match=re.escape(f"no image found: no file is named {shown}; is this the layout")
     ):

@@ -158,8 +158,8 @@ def _stored(content=CONTENT, etag='"1"', stop=None, then="close", slow="") -> Ca
         if not wanted or asked.get("If-Range") != etag:
             return Reply(content[:stop], 200, {"ETag": etag}, len(content), then, slow)
         start = int(wanted[1])
-        told = {"ETag": etag, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-        return Reply(content[start:][:stop], 206, told, len(content) - start, then, slow)
+        headers = {"ETag": etag, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
+        return Reply(content[start:][:stop], 206, headers, len(content) - start, then, slow)
 
     return reply
 
@@ -217,7 +217,7 @@ def test_whatever_is_known_suffices(server, output, known, length):
     "known",
     [{"sha256": SHA}, {"sha256": SHA[:8]}, {"md5": MD5}, {"size": len(CONTENT), "sha256": SHA}],
 )
-def test_a_wrong_checksum_is_told_after_a_second_try(server, output, known):
+def test_a_wrong_checksum_is_reported_after_a_second_try(server, output, known):
     file = SourceFile(path=PATH, **known)
     server.replies = [Reply(OTHER), Reply(OTHER)]
     message = _fault(file, server.url, output)
@@ -230,7 +230,7 @@ def test_a_wrong_checksum_is_told_after_a_second_try(server, output, known):
     assert len(server.requests) == 4 and not server.replies
 
 
-def test_another_announced_size_is_told_at_once(server, output):
+def test_another_announced_size_is_reported_at_once(server, output):
     server.replies = [Reply(CONTENT[:-1]), Reply(CONTENT * 1000, length=2**40)]
     assert "10239 bytes announced, 10240 expected" in _fault(FILE, server.url, output)
     assert f"{2**40} bytes announced, 10240 expected" in _fault(FILE, server.url, output)
@@ -257,10 +257,10 @@ def test_what_has_no_checksum_must_look_like_its_name(server, output, path):
     file = SourceFile(path=path)
     server.replies = [Reply(CONTENT if path != "a.csv" else b"")] * 2
     message = _fault(file, server.url, output)
-    assert any(told in message for told in ("not a ", "empty", "cut off or damaged"))
+    assert any(fault in message for fault in ("not a ", "empty", "cut off or damaged"))
 
 
-def test_neither_length_nor_checksum_is_refused_unless_the_archive_tells_its_end(server, output):
+def test_neither_length_nor_checksum_is_refused_unless_the_archive_marks_its_end(server, output):
     server.replies = [Reply(b"x,y\n1,2\n", length="none")]
     file = SourceFile(path="a.csv")
     assert "sent without a length and without a checksum" in _fault(file, server.url, output)
@@ -342,7 +342,7 @@ def test_a_cut_off_file_without_length_is_fetched_anew(server, output, known):
         output.unlink()
 
 
-def test_a_cut_off_chunk_is_told(server, output):
+def test_a_cut_off_chunk_is_reported(server, output):
     file = SourceFile(path=PATH, sha256=SHA)
     chunks = b"".join(
         b"%x\r\n%b\r\n" % (len(CONTENT[at : at + 1000]), CONTENT[at : at + 1000])
@@ -425,9 +425,9 @@ def test_a_changed_file_is_fetched_anew(server, output):
     assert server.asked[0]["If-Range"] == '"old"' and server.served == [len(CONTENT)]
 
 
-def _ignoring(told: dict[str, str]):
+def _ignoring(headers: dict[str, str]):
     """A server that continues whatever was begun, without a look at If-Range."""
-    return Reply(CONTENT[4000:], 206, {"Content-Range": "bytes 4000-10239/10240", "ETag": '"1"', **told})
+    return Reply(CONTENT[4000:], 206, {"Content-Range": "bytes 4000-10239/10240", "ETag": '"1"', **headers})
 
 
 @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ def test_a_continuation_of_something_else_is_not_appended(server, output, wrong)
     assert _ranges(server) == ["bytes=4000-", None]
 
 
-def test_a_continuation_that_tells_less_is_appended(server, output):
+def test_a_continuation_with_fewer_headers_is_appended(server, output):
     _begin(server, output)
     server.replies = [_ignoring({"ETag": 'W/"1"', "Content-Range": "bytes 4000-10239/*"})]
     download(FILE, _source(server.url, FILE), output)
@@ -504,7 +504,7 @@ def _leave(output, part, **described):
 
 
 @pytest.mark.parametrize("length", [4000, 10240])
-def test_what_an_earlier_job_left_is_not_trusted_where_no_checksum_would_tell(server, output, length):
+def test_what_an_earlier_job_left_is_not_trusted_where_no_checksum_would_show_it(server, output, length):
     _leave(output, OTHER[:length], address=server.url + PATH, validator='"1"', total=10240)
     server.replies = [_stored(stop=5000), _stored()]
     download(BARE, _source(server.url, BARE), output)
@@ -560,7 +560,7 @@ def test_a_reset_connection_is_continued(server, output):
     assert output.read_bytes() == CONTENT
 
 
-def test_an_unreachable_server_is_told(server, output):
+def test_an_unreachable_server_is_reported(server, output):
     server.server_close()
     assert "Connection refused, 4 times without progress; name a mirror" in _fault(FILE, server.url, output)
 
@@ -603,23 +603,26 @@ def test_an_overloaded_server_is_tried_again(server, output, caplog, status):
 
 
 @pytest.mark.parametrize(
-    "told, waited",
+    "retry_after, waited",
     [
         (" 7 ", 7.0),
         ("100000", 60.0),
         ("9" * 5000, 60.0),
         ("Wed, 21 Oct 2065 07:28:00 GMT", 60.0),
-        *[(told, 0.0) for told in ("soon", "", "1e9", "-5", "\xb2", "inf", "nan", "1" * 5000 + "x")],
+        *[
+            (retry_after, 0.0)
+            for retry_after in ("soon", "", "1e9", "-5", "\xb2", "inf", "nan", "1" * 5000 + "x")
+        ],
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 99999 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", 0.0),
     ],
 )
-def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(server, output, monkeypatch, told, waited):
+def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(server, output, monkeypatch, retry_after, waited):
     pauses = []
     monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 60.0)
     monkeypatch.setattr(lib.download.time, "sleep", pauses.append)
-    server.replies = [Reply(status=429, headers={"Retry-After": told}), Reply(CONTENT)]
+    server.replies = [Reply(status=429, headers={"Retry-After": retry_after}), Reply(CONTENT)]
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT and pauses == [waited]
 
@@ -675,7 +678,7 @@ def test_a_proxy_is_honoured(server, output, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["http://", "http://host:port/", "http://.x/", "http://[1/"])
-def test_an_address_that_is_none_is_told(server, output, address, monkeypatch):
+def test_an_address_that_is_none_is_reported(server, output, address, monkeypatch):
     monkeypatch.setattr(lib.download, "ATTEMPTS", 1)
     assert f"{address.rstrip('/')}/archive/{PATH}: " in _fault(FILE, server.url, output, address)
 
@@ -696,13 +699,13 @@ def test_a_password_is_not_shown(address, shown):
     assert lib.download._shown(address) == shown
 
 
-def test_a_password_in_an_address_is_sent_and_nowhere_told(server, output, tmp_path, caplog):
+def test_a_password_in_an_address_is_sent_and_nowhere_shown(server, output, tmp_path, caplog):
     file, record = SourceFile(path=PATH, md5=MD5), tmp_path / "record.json"
     mirror = server.url.replace("http://", "http://me:s3cret%40%3A@")
     moved = Reply(status=302, headers={"Location": f"{server.url}moved"})
     server.replies = [_stored(stop=4000), Reply(status=500), moved, *[Reply(status=503)] * ATTEMPTS]
-    told = _fault(file, "http://data.invalid/", output, mirror, left=KEPT)
-    told += caplog.text + (output.parent / KEPT[1]).read_text()
+    texts = _fault(file, "http://data.invalid/", output, mirror, left=KEPT)
+    texts += caplog.text + (output.parent / KEPT[1]).read_text()
     server.replies = [_stored()]
     download(file, _source("http://data.invalid/", file), output, mirror, record=record)
     assert output.read_bytes() == CONTENT and server.served[-1] == len(CONTENT) - 4000
@@ -711,8 +714,8 @@ def test_a_password_in_an_address_is_sent_and_nowhere_told(server, output, tmp_p
         path: {asked["Authorization"]} for path, asked in zip(server.requests, server.asked, strict=True)
     }
     assert by_path == {"/archive/folder/some%20file.json": {expected}, "/moved": {None}}
-    told += record.read_text()
-    assert told.count("me:***@127.0.0.1") >= 4 and "s3cret" not in told
+    texts += record.read_text()
+    assert texts.count("me:***@127.0.0.1") >= 4 and "s3cret" not in texts
 
 
 def test_a_password_in_the_address_of_the_mirror_stands_on_no_command_line(tmp_path):
@@ -743,7 +746,7 @@ def test_a_mirror_folder_takes_the_place_of_the_address(output, tmp_path):
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "loop"])
 @pytest.mark.parametrize("folder", ["mirror", "manual"])
-def test_what_is_no_regular_file_is_told_at_once(server, output, tmp_path, folder, kind):
+def test_what_is_not_a_regular_file_is_reported_at_once(server, output, tmp_path, folder, kind):
     place = tmp_path / {"mirror": "archive/x", "manual": "x"}[folder]
     place.parent.mkdir(exist_ok=True)
     make = {"pipe": os.mkfifo, "folder": Path.mkdir}
@@ -751,8 +754,8 @@ def test_what_is_no_regular_file_is_told_at_once(server, output, tmp_path, folde
     make[kind](place) if kind in make else place.symlink_to(targets[kind])
     places = {"mirror": (str(tmp_path), None), "manual": (None, tmp_path)}
     message = _fault(SourceFile(path="x", sha256=SHA), server.url, output, *places[folder])
-    told = "cannot be read: Too many levels of symbolic links" if kind == "loop" else "not a regular file"
-    assert message.startswith(f"{place}: {told}; ") and not server.requests
+    reason = "cannot be read: Too many levels of symbolic links" if kind == "loop" else "not a regular file"
+    assert message.startswith(f"{place}: {reason}; ") and not server.requests
 
 
 def test_a_mirror_address_takes_the_place_of_the_address(server, output):
@@ -783,7 +786,7 @@ def test_a_file_fetched_by_hand_comes_first_and_nothing_reaches_it_later(server,
 GATED = {"access": "registration", "url": "", "steps": ("Make an account.", "Download it.")}
 
 
-def test_a_gated_source_tells_its_steps(output, tmp_path):
+def test_a_gated_source_names_its_steps(output, tmp_path):
     source = _source(file=FILE, **GATED)
     manual = tmp_path / "manual"
     message = _fault(FILE, None, output, None, manual, source=source)
@@ -824,7 +827,7 @@ def test_later_downloads_must_equal_the_first(server, output, tmp_path, known):
 @pytest.mark.parametrize(
     "content", ["{", "[]", "1", "null", "{}", '{"size": 1}', '{"size": "1", "sha256": ""}', "1" * 5000]
 )
-def test_what_is_no_record_is_told_before_anything_is_fetched(server, output, tmp_path, content):
+def test_what_is_not_a_record_is_reported_before_anything_is_fetched(server, output, tmp_path, content):
     record = tmp_path / "record.json"
     record.write_text(content)
     with pytest.raises(SeglossError, match=r"record\.json: no.*; delete it and run again") as fault:
@@ -841,7 +844,7 @@ def test_a_published_digest_needs_no_record(server, output, tmp_path):
 # The disk
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(server, output, monkeypatch):
+def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(server, output, monkeypatch):
     monkeypatch.setattr(
         lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239)
     )
@@ -865,14 +868,14 @@ def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, tmp_pat
     assert len(server.requests) == 0
 
 
-def test_progress_is_told(server, output, monkeypatch, caplog):
+def test_progress_is_reported(server, output, monkeypatch, caplog):
     monkeypatch.setattr(lib.download, "REPORT_EVERY", 0.0)
     monkeypatch.setattr(lib.download, "_CHUNK", 5120)
     caplog.set_level(logging.INFO, "lib.download")
     server.replies = [Reply(CONTENT)]
     download(FILE, _source(server.url, FILE), output)
-    told = re.fullmatch(r".*some file\.json: (\d+) % of 0 MB, 0 min left, \d+\.\d MB/s", caplog.messages[-1])
-    assert told and told[1] == "100"
+    found = re.fullmatch(r".*some file\.json: (\d+) % of 0 MB, 0 min left, \d+\.\d MB/s", caplog.messages[-1])
+    assert found and found[1] == "100"
 
 
 # The script

@@ -23,7 +23,7 @@ def conda(envs: Path) -> tuple[str, list[str]]:
 
 
 def container(recipe: Path, image: str, copied: str, context: Path) -> tuple[str, list[str]]:
-    """Python version and packages of a recipe; ``image`` and ``copied`` find its lines that tell them."""
+    """Python version and packages of a recipe; ``image`` and ``copied`` find its lines that state them."""
     text = recipe.read_text()
     (python,) = re.findall(rf"^{image} python:(\S+)-slim-bookworm$", text, re.MULTILINE)
     ((source, inside),) = re.findall(rf"^{copied}(\S+) (\S+)$", text, re.MULTILINE)
@@ -33,13 +33,13 @@ def container(recipe: Path, image: str, copied: str, context: Path) -> tuple[str
 
 
 def check(envs: Path) -> None:
-    told = {
+    versions = {
         "conda": conda(envs),
         "docker": container(envs / "Dockerfile", "FROM", "COPY ", envs),
         "apptainer": container(envs / "segloss.def", "From:", "%files\n    ", envs.parent),
     }
     expected = PYTHON, pins((envs / "requirements.txt").read_text())
-    assert told == dict.fromkeys(told, expected)
+    assert versions == dict.fromkeys(versions, expected)
 
 
 def test_all_name_the_same_versions() -> None:

@@ -54,7 +54,7 @@ def test_two_at_once_make_one_environment_and_a_change_makes_another(envs: Path)
     assert "making" in finish(start(envs, *PREFIX))[2]
 
 
-def test_what_cannot_be_installed_or_run_is_told(envs: Path) -> None:
+def test_what_cannot_be_installed_or_run_is_reported(envs: Path) -> None:
     (envs / "requirements.txt").write_text("no-such-package-at-all==1.0\n")
     code, _, errors = finish(start(envs, *PREFIX))
     assert code != 0

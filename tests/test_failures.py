@@ -1,11 +1,11 @@
-"""What is told at the end of a call of runs that failed."""
+"""What is reported at the end of a call of runs that failed."""
 
 from pathlib import Path
 
 from lib import config
 from lib.paths import Paths
 from lib.schema import Folders
-from lib.training.failures import SHOWN, told_of_failures
+from lib.training.failures import SHOWN, failure_report
 
 RUNS = config.load({}).runs
 
@@ -18,20 +18,20 @@ def test_each_failed_run_has_a_line_with_its_log_and_what_it_says_last(tmp_path:
         Path(path).write_text(text)
         return Path(path)
 
-    assert not list(told_of_failures(RUNS, paths))
+    assert not list(failure_report(RUNS, paths))
     trained, out_of_memory, unpredicted = (run.id for run in RUNS[:3])
     write(paths.log(f"train/{trained}"), "done in 3 s\n")
     for run in (trained, unpredicted):
         write(paths.run(run, "weights.pt"))
     write(paths.run(trained, "predictions.json"))
-    assert not list(told_of_failures(RUNS, paths))
+    assert not list(failure_report(RUNS, paths))
     log = write(paths.log(f"train/{out_of_memory}"), "step 3\nerror: out of memory\n\n")
     empty = write(paths.log(f"predict/{unpredicted}"))
-    counted, *lines = told_of_failures(RUNS, paths)
+    counted, *lines = failure_report(RUNS, paths)
     assert counted.startswith("2 of the runs")
     assert lines == [f"  {log}: error: out of memory", f"  {empty}: nothing"]
     for run in RUNS:
         write(paths.log(f"train/{run.id}"), "killed")
-    counted, *lines = told_of_failures(RUNS, paths)
+    counted, *lines = failure_report(RUNS, paths)
     assert counted.startswith(f"{len(RUNS) - 1} of the runs")
     assert len(lines) == SHOWN + 1 and lines[-1] == f"  ... and {len(RUNS) - 1 - SHOWN} more"

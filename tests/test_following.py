@@ -269,7 +269,7 @@ def test_parts_are_measured_as_often_as_they_are_needed() -> None:
 
 
 class Thresholds(nn.Module):
-    """Tells three classes of an image's values: below 1, below 2, above."""
+    """Predicts three classes from an image's values: below 1, below 2, above."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([0 * x, 4 * (x - 1), 8 * (x - 1.5)], dim=1)
@@ -284,8 +284,8 @@ def test_measures_of_surfaces_are_means_over_cases_and_structures(tmp_path: Path
         stored.append(store_case(tmp_path, name, image[None], label))
         rows += surface_rows(name, np.floor(image).astype(int), label, (1, 1, 1), THREE, 1)
     measured = Measured(metrics="surface", labels=THREE, inference=INFERENCE)
-    told = measure_cases(stored, measured, CPU, Thresholds())
-    assert told == {
+    values = measure_cases(stored, measured, CPU, Thresholds())
+    assert values == {
         name: pytest.approx(np.mean([row[name] for row in rows])) for name in ("dice", "dice_slices", "hd95")
     }
     assert len(rows) == 4
@@ -309,21 +309,21 @@ def refusal(studies: Path, study: str, **training: object) -> str:
 
 
 def test_choosing_a_network_on_the_test_cases_is_refused(studies: Path) -> None:
-    told = refusal(studies, "boundary", monitor={"part": "test", "keep_best": True})
+    message = refusal(studies, "boundary", monitor={"part": "test", "keep_best": True})
     why = "keep_best with part: test would choose the network on the cases it is reported on"
-    assert told == f"studies/boundary.yaml: demo (slices): training.monitor: {why}"
+    assert message == f"studies/boundary.yaml: demo (slices): training.monitor: {why}"
 
 
 def test_following_slices_is_refused_where_they_are_not_measured(studies: Path) -> None:
-    told = refusal(studies, "t_loss", monitor={"part": "test", "measure": "dice_slices"})
-    assert told.startswith("studies/t_loss.yaml: demo (base): training.monitor.measure: ")
-    assert told.endswith("'dice_slices' needs metrics: surface")
+    message = refusal(studies, "t_loss", monitor={"part": "test", "measure": "dice_slices"})
+    assert message.startswith("studies/t_loss.yaml: demo (base): training.monitor.measure: ")
+    assert message.endswith("'dice_slices' needs metrics: surface")
 
 
 def test_unknown_rules_are_refused(studies: Path) -> None:
-    told = refusal(studies, "boundary", scheduler={"name": "halving", "form": "published"}, monitor={})
-    assert "training.scheduler.form: 'published' is not allowed; expected 'paper' or 'released'" in told
-    assert "\n" not in told
+    message = refusal(studies, "boundary", scheduler={"name": "halving", "form": "published"}, monitor={})
+    assert "training.scheduler.form: 'published' is not allowed; expected 'paper' or 'released'" in message
+    assert "\n" not in message
 
 
 def loss_of_the_study(label: str) -> nn.Module:

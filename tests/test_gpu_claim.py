@@ -15,18 +15,18 @@ from lib.training.gpu_claim import claim_gpu
 
 @pytest.fixture
 def claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, Path]]]:
-    """Starts a process that claims, and holds until it is killed; its number and the file that tells its GPU."""
+    """Starts a process that claims, and holds until it is killed; its number and the file that names its GPU."""
     monkeypatch.setattr(gpu_claim, "_folder", lambda: tmp_path / "claims")
     processes = []
 
     def start(gpus: int, percent: int) -> tuple[int, Path]:
-        told = tmp_path / f"process{len(processes)}"
+        output = tmp_path / f"process{len(processes)}"
         process = os.fork()
         if not process:
-            told.write_text(str(claim_gpu(gpus, percent)))
+            output.write_text(str(claim_gpu(gpus, percent)))
             signal.pause()
         processes.append(process)
-        return process, told
+        return process, output
 
     yield start
     for process in processes:
@@ -34,11 +34,11 @@ def claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         os.waitpid(process, 0)
 
 
-def gpu_of(told: Path) -> int | None:
+def gpu_of(output: Path) -> int | None:
     """What the process has claimed; None if it still waits after two looks."""
     end = time.monotonic() + 3
     while time.monotonic() < end:
-        if told.exists() and (text := told.read_text()):
+        if output.exists() and (text := output.read_text()):
             return int(text)
         time.sleep(0.02)
     return None

@@ -86,9 +86,9 @@ def test_a_training_outlives_a_killed_snakemake_and_is_not_trained_twice(
     assert locked.returncode != 0 and "--unlock" in locked.stdout + locked.stderr
     snakemake(project, "--unlock").check_returncode()
     second = snakemake(project, WEIGHTS)
-    told = "another process is at work there; wait until it is done, or end it"
+    message = "another process is at work there; wait until it is done, or end it"
     finished_meanwhile = (project / WEIGHTS).exists() and second.returncode == 0
-    assert finished_meanwhile or told in second.stdout + second.stderr
+    assert finished_meanwhile or message in second.stdout + second.stderr
     subprocess.run(["pkill", "-KILL", "-f", f"{project}/scripts/train.py"], check=False)
     time.sleep(0.5)
     finish(project)

@@ -129,13 +129,13 @@ def test_a_job_that_is_asked_to_end_says_where_it_stands_and_goes_on_from_there(
     while "epoch 3/30" not in job.stderr.readline():
         assert job.poll() is None
     job.send_signal(number)
-    told = job.communicate()[1].splitlines()[-1]
+    message = job.communicate()[1].splitlines()[-1]
     assert job.returncode == 1
-    assert told.startswith(f"error: run study/data/base/bce/seed-3: ended by {number.name} after step ")
-    assert "it goes on from there when it is started again" in told
+    assert message.startswith(f"error: run study/data/base/bce/seed-3: ended by {number.name} after step ")
+    assert "it goes on from there when it is started again" in message
     assert [path.name for path in cut.iterdir() if path.suffix == ".pt"] == ["checkpoint.pt"]
     done = subprocess.run(patient, check=True, capture_output=True, text=True, cwd=tmp_path)
-    step = int(told.split("after step ")[1].split(" of 120")[0])
+    step = int(message.split("after step ")[1].split(" of 120")[0])
     assert step >= 12 and f"resumed after step {step}" in done.stderr
     for name in ("weights.pt", "history.csv"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
@@ -210,7 +210,9 @@ def test_signals_are_the_programs_own_again_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_lost_file_system_is_told_and_costs_no_step(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
+def test_a_lost_file_system_is_reported_and_costs_no_step(
+    tiny_cases: list[StoredCase], tmp_path: Path
+) -> None:
     class Lost(PatchSampler):
         def __getitem__(self, step: int) -> dict:
             if step == 6:
@@ -229,7 +231,7 @@ def test_a_lost_file_system_is_told_and_costs_no_step(tiny_cases: list[StoredCas
     "error",
     [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("can't allocate memory")],
 )
-def test_refused_memory_is_told_with_what_to_lower(
+def test_refused_memory_is_reported_with_what_to_lower(
     tiny_cases: list[StoredCase], tmp_path: Path, error: Exception
 ) -> None:
     trainer = make_trainer(tiny_cases, tmp_path / "c.pt", **LONGER)

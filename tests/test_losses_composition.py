@@ -294,7 +294,7 @@ def test_a_dotted_path_is_taken_wherever_a_name_is(pair: tuple[Tensor, Tensor]) 
 
 
 @pytest.mark.usefixtures("user_module")
-def test_a_user_loss_is_told_the_progress_and_gets_maps_by_name(pair: tuple[Tensor, Tensor]) -> None:
+def test_a_user_loss_gets_the_progress_and_maps_by_name(pair: tuple[Tensor, Tensor]) -> None:
     loss = build_loss({"sum": [{"name": "users_losses.Scheduled", "maps": ["components"]}]})
     set_progress(loss, 3, 4)
     value = loss(*pair, {"components": pair[1]})
@@ -323,7 +323,7 @@ def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) ->
 
 @pytest.mark.usefixtures("user_module")
 @pytest.mark.parametrize(
-    ("specification", "told"),
+    ("specification", "message"),
     [
         ("users_losses.Yours", "'users_losses.Yours' cannot be built: AttributeError: "),
         (
@@ -341,8 +341,8 @@ def test_losses_of_torch_and_monai_by_their_path(pair: tuple[Tensor, Tensor]) ->
         ({"name": "users_losses.Mine", "maps": "components"}, "maps: 'components' is not allowed"),
     ],
 )
-def test_a_user_loss_that_cannot_be_built(specification: object, told: str) -> None:
-    with pytest.raises(SeglossError, match=told):
+def test_a_user_loss_that_cannot_be_built(specification: object, message: str) -> None:
+    with pytest.raises(SeglossError, match=message):
         build_loss(specification)
 
 
@@ -355,7 +355,7 @@ def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None
 
 
 @pytest.mark.usefixtures("user_module")
-def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor]) -> None:
+def test_a_user_loss_that_fails_is_reported_with_its_line(pair: tuple[Tensor, Tensor]) -> None:
     with pytest.raises(SeglossError) as error:
         build_loss("users_losses.Broken")(pair[0], pair[1][..., :3], {"components": pair[1]})
     assert "'users_losses.Broken' failed on logits (2, 2, 8, 8, 8), target (2, 1, 8, 8, 3) and maps" in str(
@@ -368,7 +368,7 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
 
 
 @pytest.mark.parametrize(
-    ("specification", "told"),
+    ("specification", "message"),
     [
         ("dise", "name: unknown loss 'dise'; did you mean 'dice'?"),
         (3, "3 is no loss: a name, or a mapping with 'name' or 'sum' was expected"),
@@ -389,7 +389,7 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
             "reduction: 'all' is not allowed; expected 'mean', 'sum' or 'none'",
         ),
         ({"name": "dice", "classes": []}, "loss 'dice': classes: [] is not allowed; expected at least 1"),
-        ({"name": "dice", "classes": [1, 1]}, "loss 'dice': classes: 1 stands twice"),
+        ({"name": "dice", "classes": [1, 1]}, "loss 'dice': classes: duplicate value 1"),
         (
             {"name": "dice", "classes": [1], "include_background": False},
             "include_background: false and classes exclude",
@@ -455,8 +455,8 @@ def test_a_user_loss_that_fails_is_told_with_its_line(pair: tuple[Tensor, Tensor
         ({"name": "dice_ce", "gamma": 2}, "loss 'dice_ce' of sums.yaml: gamma: not an option beside 'sum'"),
     ],
 )
-def test_faulty_specifications(specification: object, told: str) -> None:
+def test_faulty_specifications(specification: object, message: str) -> None:
     with pytest.raises(SeglossError) as error:
         build_loss(specification)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)

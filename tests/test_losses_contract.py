@@ -263,7 +263,7 @@ def test_reductions(name: str, problem: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(LOSSES) - {"nacl"}))
 @pytest.mark.parametrize("filled", ["empty", "full"])
-def test_gradient_of_empty_and_full_targets_as_the_catalogue_tells(
+def test_gradient_of_empty_and_full_targets_as_the_catalogue_states(
     name: str, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SHAPES, 3, (12, 12, 12))  # large enough for sums that a clamp may stop
@@ -363,17 +363,17 @@ BAD_INPUTS = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "told"), BAD_INPUTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("changed", "message"), BAD_INPUTS, ids=lambda value: str(value)[:60])
 @pytest.mark.parametrize("name", ["cross_entropy", "dice", "ce_l1"])
-def test_what_is_said_about_bad_input(name: str, changed: dict, told: str) -> None:
+def test_what_is_said_about_bad_input(name: str, changed: dict, message: str) -> None:
     arguments = {"logits": torch.zeros(2, 4, 8, 8), "target": torch.zeros(2, 1, 8, 8), **changed}
-    with pytest.raises(SeglossError, match=told) as error:
+    with pytest.raises(SeglossError, match=message) as error:
         build_loss(name)(**arguments)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "target", "told"),
+    ("options", "target", "message"),
     [
         (
             {"to_onehot_y": True},
@@ -405,13 +405,13 @@ def test_what_is_said_about_bad_input(name: str, changed: dict, told: str) -> No
         ({"sigmoid": True}, torch.full((2, 4, 8, 8), 2), r"holds values from 2 to 2: 0\.\.1 was expected"),
     ],
 )
-def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, told: str) -> None:
-    with pytest.raises(SeglossError, match=told):
+def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, message: str) -> None:
+    with pytest.raises(SeglossError, match=message):
         build_loss("cross_entropy", **options)(torch.zeros(2, 4, 8, 8), target)
 
 
 @pytest.mark.parametrize(
-    ("name", "maps", "told"),
+    ("name", "maps", "message"),
     [
         (
             "boundary",
@@ -448,8 +448,8 @@ def test_options_that_do_not_fit_the_tensors(options: dict, target: Tensor, told
         ("blob_dice_ce", {}, "map 'components' is missing"),
     ],
 )
-def test_what_is_said_about_bad_maps(name: str, maps: dict, told: str) -> None:
-    with pytest.raises(SeglossError, match=told):
+def test_what_is_said_about_bad_maps(name: str, maps: dict, message: str) -> None:
+    with pytest.raises(SeglossError, match=message):
         build_loss(name)(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8), maps)
 
 

@@ -67,7 +67,7 @@ def test_every_figure_and_table_is_there(finished: Path) -> None:
     assert summary["published"].isna().all()  # phantoms are in no publication
 
 
-def test_the_noisy_set_is_the_drawn_one_and_the_table_tells_its_change(finished: Path) -> None:
+def test_the_noisy_set_is_the_drawn_one_and_the_table_states_its_change(finished: Path) -> None:
     index = read_index(finished / "data/prepared/phantom_blobs/index.json")
     train = index.splits["holdout"]["train"]
     draws = assign(train, {"alpha": 0.5, "beta": 0.7, "form": "released", "seed": 0}, 2)
@@ -86,7 +86,7 @@ def test_the_noisy_set_is_the_drawn_one_and_the_table_tells_its_change(finished:
         np.testing.assert_array_equal(components, connected_components(changed))
 
 
-def test_training_is_told_its_masks_and_the_evaluation_takes_clean_ones(finished: Path) -> None:
+def test_training_gets_its_masks_and_the_evaluation_takes_clean_ones(finished: Path) -> None:
     run = finished / RUNS / f"base_{NOISY}/t_loss/seed-0"
     masks = json.loads((run / "provenance.json").read_text())["settings"]["masks"]
     assert masks["train"]["alpha"] == 0.5
@@ -141,12 +141,12 @@ def test_lost_masks_are_made_again_with_what_rests_on_them(workflow: Path) -> No
     assert plan["train"] == 2  # a plan cannot know that the masks will be the same
 
 
-def test_noise_that_changes_nothing_is_told(workflow: Path) -> None:
+def test_noise_that_changes_nothing_is_reported(workflow: Path) -> None:
     edit(workflow / STUDY, "beta: 0.7", "beta: 0.0001")
     done = snakemake(workflow, "results/noise/phantom_blobs/holdout/alpha0.5-beta0.0001-released.csv")
     assert done.returncode == 1
-    told = "none of its 6 training masks changes with alpha 0.5 and beta 0.0001; raise them"
-    assert told in done.stderr + done.stdout
+    message = "none of its 6 training masks changes with alpha 0.5 and beta 0.0001; raise them"
+    assert message in done.stderr + done.stdout
 
 
 def test_a_deleted_figure_of_noise_is_one_job(workflow: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training with noisy masks: what the network sees, what the history tells, T-Loss's nu and its schedule."""
+"""Training with noisy masks: what the network sees, what the history says, T-Loss's nu and its schedule."""
 
 import json
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_augmentation_moves_noisy_and_clean_masks_with_the_image(noisy_cases: li
             assert np.corrcoef(image.ravel(), clean.ravel())[0, 1] > 0.9
 
 
-def test_a_noisy_case_tells_its_own_label_and_the_clean_geometry(noisy_cases: list) -> None:
+def test_a_noisy_case_has_its_own_label_and_the_clean_geometry(noisy_cases: list) -> None:
     case = noisy_cases[1]
     assert case.noise == "dilate"
     assert case.description["class_voxels"]["1"] == np.count_nonzero(disc(7))
@@ -127,7 +127,7 @@ def test_a_mask_that_stays_clean_keeps_the_data_sets_own_count_of_lesions(tmp_pa
     assert write_relabelled(tmp_path / "c", case, disc(6), noise="erode")["n_lesions"] == 1
 
 
-def test_a_damaged_noisy_mask_is_told_with_what_has_to_go(noisy_cases: list) -> None:
+def test_a_damaged_noisy_mask_is_reported_with_what_has_to_go(noisy_cases: list) -> None:
     case = noisy_cases[1]
     (case.folder / "label.b2nd").write_bytes(b"damaged")
     with pytest.raises(SeglossError, match=r"case1/label\.b2nd: damaged .* and removed; run again"):
@@ -174,7 +174,9 @@ class Oracle(nn.Module):
         return 20 * (x - 0.5) + self.shift
 
 
-def test_the_history_tells_dice_with_noisy_and_clean_masks_by_kind(noisy_cases: list, tmp_path: Path) -> None:
+def test_the_history_states_dice_with_noisy_and_clean_masks_by_kind(
+    noisy_cases: list, tmp_path: Path
+) -> None:
     whole = sampling(patch_size=(32, 32), batch_size=5)
     trainer = make_trainer(
         noisy_cases,

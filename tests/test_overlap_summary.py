@@ -1,4 +1,4 @@
-"""Tables of a study of overlap: a run's row, tests between losses, the published numbers beside ours."""
+"""Tables of a study of overlap: a run's row, tests between losses, the published numbers next to ours."""
 
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def study(values: dict[str, list[float]], **changes: object) -> pd.DataFrame:
 THREE = {"t_loss": [0.90, 0.91, 0.92], "mae": [0.80, 0.81, 0.82], "gce": [0.80, 0.82, 0.81]}
 
 
-def test_the_tests_are_those_of_scipy_and_both_directions_are_told() -> None:
+def test_the_tests_are_those_of_scipy_and_both_directions_are_listed() -> None:
     table = pairwise_tests(study(THREE), METRIC)
     assert len(table) == 6
     expected = stats.f_oneway(*THREE.values())
@@ -137,10 +137,10 @@ def test_settings_are_tested_apart(tmp_path: Path) -> None:
     assert len(pairwise_tests(runs, METRIC)) == 12
 
 
-def test_what_differs_is_told_and_no_difference_is_said() -> None:
+def test_what_differs_is_named_and_no_difference_is_said() -> None:
     runs = study(THREE)
-    told = dict(zip(by_loss(runs, SAME_FOR_ALL_SEEDS)["loss"], differs(runs), strict=True))
-    assert told == {"t_loss": "mae gce", "mae": "t_loss", "gce": "t_loss"}
+    described = dict(zip(by_loss(runs, SAME_FOR_ALL_SEEDS)["loss"], differs(runs), strict=True))
+    assert described == {"t_loss": "mae gce", "mae": "t_loss", "gce": "t_loss"}
     same = study({"mae": [0.80, 0.84, 0.82], "gce": [0.81, 0.80, 0.83]})
     assert differs(same) == ["no difference shown"] * 2
 
@@ -158,59 +158,59 @@ def test_one_seed_is_not_tested() -> None:
 def test_equal_seeds_have_no_spread_to_test_against() -> None:
     same = study({"mae": [0.8, 0.8], "gce": [0.9, 0.9]})
     assert pairwise_tests(same, METRIC).empty
-    assert differs(same) == ["not tested: nothing to tell apart"] * 2
+    assert differs(same) == ["not tested: nothing to distinguish"] * 2
 
 
 def test_published_numbers_stand_beside_ours_with_difference_and_verdict() -> None:
     table = by_loss(study({"mae": [0.949, 0.951], "gce": [0.90, 0.901]}), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {}).query("status != 'not run'").set_index("loss")
-    assert len(told) == 2
-    assert told.loc["mae", ["published", "published_sd"]].tolist() == [0.949, 0.002]
-    assert told.loc["mae", "difference"] == pytest.approx(0.001)
-    assert told.loc["mae", "within_spreads"] == "yes"
-    assert told.loc["gce", "within_spreads"] == "no"
+    compared = beside_published(table, PUBLISHED, {}).query("status != 'not run'").set_index("loss")
+    assert len(compared) == 2
+    assert compared.loc["mae", ["published", "published_sd"]].tolist() == [0.949, 0.002]
+    assert compared.loc["mae", "difference"] == pytest.approx(0.001)
+    assert compared.loc["mae", "within_spreads"] == "yes"
+    assert compared.loc["gce", "within_spreads"] == "no"
 
 
 def test_published_rows_of_the_data_set_that_nobody_ran_stay() -> None:
     table = by_loss(study({"mae": [0.949, 0.951]}), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {})
-    assert len(told) == 63
-    missing = told[told["status"] == "not run"]
+    compared = beside_published(table, PUBLISHED, {})
+    assert len(compared) == 63
+    missing = compared[compared["status"] == "not run"]
     assert len(missing) == 62
     assert set(missing["dataset"]) == {"shenzhen"}
     assert missing["published"].notna().all()
     assert (missing["within_spreads"] == "").all()
-    assert told.iloc[0]["status"] == "learnt 2"
+    assert compared.iloc[0]["status"] == "learnt 2"
 
 
 def test_a_reduced_data_set_is_held_against_the_original() -> None:
     table = by_loss(study({"mae": [0.9, 0.9]}, dataset="shenzhen_128"), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {"dataset": {"shenzhen_128": "shenzhen"}})
-    assert told.iloc[0][["dataset", "published"]].tolist() == ["shenzhen_128", 0.949]
-    assert len(told) == 63
+    compared = beside_published(table, PUBLISHED, {"dataset": {"shenzhen_128": "shenzhen"}})
+    assert compared.iloc[0][["dataset", "published"]].tolist() == ["shenzhen_128", 0.949]
+    assert len(compared) == 63
 
 
 def test_a_loss_of_another_name_is_held_against_the_published_one() -> None:
     table = by_loss(study({"t_loss_released": [0.9, 0.9]}), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {"loss": {"t_loss_released": "t_loss"}})
-    assert told.iloc[0][["loss", "published"]].tolist() == ["t_loss_released", 0.949]
-    assert "t_loss" not in told[told["noise"] == "clean"]["loss"].tolist()
+    compared = beside_published(table, PUBLISHED, {"loss": {"t_loss_released": "t_loss"}})
+    assert compared.iloc[0][["loss", "published"]].tolist() == ["t_loss_released", 0.949]
+    assert "t_loss" not in compared[compared["noise"] == "clean"]["loss"].tolist()
 
 
 def test_our_rows_come_first_and_in_our_order() -> None:
     runs = pd.concat([study(THREE), study(THREE, noise="alpha0.3-beta0.5-released")])
-    told = beside_published(by_loss(runs, SAME_FOR_ALL_SEEDS), PUBLISHED, {})
-    assert told["loss"].tolist()[:6] == ["t_loss", "mae", "gce"] * 2
-    assert told["noise"].tolist()[:4] == ["clean"] * 3 + ["alpha0.3-beta0.5-released"]
-    assert told["seeds"].iloc[0] == 3
-    assert "3.0" not in told.to_csv().splitlines()[1].split(",")
+    compared = beside_published(by_loss(runs, SAME_FOR_ALL_SEEDS), PUBLISHED, {})
+    assert compared["loss"].tolist()[:6] == ["t_loss", "mae", "gce"] * 2
+    assert compared["noise"].tolist()[:4] == ["clean"] * 3 + ["alpha0.3-beta0.5-released"]
+    assert compared["seeds"].iloc[0] == 3
+    assert "3.0" not in compared.to_csv().splitlines()[1].split(",")
 
 
 def test_phantoms_have_no_published_row() -> None:
     table = by_loss(study({"mae": [0.9, 0.9]}, dataset="phantom_blobs"), SAME_FOR_ALL_SEEDS)
-    told = beside_published(table, PUBLISHED, {})
-    assert len(told) == 1
-    assert told["published"].isna().all()
+    compared = beside_published(table, PUBLISHED, {})
+    assert len(compared) == 1
+    assert compared["published"].isna().all()
 
 
 def test_every_published_noise_is_one_that_the_study_runs() -> None:

@@ -113,8 +113,8 @@ def test_decathlon_layout_with_its_list_and_channels_last(tmp_path: Path) -> Non
     listed = ("brain_001", "brain_002", "brain_009")
     pairs = [{"image": f"./imagesTr/{n}.nii.gz", "label": f"./labelsTr/{n}.nii.gz"} for n in listed]
     labels = {"0": "background", "1": "oedema", "2": "tumour"}
-    told = {"modality": {"0": "T1", "1": "T2"}, "labels": labels, "training": pairs}
-    (tmp_path / "dataset.json").write_text(json.dumps(told))
+    description = {"modality": {"0": "T1", "1": "T2"}, "labels": labels, "training": pairs}
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
     assert described(tmp_path).labels.names == ("background", "oedema", "tumour")
     index = indexed(tmp_path)
     assert set(index.cases) == {"brain_001", "brain_002"}
@@ -239,7 +239,7 @@ def test_folds_of_nnunet(folder: Path) -> None:
     assert len(parts["train"]) == 2 and len(parts["validation"]) == 1
 
 
-def test_cases_in_no_part_and_parts_without_case_are_told(folder: Path) -> None:
+def test_cases_in_no_part_and_parts_without_case_are_reported(folder: Path) -> None:
     (folder / "s.json").write_text('{"train": ["p0_scan0"], "validation": ["gone"], "test": ["p1_scan3"]}')
     excluded = indexed(folder, splits=str(folder / "s.json")).excluded
     assert excluded["p0_scan1"] == excluded["p1_scan2"] == "in no part of the splits file"
@@ -314,10 +314,10 @@ BAD_CASES: dict[str, tuple[Callable[[Path, Path, Path], None], str]] = {
 
 @pytest.mark.parametrize("fault", BAD_CASES)
 def test_bad_cases_are_excluded_with_their_reason_and_nothing_else(folder: Path, fault: str) -> None:
-    spoil, told = BAD_CASES[fault]
+    spoil, message = BAD_CASES[fault]
     spoil(folder, folder / "imagesTr/p0_scan0_0000.nii.gz", folder / "labelsTr/p0_scan0.nii.gz")
     found = reason(folder, "p0_scan0")
-    assert told in found and "\n" not in found
+    assert message in found and "\n" not in found
     for case in ("p0_scan1", "p1_scan2", "p1_scan3"):
         assert case in indexed(folder).cases
         write_case(folder / "store" / case, case, prepared(folder, case))
@@ -330,7 +330,7 @@ def test_empty_masks_are_kept_on_request(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"numTraining": 7}, "dataset.json says numTraining 7, but 4 cases are there or listed"),
         ({"labels": {}}, "labels: a mapping such as {background: 0, lesion: 1} was expected"),
@@ -365,11 +365,11 @@ def test_empty_masks_are_kept_on_request(folder: Path) -> None:
         ({"file_ending": 3}, "dataset.json: file_ending: text was expected, found 3"),
     ],
 )
-def test_a_lying_description_is_refused_in_one_line(folder: Path, changes: dict, told: str) -> None:
+def test_a_lying_description_is_refused_in_one_line(folder: Path, changes: dict, message: str) -> None:
     describe(folder, **changes)
     with pytest.raises(SeglossError) as caught:
         indexed(folder)
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_more_channels_promised_than_there_are(folder: Path) -> None:
@@ -403,7 +403,7 @@ def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, t
     assert configuration.users_folder("luna16") is configuration.users_folder("phantom_lesions") is None
 
 
-def test_own_data_that_fit_no_study_are_told(folder: Path) -> None:
+def test_own_data_that_fit_no_study_are_reported(folder: Path) -> None:
     describe(folder, labels={"background": 0, "a": 1, "b": 2})
     values = {"own_data": {"mine": {"folder": str(folder)}}, "studies": "inverse_weighting,t_loss"}
     (note,) = config.load(values).notes
@@ -422,7 +422,7 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (
             {"own_data": {"mine": {"folder": "/no/such"}}},
@@ -448,8 +448,8 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
         ({"own_data": {"m": {"folder": "a<b>"}}}, "'a<b>' has < and >, which Snakemake reads as a wildcard"),
         ({"own_data": {"m": {"folder": "loop"}}}, "own_data.m.folder: 'loop' is not a folder that exists"),
         *(
-            ({"own_data": {"m": {"folder": ".", key: value}}}, f"own_data.m.{key}: {told}")
-            for key, value, told in (
+            ({"own_data": {"m": {"folder": ".", key: value}}}, f"own_data.m.{key}: {message}")
+            for key, value, message in (
                 ("splits", "", "'' is not allowed; expected at least one character"),
                 ("splits", ".", "'.' is not a file that exists"),
                 ("title", "", "'' is not allowed; expected at least one character"),
@@ -467,7 +467,7 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
                 ("dimensions", "³", "'³' is not allowed; expected 2 or 3"),
             )
         ),
-        ({"own_data": {"m": {"folder": ".", "patients": "("}}}, "is no regular expression"),
+        ({"own_data": {"m": {"folder": ".", "patients": "("}}}, "is not a regular expression"),
         ({"own_data": {"m": {"folder": ".", "label": "x.nii"}}}, "must hold {case} once"),
         (
             {"own_data": {"m": {"folder": ".", "labels": {"background": 0, "a": 1}}}},
@@ -476,14 +476,14 @@ def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
     ],
 )
 def test_mistakes_in_the_configuration_of_own_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a<b>").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SeglossError) as caught:
         config.load(values)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith("workflow_config.yaml")
 
 
@@ -494,20 +494,20 @@ def test_values_of_one_name_are_one_class(folder: Path) -> None:
 
 @pytest.mark.parametrize("cases", [("p0_scan0",), ("p0_scan0", "p0_scan1", "p1_scan2", "p1_scan3")])
 @pytest.mark.parametrize(("number", "names"), [(1, 1), (2, 1), (2, 2), (1, 3)])
-def test_channels_beyond_those_that_are_named_are_told(
+def test_channels_beyond_those_that_are_named_are_reported(
     folder: Path, cases: tuple[str, ...], number: int, names: int
 ) -> None:
     for case in cases:
         save(folder / f"imagesTr/{case}_{number:04d}.nii.gz", ramp())
     with pytest.raises(SeglossError) as caught:
         indexed(folder, channels=["FLAIR", "T1", "T2"][:names])
-    told = (
+    message = (
         f"numbered from _0000 to _{number:04d} (as {cases[0]}_{number:04d}), but {names} channel(s) are named"
     )
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_gap_between_channels_is_told(folder: Path) -> None:
+def test_a_gap_between_channels_is_reported(folder: Path) -> None:
     for number in range(4):
         save(folder / f"imagesTr/p{number // 2}_scan{number}_0002.nii.gz", ramp())
     channels = ["FLAIR", "T1", "T2"]
@@ -527,12 +527,12 @@ def test_numbers_of_frames_are_no_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["x*", "(x)?", "z"])
-def test_a_pattern_that_finds_no_patient_is_told(folder: Path, pattern: str) -> None:
+def test_a_pattern_that_finds_no_patient_is_reported(folder: Path, pattern: str) -> None:
     with pytest.raises(SeglossError, match="finds no patient in the case"):
         indexed(folder, patients=pattern)
 
 
-def test_a_split_of_other_cases_is_told(folder: Path) -> None:
+def test_a_split_of_other_cases_is_reported(folder: Path) -> None:
     (folder / "s.json").write_text(
         '{"train": ["p0_scan0.nii.gz"], "test": ["p1_scan3.nii.gz"], "validation": []}'
     )
@@ -547,7 +547,7 @@ def test_a_split_of_other_cases_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("s.csv", "case,part\na,train,x\n", "line 2: 2 cells were expected, found 3 ('a,train,x')"),
         ("s.csv", "case,part\n\na\n", "line 3: 2 cells were expected, found 1 ('a')"),
@@ -556,7 +556,7 @@ def test_a_split_of_other_cases_is_told(folder: Path) -> None:
             "case;part\na;train\n",
             "no column 'case'; a table with the columns case, part was expected",
         ),
-        ("s.csv", "case,part,part\na,train,test\n", "the column 'part' stands twice"),
+        ("s.csv", "case,part,part\na,train,test\n", "duplicate column 'part'"),
         ("s.csv", "case,part\na,train\0\n", "line 2: a NUL byte"),
         ("s.csv", 'case,part\n"a,train\nb,test\n', "line 3: unexpected end of data"),
         ("s.csv", f"case,part\n{'a' * 140_000},train\n", "line 2: field larger than field limit"),
@@ -576,11 +576,11 @@ def test_a_split_of_other_cases_is_told(folder: Path) -> None:
         ("s.json", "[" * 20_000, "not valid JSON"),
     ],
 )
-def test_a_faulty_file_of_splits(folder: Path, name: str, content: str, told: str) -> None:
+def test_a_faulty_file_of_splits(folder: Path, name: str, content: str, message: str) -> None:
     (folder / name).write_text(content, errors="surrogateescape")
     with pytest.raises(SeglossError) as caught:
         indexed(folder, splits=str(folder / name))
-    assert str(caught.value).startswith(f"{folder / name}: {told}") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{folder / name}: {message}") and "\n" not in str(caught.value)
 
 
 FIT = (
@@ -786,7 +786,7 @@ def test_what_is_no_file_is_not_waited_for(folder: Path, make: Callable[[Path], 
         described(folder)
 
 
-def test_a_description_in_a_folder_below_is_told(folder: Path) -> None:
+def test_a_description_in_a_folder_below_is_reported(folder: Path) -> None:
     (folder / "Dataset001").mkdir()
     (folder / "dataset.json").rename(folder / "Dataset001/dataset.json")
     with pytest.raises(
@@ -795,7 +795,7 @@ def test_a_description_in_a_folder_below_is_told(folder: Path) -> None:
         described(folder)
 
 
-def test_keys_that_stand_twice_in_a_description_are_told(folder: Path) -> None:
+def test_duplicate_keys_in_a_description_are_reported(folder: Path) -> None:
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "a": 2}}')
     with pytest.raises(
         SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"

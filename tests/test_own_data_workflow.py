@@ -24,8 +24,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(6):
         save_case(data, f"case {number}", number)
     (data / "labelsTr/case 5.nii.gz").unlink()
-    told = {"name": "My lesions", "channel_names": {"0": "FLAIR"}, "labels": {"background": 0, "lesion": 1}}
-    (data / "dataset.json").write_text(json.dumps(told))
+    description = {
+        "name": "My lesions",
+        "channel_names": {"0": "FLAIR"},
+        "labels": {"background": 0, "lesion": 1},
+    }
+    (data / "dataset.json").write_text(json.dumps(description))
     (folder / "splits.json").write_text(
         json.dumps({"train": ["case 0", "case 1"], "validation": ["case 2"], "test": ["case 3", "case 4"]})
     )

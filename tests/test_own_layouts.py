@@ -1,4 +1,4 @@
-"""A user's own data as people have them: other folders, other names, files that are no data, soft masks, DICOM."""
+"""A user's own data as people have them: other folders, other names, files that are not data, soft masks, DICOM."""
 
 import json
 import shutil

@@ -33,7 +33,7 @@ from lib.plotting.plane import BOTH, CLEAN_ONLY, OTHER_ONLY
 from lib.plotting.style import loss_label, loss_line_style
 from lib.store import Case, StoredCase, write_case
 
-NOTE = "Told of the scale."
+NOTE = "Note on the scale."
 STUDY = [
     *("ce", "dice", "focal", "gdl", "boundary", "boundary_2d", "boundary_classes", "gdl_boundary_constant"),
     *("gdl_boundary_increase", "gdl_boundary_rebalance", "gdl_boundary_rebalance_2d"),
@@ -112,8 +112,8 @@ def test_lines_are_means_over_seeds_of_the_epochs_that_measured(run: Callable) -
     assert (dice.get_yscale(), distance.get_yscale()) == ("linear", "symlog")
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["GDL", "CE"]
-    for told in (NOTE, "±1 sd over seeds", "Slabs, slices", "seeds 0, 1."):
-        assert told in words(figure)
+    for text in (NOTE, "±1 sd over seeds", "Slabs, slices", "seeds 0, 1."):
+        assert text in words(figure)
 
 
 def test_the_kept_networks_are_marked(run: Callable) -> None:
@@ -211,8 +211,8 @@ def test_a_box_a_loss_in_the_order_of_the_runs(run: Callable) -> None:
     crosses = [line.get_xdata().tolist() for line in distance.lines if line.get_marker() == "x"]
     assert points == [[6, 6, 7, 7, 8, 8]] * 2 and crosses == [[120, 120]] * 2
     assert distance.get_xscale() == "symlog" and distance.get_xlim()[1] > 120
-    for told in (NOTE, "quartiles", "5 to 95 %", "4 test cases", "seeds 0, 1", "empty prediction"):
-        assert told in words(figure)
+    for text in (NOTE, "quartiles", "5 to 95 %", "4 test cases", "seeds 0, 1", "empty prediction"):
+        assert text in words(figure)
 
 
 def test_every_structure_has_its_page(run: Callable) -> None:
@@ -343,7 +343,7 @@ def test_ours_stand_beside_published_numbers() -> None:
     assert NOTE in words(wmh) and words(wmh).endswith("published ours")
 
 
-def test_remarks_are_shown_whole_and_ours_of_a_chosen_epoch_is_told_apart() -> None:
+def test_remarks_are_shown_whole_and_ours_of_a_chosen_epoch_is_distinguished() -> None:
     remark = "epoch chosen on the test cases, as published; last: 0.651; predicting nothing: 0.500"
     table = published_table().assign(remark=[remark, None, None, None])
     wmh, isles = beside_published_figures(table, NOTE)
@@ -351,7 +351,7 @@ def test_remarks_are_shown_whole_and_ours_of_a_chosen_epoch_is_told_apart() -> N
     (shown, *_) = wmh.axes[0].texts
     assert " ".join(shown.get_text().split("\n")[1:]) == remark
     assert all(text.get_window_extent().x1 < wmh.bbox.x1 for axis in wmh.axes for text in axis.texts)
-    assert "ours is no test result" in words(wmh) and "no test result" not in words(isles)
+    assert "ours is not a test result" in words(wmh) and "not a test result" not in words(isles)
 
 
 def test_published_numbers_stand_alone_where_nothing_was_run() -> None:
@@ -414,7 +414,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             write_case(prepared / name, name, Case(image, label, tuple(spacing), patient=name))
         described = {name: StoredCase(prepared / name).description for name in names}
         write_json(prepared / "test.json", described)
-        told = {
+        run = {
             "prepared": str(prepared),
             "cases": str(prepared / "test.json"),
             "title": "Slabs",
@@ -425,7 +425,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             folder = tmp_path / loss / "predictions"
             for name in names:
                 write_array(folder / f"{name}.logit.b2nd", logit.astype(np.float16))
-            folders[folder] = {**told, "classes": classes, "variant": "slices", "loss": loss, "seed": 0}
+            folders[folder] = {**run, "classes": classes, "variant": "slices", "loss": loss, "seed": 0}
         return folders
 
     return runs
@@ -478,8 +478,8 @@ def test_distance_maps_and_errors_of_a_volume(predicted: Callable, tmp_path: Pat
     # diagonally past the voxel at the border; (11, 0, 5) mm from the component
     assert [texts(axis)[-1] for axis in gdl] == ["1.4 mm", "no error", "12.1 mm"]
     assert texts(nothing[0]) == ["5.0 mm"]
-    for told in (NOTE, "Case case1, of n = 3", "seed 0", "in 3D", "found", "missed", "Slabs, slices"):
-        assert told in words(figure)
+    for text in (NOTE, "Case case1, of n = 3", "seed 0", "in 3D", "found", "missed", "Slabs, slices"):
+        assert text in words(figure)
     draw_distance_pictures(tmp_path / "distances.pdf", runs, NOTE)
     assert 0 < (tmp_path / "distances.pdf").stat().st_size < 300_000
 

@@ -30,7 +30,7 @@ from lib.plotting.training_curves import (
 )
 from lib.store import NoisyCase, write_relabelled
 
-NOTE = "Told of the scale."
+NOTE = "Note on the scale."
 MILD, STRONG = "alpha0.3-beta0.5-released", "alpha0.7-beta0.7-released"
 T_LOSS_STUDY = ["t_loss", "gce", "mae", "rce", "sce", "ngce", "nce_rce", "ngce_mae", "ngce_rce"]
 
@@ -103,8 +103,8 @@ def test_means_stand_at_their_dose() -> None:
     assert "(released)" in axis.get_xlabel() and "pooled" in axis.get_ylabel()
     masks = drawn(axis, "the masks themselves")
     assert masks[:, 1] == pytest.approx(1 - masks[:, 0])
-    for told in (NOTE, "n = 7 test cases", "seeds 0, 1", "±1 sd", "the masks themselves"):
-        assert told in words(figure)
+    for text in (NOTE, "n = 7 test cases", "seeds 0, 1", "±1 sd", "the masks themselves"):
+        assert text in words(figure)
     assert "collapsed" not in words(figure)
 
 
@@ -205,12 +205,12 @@ def test_studies_of_surfaces_show_their_dice() -> None:
         ("alpha0.5-beta1e-05-dilate-erode-seed3", "0.5 / 1e-05 corrected, dilate, erode, seed3"),
     ],
 )
-def test_noise_is_told_by_its_name(noise: str, label: str) -> None:
+def test_noise_is_described_by_its_name(noise: str, label: str) -> None:
     assert noise_label(noise) == label
     assert base_variant(f"my_base_{noise}", noise) == "my_base"
 
 
-def test_losses_are_told_apart_and_t_loss_stands_out() -> None:
+def test_losses_are_distinguishable_and_t_loss_stands_out() -> None:
     losses = [
         *T_LOSS_STUDY,
         "t_loss_nu1",
@@ -282,8 +282,8 @@ def test_agreement_with_clean_and_noisy_masks(trained: Callable) -> None:
         line.get_ydata()[0] for axis in figure.axes[:2] for line in axis.lines if line.get_linestyle() == "--"
     ]
     assert masks == pytest.approx([0.7, (0.5 * 20 + 0.2 * 80) / 100])
-    for told in (NOTE, "n = 4 training cases", "seeds 0, 1", STRONG, "T-Loss", "GCE"):
-        assert told in words(figure)
+    for text in (NOTE, "n = 4 training cases", "seeds 0, 1", STRONG, "T-Loss", "GCE"):
+        assert text in words(figure)
 
 
 def test_each_noisy_variant_has_its_page(trained: Callable) -> None:
@@ -427,7 +427,7 @@ def test_places_are_taken_evenly() -> None:
 
 @pytest.fixture
 def predicted(tmp_path: Path) -> Callable[..., dict]:
-    """Stores test cases and what two losses predict for them; tells it as the workflow does."""
+    """Stores test cases and what two losses predict for them; describes them as the workflow does."""
 
     def runs(labels: Sequence[np.ndarray], prediction: np.ndarray) -> dict:
         prepared = tmp_path / "prepared"
@@ -436,14 +436,14 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             image = np.random.default_rng(1).normal(size=(3 if label.ndim == 2 else 1, *label.shape))
             described[name] = store_case(prepared, name, image, label).description
         write_json(prepared / "test.json", described)
-        told = {
+        run = {
             "prepared": str(prepared),
             "cases": str(prepared / "test.json"),
             "title": "Skin",
             "dataset": "skin",
             "seed": 0,
         }
-        told["classes"] = ["background", "lesion", "vessel"][: max(2, prediction.max() + 1)]
+        run["classes"] = ["background", "lesion", "vessel"][: max(2, prediction.max() + 1)]
         folders = {}
         for variant, loss in (("base", "t_loss"), ("base", "gce"), ("base_noisy", "gce")):
             folder = tmp_path / variant / loss / "predictions"
@@ -452,7 +452,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
                 if prediction.max() > 1:
                     logit = np.stack([prediction == number for number in range(3)])
                 write_array(folder / f"{name}.logit.b2nd", logit.astype(np.float16))
-            folders[folder] = {**told, "variant": variant, "loss": loss}
+            folders[folder] = {**run, "variant": variant, "loss": loss}
         return folders
 
     return runs
@@ -472,8 +472,8 @@ def test_examples_compare_predictions_with_clean_masks(predicted: Callable, tmp_
     panel = first.axes[1]
     assert panel.texts[0].get_text() == f"{2 * 64 / (64 + 100):.3f}"
     assert [tinted(panel, colour) for colour in (BOTH, OTHER_ONLY, CLEAN_ONLY)] == [64, 36, 0]
-    for told in (NOTE, "4 of n = 7 test cases", "seed 0", "found", "missed", "Skin, base"):
-        assert told in words(first)
+    for text in (NOTE, "4 of n = 7 test cases", "seed 0", "found", "missed", "Skin, base"):
+        assert text in words(first)
     draw_examples(tmp_path / "examples.pdf", runs, NOTE)
     assert 0 < (tmp_path / "examples.pdf").stat().st_size < 300_000
 

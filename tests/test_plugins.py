@@ -110,7 +110,7 @@ def test_choices_from_outside_train_and_their_code_counts(project: Path) -> None
         ),
         (["twice_plugin"], "network 'residual_unet' is there already; choose another name"),
         (["named_plugin"], "network 'a/b': letters, digits"),
-        (["json", "json"], "plugins: 'json' stands twice"),
+        (["json", "json"], "plugins: duplicate value 'json'"),
     ],
 )
 def test_plugins_that_cannot_be_used_are_refused(

@@ -55,7 +55,7 @@ def test_touched_files_are_read_once_and_no_fault(made: Path) -> None:
     assert fault(made) is None
     assert record_of(made).read_text() != before
     made.write_text("b")
-    os.utime(made, (1e9, 1e9))  # as bytes that change on a disk: only who reads them can tell
+    os.utime(made, (1e9, 1e9))  # as bytes that change on a disk: only reading them shows it
     fault.cache_clear()
     assert fault(made) is None
 
@@ -116,8 +116,8 @@ from pathlib import Path
 from lib.files import atomic_path
 from lib.products import making
 output = Path(sys.argv[1])
-with making([output]), atomic_path(output) as beside:
-    beside.write_text("first")
+with making([output]), atomic_path(output) as temporary:
+    temporary.write_text("first")
     print("held", flush=True)
     time.sleep(60)
 """
@@ -132,8 +132,8 @@ def test_a_second_process_is_refused_and_what_a_killed_one_left_is_removed(tmp_p
     with pytest.raises(SeglossError, match="another process is at work there"), making([output]):
         pytest.fail("was let in")
     assert list(tmp_path.glob(".product.*.unfinished"))
-    with atomic_path(output) as beside:  # who writes without asking does not touch the other's file
-        beside.write_text("second")
+    with atomic_path(output) as temporary:  # who writes without asking does not touch the other's file
+        temporary.write_text("second")
     assert len(list(tmp_path.glob(".product.*.unfinished"))) == 1
     first.kill()
     first.wait()

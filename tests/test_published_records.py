@@ -1,4 +1,4 @@
-"""The table of recomputed beside printed numbers."""
+"""The table of recomputed next to printed numbers."""
 
 import re
 import subprocess

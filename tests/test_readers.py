@@ -274,8 +274,8 @@ def test_a_spacing_of_0_in_pixdim_says_nothing(tmp_path: Path) -> None:
 
 def test_a_header_of_which_pixdim_confirms_nothing_is_refused(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "a.nii", quatern_b=2, pixdim=pixdim(7, 8, 9))
-    told = refusal(read_volume, path)
-    assert "a.nii" in told and "sform 0.7 x 1.3 x 2.5" in told and "pixdim 7 x 8 x 9" in told
+    message = refusal(read_volume, path)
+    assert "a.nii" in message and "sform 0.7 x 1.3 x 2.5" in message and "pixdim 7 x 8 x 9" in message
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_floats_under_a_slope_are_not_rounded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "label"),
     [
         (0.5, "0.5"),
         (0.998, "0.998"),
@@ -490,12 +490,14 @@ def test_floats_under_a_slope_are_not_rounded(tmp_path: Path) -> None:
         (70000, "70000"),
     ],
 )
-def test_other_floats_are_refused_unrounded(value: float, told: str, dtype: type) -> None:
+def test_other_floats_are_refused_unrounded(value: float, label: str, dtype: type) -> None:
     message = refusal(read_labels, volume_of([0, 1, value], dtype))
-    assert re.fullmatch(rf"the mask holds label {re.escape(told)}\d*; known are 0, 1, 2, 3, 4", message)
+    assert re.fullmatch(rf"the mask holds label {re.escape(label)}\d*; known are 0, 1, 2, 3, 4", message)
 
 
-def test_a_value_beyond_the_tolerance_is_not_told_as_a_whole_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_beyond_the_tolerance_is_not_reported_as_a_whole_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert read_labels(volume_of([0, 0.9995])) == [0, 1]
     monkeypatch.setattr(reading, "LABEL_TOLERANCE", 1e-4)
     assert "holds label 0.9995;" in refusal(read_labels, volume_of([0, 0.9995]))
@@ -507,8 +509,8 @@ def test_a_value_beyond_the_tolerance_is_not_told_as_a_whole_number(monkeypatch:
     [(-1, "i1"), (-1, "i8"), (256, "i2"), (256, "u8"), (70000, "i4"), (5, "u1"), (2**40, "i8")],
 )
 def test_other_whole_numbers_are_refused(value: int, dtype: str) -> None:
-    told = refusal(read_labels, volume_of([0, 1, value], dtype))
-    assert told == f"the mask holds label {value}; known are 0, 1, 2, 3, 4"
+    message = refusal(read_labels, volume_of([0, 1, value], dtype))
+    assert message == f"the mask holds label {value}; known are 0, 1, 2, 3, 4"
 
 
 @pytest.mark.parametrize(
@@ -522,8 +524,8 @@ def test_labels_of_every_type(dtype: str) -> None:
 
 
 def test_many_unknown_labels_are_cut_short() -> None:
-    told = refusal(read_labels, volume_of(np.arange(9) + 0.5))
-    assert told == "the mask holds label 0.5, 1.5, 2.5, 3.5, 4.5 ...; known are 0, 1, 2, 3, 4"
+    message = refusal(read_labels, volume_of(np.arange(9) + 0.5))
+    assert message == "the mask holds label 0.5, 1.5, 2.5, 3.5, 4.5 ...; known are 0, 1, 2, 3, 4"
 
 
 # pictures
@@ -773,11 +775,11 @@ def test_several_pages_are_refused(tmp_path: Path, name: str) -> None:
 def test_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     read = read_picture if name.endswith(".png") else read_volume
-    assert refusal(read, tmp_path / name) == f"{name} is no file, but a folder, pipe or device"
+    assert refusal(read, tmp_path / name) == f"{name} is not a file, but a folder, pipe or device"
 
 
 def test_pipes_behind_headers_are_not_waited_for(tmp_path: Path) -> None:
     path = write_mhd(tmp_path / "a.mhd", OBLIQUE)
     path.with_suffix(".RAW").unlink()
     os.mkfifo(path.with_suffix(".RAW"))
-    assert refusal(read_volume, path) == "a.mhd has its data in a.RAW, which is no file"
+    assert refusal(read_volume, path) == "a.mhd has its data in a.RAW, which is not a file"

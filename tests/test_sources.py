@@ -49,7 +49,7 @@ def test_the_records_agree_with_the_real_files():
     assert sorted(source.files, key=lambda file: file.path) == found
 
 
-def test_an_unknown_source_or_file_is_told():
+def test_an_unknown_source_or_file_is_reported():
     with pytest.raises(
         SeglossError, match=f"unknown source 'inverse_weighting_record'; did you mean '{RECORDS}'"
     ):
@@ -70,7 +70,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, message",
     [
         ({"licence": None}, "licence: None is not allowed"),
         ({"titel": "a"}, "titel: unknown key; did you mean 'title'?"),
@@ -85,7 +85,7 @@ RIGHT = {
         ({"files": []}, "files: at least one is expected"),
         ({"files": [1]}, "files.0: "),
         ({"files": "f"}, "files.0: "),
-        ({"files": [{"path": "f"}, {"path": "f"}]}, "'f' stands twice"),
+        ({"files": [{"path": "f"}, {"path": "f"}]}, "duplicate value 'f'"),
         ({"files": [{"path": "/f"}]}, "files.0: path: '/f' is not a relative path without '..'"),
         ({"files": [{"path": "a/../../f"}]}, "is not a relative path without '..'"),
         ({"files": [{"path": "f", "sha265": "0"}]}, "files.0: sha265: unknown key; did you mean 'sha256'?"),
@@ -94,15 +94,15 @@ RIGHT = {
         ({"files": [{"path": "f", "size": 0}]}, "files.0: size: 0 is not allowed"),
     ],
 )
-def test_a_faulty_description_is_told(tmp_path, monkeypatch, change, told):
+def test_a_faulty_description_is_reported(tmp_path, monkeypatch, change, message):
     with pytest.raises(SeglossError) as fault:
         _load({**RIGHT, **change}, tmp_path, monkeypatch)
-    assert str(fault.value).startswith(f"{tmp_path}/faulty.yaml: ") and told in str(fault.value)
+    assert str(fault.value).startswith(f"{tmp_path}/faulty.yaml: ") and message in str(fault.value)
     assert "\n" not in str(fault.value)
 
 
 @pytest.mark.parametrize("text", ["", "title: [", "- a"])
-def test_what_is_no_description_is_told(tmp_path, monkeypatch, text):
+def test_what_is_not_a_description_is_reported(tmp_path, monkeypatch, text):
     with pytest.raises(SeglossError, match=r"faulty\.yaml: not ") as fault:
         _load(text, tmp_path, monkeypatch)
     assert "\n" not in str(fault.value)

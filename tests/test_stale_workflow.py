@@ -181,8 +181,8 @@ def test_a_prediction_whose_bytes_change_on_a_disk_is_not_evaluated_and_is_made_
     (run / "dice.csv").unlink()
     target = str((run / "dice.csv").relative_to(project))
     first = snakemake(project, target)
-    told = "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed; run again"
-    assert first.returncode == 1 and told in first.stderr
+    message = "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed; run again"
+    assert first.returncode == 1 and message in first.stderr
     second = snakemake(project, target)
     assert second.returncode == 0, second.stdout + second.stderr
     assert (run / "dice.csv").read_bytes() == expected
@@ -198,9 +198,9 @@ def test_two_processes_on_one_product_do_not_mix(project: Path) -> None:
         subprocess.Popen(["bash", "-c", line], cwd=project, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate()[1] for process in two]
+    logs = [process.communicate()[1] for process in two]
     assert {path.name: path.read_bytes() for path in (run / "predictions").glob("*.b2nd")} == before
-    for process, words in zip(two, told, strict=True):
+    for process, words in zip(two, logs, strict=True):
         assert process.returncode == 0 or "another process is at work there" in words
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from snakemake.cli import parse_config
-from test_workflow import snakemake, told
+from test_workflow import assert_fails_with, snakemake
 from whole_workflow import ROOT, copy_project
 
 from lib.errors import SeglossError
@@ -176,16 +176,20 @@ def test_keys_that_stand_twice_in_json_are_refused(tmp_path: Path) -> None:
 def test_snakemake_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("seeds: [0]\nscale: demo\nseeds: [1]\n")
     for arguments, fault in (
-        (("--configfile", "mine.yaml"), f"error: {tmp_path}/mine.yaml: line 3: key 'seeds' stands twice\n"),
+        (("--configfile", "mine.yaml"), f"error: {tmp_path}/mine.yaml: line 3: duplicate key 'seeds'\n"),
         (
             ("--config", "losses=bce", "seeds=0_1"),
             "error: --config seeds=0_1: 0_1 would be read as the number 1; ",
         ),
     ):
-        told(snakemake(tmp_path, "--dry-run", "--snakefile", str(ROOT / "Snakefile"), *arguments), fault)
+        assert_fails_with(
+            snakemake(tmp_path, "--dry-run", "--snakefile", str(ROOT / "Snakefile"), *arguments), fault
+        )
 
 
 def test_a_configuration_on_which_snakemake_would_break_ends_in_one_line(tmp_path: Path) -> None:
     configuration = copy_project(tmp_path) / "workflow_config.yaml"
     configuration.write_text(f"seeds: {nested(1000)}")
-    told(snakemake(tmp_path, "--dry-run"), f"error: {configuration}: more than 50 levels inside each other")
+    assert_fails_with(
+        snakemake(tmp_path, "--dry-run"), f"error: {configuration}: more than 50 levels inside each other"
+    )

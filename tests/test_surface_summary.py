@@ -1,4 +1,4 @@
-"""Tables of a study of surfaces: a run's row, published numbers beside ours, the measures of another library."""
+"""Tables of a study of surfaces: a run's row, published numbers next to ours, the measures of another library."""
 
 import json
 import logging
@@ -31,8 +31,8 @@ NAMES = {
 
 
 def keys(**changes: object) -> dict:
-    told = {"scale": "paper", "dataset": "wmh2017", "variant": "wmh_published", "noise": "clean"}
-    return told | {"loss": "gdl", "seed": 0} | changes
+    keys = {"scale": "paper", "dataset": "wmh2017", "variant": "wmh_published", "noise": "clean"}
+    return keys | {"loss": "gdl", "seed": 0} | changes
 
 
 COUNTS = ("present", "predicted", "lesions", "lesions_found", "components", "components_wrong")
@@ -85,7 +85,7 @@ def test_a_run_is_the_mean_over_cases_and_structures(tmp_path: Path) -> None:
     assert row["empty_predictions"] == 1  # not the one that is absent
 
 
-def test_a_run_tells_the_first_of_the_epochs_with_the_best_dice_of_slices(tmp_path: Path) -> None:
+def test_a_run_states_the_first_of_the_epochs_with_the_best_dice_of_slices(tmp_path: Path) -> None:
     row = run_row(evaluated(tmp_path))
     assert row["best_epoch"] == 2
     assert [row[f"{name}_best_epoch"] for name in ("dice", "dice_slices", "hd95")] == [0.5, 0.8, 20]
@@ -141,7 +141,7 @@ def test_without_lesions_there_is_no_recall(tmp_path: Path) -> None:
     assert np.isnan(run_row(evaluated(tmp_path, ROWS[2:3]))["lesion_recall"])
 
 
-def test_the_dice_of_nothing_is_what_an_empty_prediction_reaches(tmp_path: Path) -> None:
+def test_the_dice_of_an_empty_prediction(tmp_path: Path) -> None:
     label = np.zeros((6, 6, 8), np.uint8)
     label[2:4, 2:4, 3:6] = 1
     rows = surface_rows("a", 0 * label, label, (1, 1, 1), Labels(("background", "lesion")), 1)
@@ -170,7 +170,7 @@ def test_seeds_are_gathered_by_loss(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def beside(tmp_path: Path) -> pd.DataFrame:
+def comparison(tmp_path: Path) -> pd.DataFrame:
     """Published WMH with two forms of the rebalanced loss and the GDL; ISLES in two variants; phantoms."""
     rows = [
         *runs_of(tmp_path, {0: 0.729, 1: 0.731}),
@@ -185,12 +185,12 @@ def beside(tmp_path: Path) -> pd.DataFrame:
     return beside_published(summary, PUBLISHED, NAMES, {"wmh2017": "WMH 2017, as published"})
 
 
-def chosen(beside: pd.DataFrame, **values: str) -> pd.DataFrame:
-    return beside[(beside[list(values)] == pd.Series(values)).all(axis=1)]
+def chosen(comparison: pd.DataFrame, **values: str) -> pd.DataFrame:
+    return comparison[(comparison[list(values)] == pd.Series(values)).all(axis=1)]
 
 
-def test_every_published_number_stands_once_for_each_of_our_rows(beside: pd.DataFrame) -> None:
-    count = beside.groupby(["dataset", "published_loss", "metric"]).size().to_dict()
+def test_every_published_number_stands_once_for_each_of_our_rows(comparison: pd.DataFrame) -> None:
+    count = comparison.groupby(["dataset", "published_loss", "metric"]).size().to_dict()
     slices, rows = "Dice per slice", "HD as printed: rows as points"
     assert count == {
         ("isles2018", "boundary", slices): 1,
@@ -204,20 +204,20 @@ def test_every_published_number_stands_once_for_each_of_our_rows(beside: pd.Data
         ("wmh2017", "gdl_boundary_rebalance", slices): 2,
         ("wmh2017", "gdl_boundary_rebalance", rows): 2,
     }
-    assert not beside.duplicated(["dataset", "loss", "variant", "published_loss", "metric"]).any()
-    assert "phantom_slabs" not in set(beside["dataset"]) and "ce" not in set(beside["loss"])
-    assert set(beside["title"]) == {"WMH 2017, as published", "isles2018"}
+    assert not comparison.duplicated(["dataset", "loss", "variant", "published_loss", "metric"]).any()
+    assert "phantom_slabs" not in set(comparison["dataset"]) and "ce" not in set(comparison["loss"])
+    assert set(comparison["title"]) == {"WMH 2017, as published", "isles2018"}
 
 
-def test_the_order_is_that_of_the_publication(beside: pd.DataFrame) -> None:
+def test_the_order_is_that_of_the_publication(comparison: pd.DataFrame) -> None:
     order = ["dataset", "published_loss", "published"]
-    told = beside.drop_duplicates(order)[order]
+    listed = comparison.drop_duplicates(order)[order]
     expected = PUBLISHED[["dataset", "loss", "value"]]
-    assert told.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert listed.to_numpy().tolist() == expected.to_numpy().tolist()
 
 
-def test_what_nobody_ran_stays_and_is_told(beside: pd.DataFrame) -> None:
-    missing = beside[beside["status"] == "not run"]
+def test_what_nobody_ran_stays_and_is_named(comparison: pd.DataFrame) -> None:
+    missing = comparison[comparison["status"] == "not run"]
     assert list(zip(missing["dataset"], missing["published_loss"], strict=True)) == [
         ("isles2018", "boundary"),
         ("isles2018", "gdl_boundary_rebalance"),
@@ -229,8 +229,8 @@ def test_what_nobody_ran_stays_and_is_told(beside: pd.DataFrame) -> None:
     assert (missing["within_spreads"] == "").all()
 
 
-def test_difference_and_verdict(beside: pd.DataFrame) -> None:
-    (gdl,) = chosen(beside, dataset="wmh2017", loss="gdl", metric="Dice per slice").to_dict("records")
+def test_difference_and_verdict(comparison: pd.DataFrame) -> None:
+    (gdl,) = chosen(comparison, dataset="wmh2017", loss="gdl", metric="Dice per slice").to_dict("records")
     assert (gdl["published"], gdl["published_sd"], gdl["seeds"]) == (0.727, 0.006, 2)
     assert gdl["ours"] == pytest.approx(0.73)
     assert gdl["ours_sd"] == pytest.approx(0.001 * 2**0.5)
@@ -239,9 +239,9 @@ def test_difference_and_verdict(beside: pd.DataFrame) -> None:
     assert gdl["remark"] == (
         "epoch chosen on the test cases, as published; last: 0.775; predicting nothing: 0.600"
     )
-    (rows,) = chosen(beside, dataset="wmh2017", loss="gdl", metric="HD as printed: rows as points").to_dict(
-        "records"
-    )
+    (rows,) = chosen(
+        comparison, dataset="wmh2017", loss="gdl", metric="HD as printed: rows as points"
+    ).to_dict("records")
     assert (rows["ours"], rows["published"], rows["within_spreads"]) == (0.5, 1.045, "no")
     assert rows["remark"] == "true HD95: 0.5 mm"
 
@@ -256,8 +256,10 @@ def test_one_seed_has_the_published_spread_alone(tmp_path: Path, ours: float, ve
     assert row == verdict
 
 
-def test_two_of_our_losses_stand_beside_one_published(beside: pd.DataFrame) -> None:
-    rows = chosen(beside, dataset="wmh2017", published_loss="gdl_boundary_rebalance", metric="Dice per slice")
+def test_two_of_our_losses_stand_beside_one_published(comparison: pd.DataFrame) -> None:
+    rows = chosen(
+        comparison, dataset="wmh2017", published_loss="gdl_boundary_rebalance", metric="Dice per slice"
+    )
     assert rows["loss"].tolist() == ["gdl_boundary_rebalance", "gdl_boundary_rebalance_2d"]
     assert rows["published"].tolist() == [0.748] * 2
     assert rows["ours"].tolist() == pytest.approx([0.905, 0.74])
@@ -296,13 +298,13 @@ def test_the_script_gathers_a_study_in_tables(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         worse = 0.1 * run.seed + 0.2 * (run.loss == "ce")
         evaluated(folder, [{**row, "dice": row["dice"] - worse} for row in ROWS])
-    summary, runs, tests, beside = tables_of_the_script(tmp_path, values, "--table", "boundary")
-    assert (len(summary), len(runs), len(tests), len(beside)) == (2, 4, 2, len(PUBLISHED))
+    summary, runs, tests, comparison = tables_of_the_script(tmp_path, values, "--table", "boundary")
+    assert (len(summary), len(runs), len(tests), len(comparison)) == (2, 4, 2, len(PUBLISHED))
     assert summary["dice"].to_numpy() == pytest.approx([0.3, 0.5])
     assert summary["differs_from"].tolist() == ["no difference shown"] * 2
-    assert set(beside["status"]) == {"not run"}
+    assert set(comparison["status"]) == {"not run"}
     *_, nothing = tables_of_the_script(tmp_path, values)
-    assert list(nothing.columns) == list(beside.columns) and nothing.empty
+    assert list(nothing.columns) == list(comparison.columns) and nothing.empty
 
 
 # The measures of another library
@@ -346,9 +348,9 @@ def test_measures_that_agree_are_reported_without_a_warning(
     agreement: pd.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert warnings_of(agreement, caplog) == []
-    told = [record.getMessage() for record in caplog.records]
-    assert [line.split(":")[0] for line in told] == ["dice", "hd", "hd95", "hd95_directed", "assd", "nsd"]
-    assert "0 of 2 differ" in told[0]
+    messages = [record.getMessage() for record in caplog.records]
+    assert [line.split(":")[0] for line in messages] == ["dice", "hd", "hd95", "hd95_directed", "assd", "nsd"]
+    assert "0 of 2 differ" in messages[0]
 
 
 def test_a_measure_that_differs_is_a_warning_but_not_that_of_another_definition(
@@ -362,18 +364,20 @@ def test_a_measure_that_differs_is_a_warning_but_not_that_of_another_definition(
 
     assert warnings_of(with_wrong("assd"), caplog) == ["assd: 1 of 2 differ, by at most 0.25"]
     assert warnings_of(with_wrong("hd95"), caplog) == []
-    told = next(record.getMessage() for record in caplog.records if record.getMessage().startswith("hd95:"))
-    assert told.endswith("; MONAI's is of another definition")
+    message = next(
+        record.getMessage() for record in caplog.records if record.getMessage().startswith("hd95:")
+    )
+    assert message.endswith("; MONAI's is of another definition")
 
 
-def test_nothing_to_compare_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_to_compare_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     prediction, label = two_structures()
     assert (
         case_agreement("a", 0 * prediction, label, (1.0, 1.0, 3.0), Labels(("background", *STRUCTURES)), 1.0)
         == []
     )
-    (told,) = warnings_of(pd.DataFrame([]), caplog)
-    assert told.startswith("no structure is both there and predicted")
+    (message,) = warnings_of(pd.DataFrame([]), caplog)
+    assert message.startswith("no structure is both there and predicted")
 
 
 def test_the_script_writes_a_table_without_rows_where_nothing_is_predicted(tmp_path: Path) -> None:

@@ -216,14 +216,14 @@ class Harmful:
 def test_what_holds_more_than_tensors_and_numbers_is_not_loaded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, told = tmp_path / "c.pt", "it holds something other than tensors and numbers and is not loaded"
+    path, reason = tmp_path / "c.pt", "it holds something other than tensors and numbers and is not loaded"
     checkpoints.save(path, {"network": {}, "more": Harmful()})
     with pytest.raises(SeglossError) as fault:
         checkpoints.load_weights(path, torch.nn.Identity())
-    expected = f"{path}: not the weights of this network ({told}); delete it and train the run again"
+    expected = f"{path}: not the weights of this network ({reason}); delete it and train the run again"
     assert str(fault.value) == expected
     assert checkpoints.load(path, bool) is None
-    assert f"({told}): starting from the beginning" in caplog.text and "weights_only" not in caplog.text
+    assert f"({reason}): starting from the beginning" in caplog.text and "weights_only" not in caplog.text
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

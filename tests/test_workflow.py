@@ -1,4 +1,4 @@
-"""The whole workflow on a copy with a tiny study: what runs, what runs again, what is told when it cannot."""
+"""The whole workflow on a copy with a tiny study: what runs, what runs again, what is reported when it cannot."""
 
 import os
 import re
@@ -245,7 +245,7 @@ def test_every_script_finds_lib_from_anywhere_and_explains_itself(script: str, t
     assert len(done.stdout.splitlines()) > 5
 
 
-def told(done: subprocess.CompletedProcess, *words: str) -> None:
+def assert_fails_with(done: subprocess.CompletedProcess, *words: str) -> None:
     output = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Traceback" not in output
@@ -253,31 +253,35 @@ def told(done: subprocess.CompletedProcess, *words: str) -> None:
         assert word in output, output
 
 
-def test_an_unknown_data_set_is_told_before_anything_runs(workflow: Path) -> None:
+def test_an_unknown_data_set_is_reported_before_anything_runs(workflow: Path) -> None:
     edit(workflow / STUDY, "- phantom_lesions", "- phantom_lesion")
-    told(snakemake(workflow), STUDY, "unknown data set 'phantom_lesion'; did you mean 'phantom_lesions'?")
+    assert_fails_with(
+        snakemake(workflow), STUDY, "unknown data set 'phantom_lesion'; did you mean 'phantom_lesions'?"
+    )
 
 
-def test_a_typing_mistake_on_the_command_line_is_told(workflow: Path) -> None:
-    told(snakemake(workflow, "--config", "lossses=bce"), "lossses: unknown key; did you mean 'losses'?")
+def test_a_typing_mistake_on_the_command_line_is_reported(workflow: Path) -> None:
+    assert_fails_with(
+        snakemake(workflow, "--config", "lossses=bce"), "lossses: unknown key; did you mean 'losses'?"
+    )
 
 
-def test_a_run_that_is_not_configured_is_told(workflow: Path) -> None:
+def test_a_run_that_is_not_configured_is_reported(workflow: Path) -> None:
     done = snakemake(workflow, f"{RUN}/bec/seed-0/dice.csv")
     assert done.returncode != 0
     assert "no run 'inverse_weighting/phantom_lesions/base/bec/seed-0'" in done.stdout + done.stderr
 
 
-def test_a_mirror_that_is_not_there_is_told_once(workflow: Path) -> None:
-    told(
+def test_a_mirror_that_is_not_there_is_reported_once(workflow: Path) -> None:
+    assert_fails_with(
         snakemake(workflow, "published", "--config", "mirror=/no/such/folder"),
         "'/no/such/folder' is neither a folder",
     )
 
 
-def test_a_folder_that_cannot_be_written_is_told(workflow: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(workflow: Path) -> None:
     edit(workflow / "workflow_config.yaml", "results: results", "results: Snakefile/results")
-    told(snakemake(workflow), "folders.results", "cannot be written")
+    assert_fails_with(snakemake(workflow), "folders.results", "cannot be written")
 
 
 def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow: Path) -> None:
@@ -287,7 +291,7 @@ def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow:
     trained = weights.read_bytes()
     weights.write_bytes(b"")  # as a plan can see, which the change in the array leaves no trace of
     failed = snakemake(workflow, f"{RUN}/fl/seed-0/dice.csv")
-    told(failed, "note: rule train runs again", "error: ", "image.b2nd: damaged")
+    assert_fails_with(failed, "note: rule train runs again", "error: ", "image.b2nd: damaged")
     _, summary = failed.stderr.split("\n1 of the runs were begun and have not ended")
     last_words = summary.splitlines()[1]
     assert last_words.startswith("  logs/predict/inverse_weighting/")
@@ -303,7 +307,7 @@ def test_a_damaged_case_fails_its_jobs_in_one_line_and_leaves_the_rest(workflow:
 
 
 def flip_bits(path: Path) -> None:
-    """As a disk does in time: nothing but a checksum tells."""
+    """As a disk does in time: nothing but a checksum shows it."""
     state, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
     path.write_bytes(content)
@@ -332,7 +336,9 @@ def test_published_records_come_from_a_mirror(workflow: Path, shared: Path) -> N
     )
     record.write_text(record.read_text()[:5000])
     (workflow / "results/published/inverse_weighting.csv").unlink()
-    told(snakemake(workflow, "results/published/inverse_weighting.csv"), "prc_records.json: not valid JSON")
+    assert_fails_with(
+        snakemake(workflow, "results/published/inverse_weighting.csv"), "prc_records.json: not valid JSON"
+    )
     assert not (workflow / "results/published/inverse_weighting.csv").exists()
 
 
@@ -372,13 +378,13 @@ def test_the_code_is_formatted_and_linted() -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_a_set_that_a_person_has_to_fetch_tells_what_to_do(tmp_path: Path) -> None:
+def test_a_set_that_a_person_has_to_fetch_states_what_to_do(tmp_path: Path) -> None:
     folder = copy_with_tiny_study(tmp_path)
     done = snakemake(folder, "plots/data/lits.pdf")
     assert done.returncode != 0
-    told = (folder / "logs/download/lits/Training_Batch1.zip.log").read_text().splitlines()[-1]
-    assert told in done.stdout + done.stderr
+    message = (folder / "logs/download/lits/Training_Batch1.zip.log").read_text().splitlines()[-1]
+    assert message in done.stdout + done.stderr
     assert re.match(
-        r"error: lits/Training_Batch1\.zip has to be fetched by a person: \(1\) Make an account", told
+        r"error: lits/Training_Batch1\.zip has to be fetched by a person: \(1\) Make an account", message
     )
-    assert told.endswith("Then put it at data/manual/lits/Training_Batch1.zip and run again")
+    assert message.endswith("Then put it at data/manual/lits/Training_Batch1.zip and run again")

@@ -41,12 +41,12 @@ def differing(summary: pd.DataFrame, tests: pd.DataFrame) -> pd.Series:
     """Of each row of the summary, the losses that its loss differs from (Tukey, p < 0.05)."""
     shown = tests[(tests["p"] < SIGNIFICANT) & (tests["anova_p"] < SIGNIFICANT)]
 
-    def told(row: pd.Series) -> str:
+    def description(row: pd.Series) -> str:
         def same(table: pd.DataFrame) -> pd.Series:
             return (table[KEYS] == row[KEYS]).all(axis=1)
 
         if not same(tests).any():
-            return f"not tested: {'fewer than two seeds' if row['seeds'] < 2 else 'nothing to tell apart'}"
+            return f"not tested: {'fewer than two seeds' if row['seeds'] < 2 else 'nothing to distinguish'}"
         return " ".join(shown.loc[same(shown), "other"]) or "no difference shown"
 
-    return summary.apply(told, axis=1)
+    return summary.apply(description, axis=1)

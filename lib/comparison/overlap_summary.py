@@ -1,4 +1,4 @@
-"""The outcome of a study of voxel overlap as tables: runs, and losses beside published numbers."""
+"""The outcome of a study of voxel overlap as tables: runs, and losses next to published numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,7 +77,7 @@ def beside_published(
     table = ours.merge(printed, on=keys, how="left")
     not_run = printed[~printed.set_index(keys).index.isin(ours.set_index(keys).index)]
     not_run = not_run.assign(dataset=not_run["their_dataset"], loss=not_run["their_loss"], status="not run")
-    table = pd.concat([table, not_run]).convert_dtypes()  # counts stay whole numbers beside empty cells
+    table = pd.concat([table, not_run]).convert_dtypes()  # counts stay whole numbers next to empty cells
     table["difference"] = table[METRIC] - table["published"]
     within = table["difference"].abs() <= table[f"{METRIC}_sd"].fillna(0) + table["published_sd"]
     table["within_spreads"] = within.map({True: "yes", False: "no"}).where(table["difference"].notna(), "")

@@ -48,7 +48,7 @@ def read_published_records(paths: Sequence[Path]) -> dict[DatasetLoss, Records |
 def published_table(
     records: Mapping[DatasetLoss, Records | None], printed: pd.DataFrame, draws: int = DRAWS
 ) -> pd.DataFrame:
-    """One row per (data set, loss, all or small objects): recomputed numbers beside the printed ones.
+    """One row per (data set, loss, all or small objects): recomputed numbers next to the printed ones.
 
     Args:
         records: as :func:`read_published_records` returns them.

@@ -21,7 +21,7 @@ POOR_COMPONENTS = 10  # wrong ones for each true one
 class EvaluatedRun:
     """One run's keys (scale, data set, variant, noise, loss, seed), its data set's title and folder of results.
 
-    ``noise_table`` tells what was done to its training masks, None where they are clean.
+    ``noise_table`` states what was done to its training masks, None where they are clean.
     """
 
     keys: Mapping[str, Any]
@@ -38,10 +38,10 @@ class EvaluatedRun:
 
     @classmethod
     def _of(cls, run: Run, paths: Paths) -> Self:
-        told = run.evaluation_settings() | {"folder": Path(paths.run(run.id)), "noise_table": None}
+        values = run.evaluation_settings() | {"folder": Path(paths.run(run.id)), "noise_table": None}
         if run.noise.alpha:
-            told["noise_table"] = Path(paths.noise_table(run.dataset, run.split, run.noise.name))
-        return cls(**{field.name: told[field.name] for field in fields(cls)})
+            values["noise_table"] = Path(paths.noise_table(run.dataset, run.split, run.noise.name))
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     @property
     def part(self) -> str:
@@ -68,8 +68,8 @@ def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
         raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
     has_surplus = not isinstance(table.index, pd.RangeIndex)  # pandas takes the first cells for an index then
     if table.empty or has_surplus or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
-        told = f"expected rows with columns {', '.join(columns)}"
-        raise SeglossError(f"{path}: damaged: {told}; delete it and run again")
+        expected = f"expected rows with columns {', '.join(columns)}"
+        raise SeglossError(f"{path}: damaged: {expected}; delete it and run again")
     return table
 
 

@@ -25,7 +25,7 @@ SAME_FOR_ALL_SEEDS = ("test_cases", "lesions", "reference_dice", "masks_dice")
 
 @dataclass(frozen=True)
 class LesionRun(EvaluatedRun):
-    """A run whose lesions are told by size."""
+    """A run whose lesions are grouped by size."""
 
     small_diameter: float | None
     size_bins: Sequence[float]

@@ -1,4 +1,4 @@
-"""The outcome of a study of surfaces as tables: runs, and published numbers with what was reached beside them."""
+"""The outcome of a study of surfaces as tables: runs, and published numbers with what was reached next to them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,12 +35,12 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
     cases = cases[cases.groupby("structure")["present"].transform("sum") > 0]
     lesions, wrong = cases["lesions"].sum(), cases["components_wrong"].sum()
     means = {name: float(cases[name].mean()) for name in MEANS}
-    of_nothing = float((cases["present"] == 0).mean())
+    empty_dice = float((cases["present"] == 0).mean())
     return {
         **run.keys,
         "status": run_status(
             means["dice"],
-            collapsed=not means["dice"] > of_nothing,
+            collapsed=not means["dice"] > empty_dice,
             wrong_components=wrong,
             true_components=lesions,
         ),
@@ -50,7 +50,7 @@ def run_row(run: EvaluatedRun) -> dict[str, Any]:
         "lesion_recall": cases["lesions_found"].sum() / lesions if lesions else np.nan,
         "wrong_components": wrong / max(cases["case"].nunique(), 1),
         "empty_predictions": int(((cases["predicted"] == 0) & (cases["present"] > 0)).sum()),
-        "dice_of_nothing": of_nothing,
+        "dice_of_nothing": empty_dice,
         "dice_slices_of_nothing": float(cases["slices_without"].mean()),
         "masks_dice": run.masks_dice(),
         **_at_best_epoch(run.history()),
@@ -75,7 +75,7 @@ def beside_published(
     names: Mapping[str, Mapping[str, str]],
     titles: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Every published number with what was reached beside it, row by row; ``not run`` where nothing was.
+    """Every published number with what was reached next to it, row by row; ``not run`` where nothing was.
 
     Args:
         summary: one row per data set, variant and loss, as :func:`lib.comparison.runs.by_loss` makes it.
@@ -117,14 +117,14 @@ def beside_published(
 
 def _reached(row: pd.Series, column: str, remark: str) -> dict[str, Any]:
     """Of the epoch that the publication would report where the run has one, else of its network."""
-    told, remark = column, remark.format(**row)
+    read, remark = column, remark.format(**row)
     if pd.notna(row.get(f"{column}_best_epoch")):
-        told = f"{column}_best_epoch"
+        read = f"{column}_best_epoch"
         remark = f"epoch chosen on the test cases, as published; last: {row[column]:.3f}; {remark}"
     return {
         **{key: row[key] for key in ("loss", "variant", "seeds")},
-        "ours": row[told],
-        "ours_sd": row[f"{told}_sd"],
+        "ours": row[read],
+        "ours_sd": row[f"{read}_sd"],
         "status": "run",
         "remark": remark,
     }

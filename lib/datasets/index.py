@@ -76,8 +76,8 @@ class Index:
             splits[name] = {
                 part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
             }
-        told = {printable(case): printable(reason) for case, reason in excluded.items()}
-        return Index(cases, splits, told, tuple(map(printable, self.notes)))
+        reasons = {printable(case): printable(reason) for case, reason in excluded.items()}
+        return Index(cases, splits, reasons, tuple(map(printable, self.notes)))
 
     def bundles(self, size: int) -> dict[str, tuple[str, ...]]:
         """The cases in bundles of about ``size`` by the bundle's name, for jobs that each take one bundle.

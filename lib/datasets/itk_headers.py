@@ -43,7 +43,7 @@ def check_itk_file(path: Path) -> None:
     data = _data_file(path, fields)
     if not data.is_file():
         if data.exists() and not data.is_dir():  # ITK would wait for a pipe
-            raise CaseExcluded(f"{path.name} has its data in {data.name}, which is no file")
+            raise CaseExcluded(f"{path.name} has its data in {data.name}, which is not a file")
         return  # several files, or none: ITK says so
     offset = offset if data == path else 0
     available = data.stat().st_size - offset

@@ -32,7 +32,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     """Describe the data set ``name`` by its entry in the configuration and its ``dataset.json``.
 
     Raises:
-        SeglossError: channels, labels or dimensions are told by neither, or ``dataset.json`` is faulty.
+        SeglossError: channels, labels or dimensions are given by neither, or ``dataset.json`` is faulty.
     """
     where = f"own_data.{name}"
     described = read_description(own.folder)
@@ -69,7 +69,7 @@ def read_description(folder: str) -> dict[str, Any]:
     """What ``dataset.json`` says; nothing where there is none.
 
     Raises:
-        SeglossError: it cannot be read or is no mapping.
+        SeglossError: it cannot be read or is not a mapping.
     """
     path = Path(folder) / "dataset.json"
     try:
@@ -79,13 +79,13 @@ def read_description(folder: str) -> dict[str, Any]:
         raise SeglossError(
             f"{path}: cannot be read: {error.strerror}; change the permissions of the folder"
         ) from error
-    told = read_json(path, remedy="correct it")
-    if not isinstance(told, dict):
-        raise SeglossError(f"{path}: a mapping was expected, found {type(told).__name__}")
+    description = read_json(path, remedy="correct it")
+    if not isinstance(description, dict):
+        raise SeglossError(f"{path}: a mapping was expected, found {type(description).__name__}")
     for key in ("name", "file_ending"):
-        if not isinstance(told.get(key, ""), str):
-            raise SeglossError(f"{path}: {key}: text was expected, found {shortened(told[key])}")
-    return told
+        if not isinstance(description.get(key, ""), str):
+            raise SeglossError(f"{path}: {key}: text was expected, found {shortened(description[key])}")
+    return description
 
 
 def _description_below(folder: str) -> str:
@@ -99,14 +99,14 @@ def _description_below(folder: str) -> str:
 
 
 def digest_of_description(own: OwnData) -> str:
-    """Short hash of the files that tell, beside the images' and masks' names, which cases there are, in what part."""
+    """Short hash of the files that state which cases are in which part; names of images and masks aside."""
     paths = [Path(own.folder) / "dataset.json", *([Path(own.splits)] if own.splits else [])]
     contents = (path.read_bytes() if path.is_file() else b"" for path in paths)
     return hashlib.sha256(b"\0".join(contents)).hexdigest()[:12]
 
 
-def _channels(told: Mapping[str, Any], where: str) -> list[str]:
-    names = told.get("channel_names") or told.get("modality")
+def _channels(described: Mapping[str, Any], where: str) -> list[str]:
+    names = described.get("channel_names") or described.get("modality")
     if not names:
         return ["image"]
     is_numbered = isinstance(names, dict) and sorted(names) == sorted(map(str, range(len(names))))
@@ -306,7 +306,7 @@ def training_list(described: Mapping[str, Any], folder: str) -> list[str] | None
     """Case ids of the Decathlon's list of training pairs, if there is one.
 
     Raises:
-        SeglossError: it is no list of pairs, or a pair is of an image and the label of another case.
+        SeglossError: it is not a list of pairs, or a pair is of an image and the label of another case.
     """
     pairs = described.get("training")
     if not isinstance(pairs, list):

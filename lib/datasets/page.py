@@ -41,7 +41,7 @@ in a job of its own, and ends in `plots/data/<name>.pdf` (histograms of lesion s
 * **A mirror:** `mirror:` in the same file is a folder or an http(s) address with `<source>/<file>`.
 * **Checksums:** where the publisher states none, that of the first download is kept in `data/checksums/` and held to
   afterwards. An interrupted download continues where it stopped, also after a killed job.
-* **Dry runs:** most sets tell their cases only once they are unpacked; until then `-n` shows the jobs up to the index
+* **Dry runs:** most sets show their cases only once they are unpacked; until then `-n` shows the jobs up to the index
   and those of the studies, but not one job a case.
 * Files once prepared may be deleted from `data/raw/` and `data/extracted/`; they come again only when they are needed.
 """
@@ -101,9 +101,11 @@ def _overview(datasets: Iterable[Dataset]) -> str:
 def _section(adapter: str, datasets: list[Dataset]) -> str:
     names = ", ".join(f"`{dataset.name}`" for dataset in datasets)
     path = ROOT.joinpath(*adapter.split(".")).with_suffix(".py")
-    told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    description = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     sources = dict.fromkeys(source for dataset in datasets for source in dataset.sources)
-    return "\n".join([f"## {names}\n", told, "", *(_source(load_source(source)) for source in sources)])
+    return "\n".join(
+        [f"## {names}\n", description, "", *(_source(load_source(source)) for source in sources)]
+    )
 
 
 def _source(source: Source) -> str:

@@ -4,7 +4,7 @@ Imitated, from the 30 multiple-sclerosis lesion masks and 3 FLAIR volumes of ope
 lesion volumes are log-normal with the masks' mean and spread (ln mm3: 2.89, 1.62) before they are cut to a
 range; lesions are brighter than the brain by about 2 standard deviations of its intensity, small ones less by the
 partial-volume effect (blur by the point-spread function); two tissues and dark fluid spaces; structures as
-bright as lesions that only shape and surroundings tell apart (vessels, patches of cortex, plexus in the
+bright as lesions that only shape and surroundings distinguish (vessels, patches of cortex, plexus in the
 fluid) and faint spots; a smooth multiplicative bias field; Rician noise; anisotropic spacing; cases without
 lesions.
 

@@ -26,7 +26,7 @@ NO_DATA = {
     ),
     *("$recycle.bin", "lost+found", "network trash folder", "system volume information", "temporary items"),
 }
-"""Folders that operating systems and file servers put beside data, in small letters."""
+"""Folders that operating systems and file servers put next to data, in small letters."""
 
 
 def is_skipped(name: str) -> bool:

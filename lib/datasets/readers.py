@@ -52,7 +52,7 @@ def read_volume(path: str | Path) -> Volume:
     is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
     if not is_nifti and ending not in _SIMPLEITK_READERS:
         raise CaseExcluded(
-            f"{path.name} is no volume of a known kind: .nii, .nii.gz, {', '.join(_SIMPLEITK_READERS)}"
+            f"{path.name} is not a volume of a known kind: .nii, .nii.gz, {', '.join(_SIMPLEITK_READERS)}"
         )
     with _one_line_errors(path):
         volume = _read_nifti(path) if is_nifti else _read_with_simpleitk(path, _SIMPLEITK_READERS[ending])
@@ -70,7 +70,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     """Separate a file that cannot be opened, which may pass, from one that cannot be understood, which stays so."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise CaseExcluded(f"{path.name} is no file, but a folder, pipe or device")
+            raise CaseExcluded(f"{path.name} is not a file, but a folder, pipe or device")
         path.open("rb").close()
         yield
     except OSError as error:

@@ -121,7 +121,7 @@ def labels(mask: Volume | np.ndarray, allowed: Sequence[int], name: str) -> np.n
     found, unknown = np.empty(array.shape, np.uint8), set()
     n_slabs = max(
         1, min(array.shape[-1], array.size // SLAB)
-    )  # so that little memory is needed beside the mask
+    )  # so that little memory is needed in addition to the mask
     slabs = (np.array_split(whole, n_slabs, axis=-1) for whole in (array, found))
     for part, result in zip(*slabs, strict=True):
         values, fractions = _rounded(part, rounding)
@@ -230,7 +230,7 @@ def _centred(array: np.ndarray, offset: float, spread: float) -> np.ndarray:
 
 
 def check_varied(array: np.ndarray) -> None:
-    """Check that intensities tell something.
+    """Check that intensities vary.
 
     Raises:
         CaseExcluded: the values are not finite, or all the same.

@@ -1,4 +1,4 @@
-"""Published numbers with ours beside them, row by row."""
+"""Published numbers with ours next to them, row by row."""
 
 from pathlib import Path
 from textwrap import fill
@@ -20,7 +20,7 @@ _EXPLANATION = (
 _ROWS = "Rows: what was published; below it what was run: its loss where it has another name, its variant."
 _CHOSEN_ON_TEST = "epoch chosen on the test cases"
 _NO_TEST_RESULT = (
-    f"Where the remark begins with “{_CHOSEN_ON_TEST}”, ours is no test result but what the publication reports: its"
+    f"Where the remark begins with “{_CHOSEN_ON_TEST}”, ours is not a test result but what the publication reports: its"
     " code chose the epoch in the same way."
 )
 _LONGEST_LINE = 46  # characters of a remark
@@ -116,5 +116,5 @@ def _right_end(row: dict[str, Any]) -> str:
         return "not run"
     seeds = f"{row['seeds']:g} seed{'s' if row['seeds'] != 1 else ''}"
     difference = row["ours"] - row["published"]
-    told = f"{difference:+.3f}" if pd.notna(difference) else "nothing to compare"
-    return f"{told} ({seeds})\n{fill(row['remark'], _LONGEST_LINE)}".rstrip()
+    shown = f"{difference:+.3f}" if pd.notna(difference) else "nothing to compare"
+    return f"{shown} ({seeds})\n{fill(row['remark'], _LONGEST_LINE)}".rstrip()

@@ -36,7 +36,8 @@ _NOTHING = "No run has test cases to draw."
 def draw_boxplots(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
     """A page per data set, variant and structure: Dice and HD95 of the test cases, a box for each loss.
 
-    Of several structures one that is neither there nor predicted is no result; a lesion that is not is a right answer.
+    Of several structures one that is neither there nor predicted is not a result; a lesion that is not is a right
+    answer.
 
     Args:
         note: what the scale of the study is evidence of.
@@ -125,12 +126,12 @@ def _draw_boxes(axis: Axes, of_loss: dict[str, pd.DataFrame], measure: str) -> N
 
 
 def _draw_cases(axis: Axes, place: int, rows: pd.DataFrame, measure: str, colour: str) -> None:
-    """Every case, beside each other as far as the box is high; a cross where nothing was predicted."""
-    beside = place + np.random.default_rng(0).uniform(-0.26, 0.26, len(rows))
+    """Every case, next to each other as far as the box is high; a cross where nothing was predicted."""
+    places = place + np.random.default_rng(0).uniform(-0.26, 0.26, len(rows))
     empty = _empty(rows).to_numpy()
     for shown, marker, alpha in ((~empty, ".", 0.4), (empty, "x", 0.9)):
         values = rows[measure].to_numpy()[shown]
-        axis.plot(values, beside[shown], marker, color=colour, alpha=alpha, markersize=5, zorder=2.5)
+        axis.plot(values, places[shown], marker, color=colour, alpha=alpha, markersize=5, zorder=2.5)
 
 
 def _empty(rows: pd.DataFrame) -> pd.Series:

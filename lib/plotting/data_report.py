@@ -142,21 +142,24 @@ def case_table(
     }
     rows = []
     for case in cases:
-        told = case.description
+        description = case.description
         rows.append(
             {
                 "case": case.name,
-                "patient": told["patient"],
+                "patient": description["patient"],
                 **{f"split {name}": parts.get(case.name, "") for name, parts in part_of.items()},
-                "channels": told["channels"],
-                "shape": "x".join(map(str, told["shape"])),
-                "spacing": "x".join(f"{length:.4g}" for length in told["spacing"]),
-                "lesions": told["n_lesions"],
-                **{f"voxels {name}": told["class_voxels"].get(str(k), 0) for k, name in enumerate(classes)},
-                "voxels not annotated": told["class_voxels"].get(str(IGNORED), 0),
-                "notes": "; ".join(told.get("notes", ())),
-                "sha256 image": told["sha256"]["image"],
-                "sha256 label": told["sha256"]["label"],
+                "channels": description["channels"],
+                "shape": "x".join(map(str, description["shape"])),
+                "spacing": "x".join(f"{length:.4g}" for length in description["spacing"]),
+                "lesions": description["n_lesions"],
+                **{
+                    f"voxels {name}": description["class_voxels"].get(str(k), 0)
+                    for k, name in enumerate(classes)
+                },
+                "voxels not annotated": description["class_voxels"].get(str(IGNORED), 0),
+                "notes": "; ".join(description.get("notes", ())),
+                "sha256 image": description["sha256"]["image"],
+                "sha256 label": description["sha256"]["label"],
             }
         )
     return pd.DataFrame(rows)

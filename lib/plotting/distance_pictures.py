@@ -58,7 +58,7 @@ def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], n
     """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, cases (the list of the test cases), title,
+        runs: folder of predictions -> the description of its run: prepared, cases (the list of the test cases), title,
             classes, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
@@ -104,17 +104,17 @@ def cut_around(component: np.ndarray) -> tuple[slice, slice]:
 
 
 def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
-    told = next(iter(members.values()))
-    title = f"{told['title']}, {told['variant']}"
+    first = next(iter(members.values()))
+    title = f"{first['title']}, {first['variant']}"
     folders = _chosen(members)
-    cases = open_cases(Path(told["prepared"]), Path(told["cases"]))
-    number = _first_structure(cases, len(told["classes"]))
+    cases = open_cases(Path(first["prepared"]), Path(first["cases"]))
+    number = _first_structure(cases, len(first["classes"]))
     if number is None:
         return page_saying(_NOTHING.format(title), note)
     shown = Shown.of(max(cases, key=lambda case: _size(case, number)), number)
     what = (
         f"Case {short(shown.case.name)}, of n = {len(cases)} test cases the one with most"
-        f" {_called(number, told['classes'])}, cut to its largest component; networks of seed {told['seed']}."
+        f" {_called(number, first['classes'])}, cut to its largest component; networks of seed {first['seed']}."
         " Thin outline: the true mask."
     )
     footer = "\n".join([note, what, *_explanation(volume=shown.mask.ndim == 3)])
@@ -134,8 +134,8 @@ def _called(number: int, classes: Sequence[str]) -> str:
 def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
     """The losses to show, the preferred ones first, with the predictions of each one's first run."""
     folders: dict[str, Path] = {}
-    for folder, told in members.items():
-        folders.setdefault(told["loss"], folder)
+    for folder, run in members.items():
+        folders.setdefault(run["loss"], folder)
     order = [loss for loss in PREFERRED if loss in folders]
     order += [loss for loss in folders if loss not in PREFERRED]
     return {loss: folders[loss] for loss in order[:MOST_LOSSES]}

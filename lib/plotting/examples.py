@@ -27,7 +27,7 @@ def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str)
     """A page per data set and variant: rows of test cases, a column with the clean mask and one for each loss.
 
     Args:
-        runs: folder of predictions -> what is told of its run: prepared, cases (the list of the test cases), title,
+        runs: folder of predictions -> the description of its run: prepared, cases (the list of the test cases), title,
             classes, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
@@ -41,20 +41,20 @@ def example_figures(runs: Mapping[Path, Mapping[str, Any]], note: str) -> list[F
 def of_pages(runs: Mapping[Path, Mapping[str, Any]]) -> list[dict[Path, Mapping[str, Any]]]:
     """The runs of each data set and variant."""
     parts: dict[tuple[str, str], dict[Path, Mapping[str, Any]]] = {}
-    for folder, told in runs.items():
-        parts.setdefault((told["dataset"], told["variant"]), {})[folder] = told
+    for folder, run in runs.items():
+        parts.setdefault((run["dataset"], run["variant"]), {})[folder] = run
     return list(parts.values())
 
 
 def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
-    told = next(iter(members.values()))
-    cases = open_cases(Path(told["prepared"]), Path(told["cases"]))
+    first = next(iter(members.values()))
+    cases = open_cases(Path(first["prepared"]), Path(first["cases"]))
     shown = [cases[place] for place in evenly(len(cases), SHOWN)]
-    footer = [note, _explanation(told, len(shown), len(cases), shown[0])]
+    footer = [note, _explanation(first, len(shown), len(cases), shown[0])]
     figure = new_figure(max(1.45 * (len(members) + 1), 7.5), 1.65 * len(shown) + 1.3, "\n".join(footer))
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0, hspace=0)
     # the second line of the title is kept free for the legend
-    figure.suptitle(f"{told['title']}, {told['variant']}\n", x=0.01, ha="left", weight="bold")
+    figure.suptitle(f"{first['title']}, {first['variant']}\n", x=0.01, ha="left", weight="bold")
     panels = figure.subplots(len(shown), len(members) + 1, squeeze=False)
     for row, case in zip(panels, shown, strict=True):
         _draw_case(row, case, list(members))
@@ -92,14 +92,14 @@ def _write_below(axis: Axes, text: str) -> None:
     axis.text(0.5, -0.03, text, transform=axis.transAxes, ha="center", va="top", size=9)
 
 
-def _explanation(told: Mapping[str, Any], shown: int, n: int, case: StoredCase) -> str:
+def _explanation(run: Mapping[str, Any], shown: int, n: int, case: StoredCase) -> str:
     volume = len(case.shape) == 3
     where = "; slices with the largest annotated area (last axis)" if volume else ""
     of_what = "the whole volume" if volume else "the case"
     rule = f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}"
-    if len(told["classes"]) > 2:
+    if len(run["classes"]) > 2:
         rule = f"{_SEVERAL}\nNumbers: Dice of {of_what}, {_MEAN}"
     return (
-        f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {told['seed']}.\n"
+        f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {run['seed']}.\n"
         f"{rule}; thin outline: the clean mask."
     )

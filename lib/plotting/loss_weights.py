@@ -37,7 +37,11 @@ def draw_loss_weights(
 
 def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str) -> Figure:
     longest = max(epochs)
-    sums = {loss: _weights(told["sum"], longest) for loss, told in losses.items() if "sum" in told}
+    sums = {
+        loss: _weights(specification["sum"], longest)
+        for loss, specification in losses.items()
+        if "sum" in specification
+    }
     if not sums:
         return page_saying(_NO_SUM, note)
     columns = min(_COLUMNS, len(sums))

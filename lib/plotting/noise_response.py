@@ -1,4 +1,4 @@
-"""Dice against the noise in the training masks: one line per loss, beside what was published."""
+"""Dice against the noise in the training masks: one line per loss, next to what was published."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -119,7 +119,7 @@ def _means(part: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _published_of(
     part: pd.DataFrame, published: pd.DataFrame | None, names: Mapping[str, Mapping[str, str]]
 ) -> pd.DataFrame:
-    """Published Dice of the losses and noises that the part has, told as :func:`_means` does, and their source."""
+    """Published Dice of the losses and noises that the part has, as :func:`_means` gives ours, and their source."""
     columns = ["loss", "noise", "value", "spread", "source"]
     if published is None:
         return pd.DataFrame(columns=columns)
@@ -134,10 +134,10 @@ def _published_of(
 
 
 def _sources(printed: Sequence[pd.DataFrame]) -> list[str]:
-    """What the footer tells of the published numbers, nothing if none are shown."""
+    """What the footer says about the published numbers, nothing if none are shown."""
     named = list(dict.fromkeys(source for table in printed for source in table["source"]))
-    told = "mean and ±1 sd over seeds, at the doses of the masks here."
-    return [f"Published: {'; '.join(named)}; {told}"] if named else []
+    explanation = "mean and ±1 sd over seeds, at the doses of the masks here."
+    return [f"Published: {'; '.join(named)}; {explanation}"] if named else []
 
 
 def _draw_panel(
@@ -225,6 +225,6 @@ def _legend(figure: Figure, panels: Iterable[Axes], losses: Sequence[str]) -> No
 
 def _counts(part: pd.DataFrame, titles: Mapping[str, str]) -> str:
     seeds = ", ".join(map(str, sorted(part["seed"].unique())))
-    told = f"{titles[part['dataset'].iloc[0]]}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
+    counts = f"{titles[part['dataset'].iloc[0]]}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
     fate = unusable(part["status"])
-    return f"{told}; of the runs {fate}, all counted in the means." if fate else f"{told}."
+    return f"{counts}; of the runs {fate}, all counted in the means." if fate else f"{counts}."

@@ -70,11 +70,11 @@ def _histogram(axis: Axes, values: pd.Series, edges: np.ndarray, colour: str) ->
 def _counts(noisy: pd.DataFrame, n: int) -> str:
     of_kind = noisy["kind"].value_counts()
     kinds = ", ".join(f"{kind} {of_kind.get(kind, 0)}" for kind in KINDS)
-    told = f"{len(noisy)} of n = {n} training cases are noisy ({len(noisy) / max(n, 1):.0%}): {kinds}"
+    summary = f"{len(noisy)} of n = {n} training cases are noisy ({len(noisy) / max(n, 1):.0%}): {kinds}"
     unchanged, apart = (noisy["dice"] == 1).sum(), (noisy["dice"] == 0).sum()
     faults = [f"{unchanged} came out unchanged"] * bool(unchanged)
     faults += [f"{apart} share no voxel with the clean mask"] * bool(apart)
-    return "; ".join([told, *faults]) + "."
+    return "; ".join([summary, *faults]) + "."
 
 
 def _contact_sheet(title: str, cases: Sequence[NoisyCase], noisy: pd.DataFrame) -> Figure:
@@ -92,10 +92,10 @@ def _contact_sheet(title: str, cases: Sequence[NoisyCase], noisy: pd.DataFrame) 
         of_kind = noisy[noisy["kind"] == kind].sort_values("dice")
         chosen = of_kind.iloc[evenly(len(of_kind), EXAMPLES)]
         name.text(0, 0.5, kind if len(chosen) else f"{kind}: no case", rotation=90, va="center", ha="center")
-        for number, told in enumerate(chosen.itertuples()):
+        for number, case in enumerate(chosen.itertuples()):
             panels = [figure.add_subplot(grid[row, 4 * number + 1 + column]) for column in range(3)]
-            _draw_example(panels, by_name[told.case])
-            panels[1].set_title(f"{short(told.case)}: {told.dice:.2f}", size=9)
+            _draw_example(panels, by_name[case.case])
+            panels[1].set_title(f"{short(case.case)}: {case.dice:.2f}", size=9)
     outlines = [
         Line2D([], [], color=CLEAN_ONLY, label="clean mask"),
         Line2D([], [], color=OTHER_ONLY, label="noisy mask"),

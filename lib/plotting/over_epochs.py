@@ -59,7 +59,7 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
     if not epochs[watched]:
         return page_saying(_NOT_MEASURED.format(title), note)
     measures = _measures(histories, watched)
-    footer = [note, _told_of(watched, epochs), _LINES, *_hidden(histories, watched)]
+    footer = [note, _watched_cases(watched, epochs), _LINES, *_hidden(histories, watched)]
     footer += [_counts(members, histories, watched)]
     figure = new_figure(5.2 * len(measures) + 3.4, 5.2, "\n".join(footer))
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
@@ -90,12 +90,12 @@ def _epochs(history: pd.DataFrame, part: str) -> pd.Series:
     return history["epoch"][history.reindex(columns=columns).notna().any(axis=1)]
 
 
-def _told_of(watched: str, epochs: Mapping[str, int]) -> str:
+def _watched_cases(watched: str, epochs: Mapping[str, int]) -> str:
     (other,) = (part for part in _PARTS if part != watched)
-    told = _WATCHED.format(watched)
+    text = _WATCHED.format(watched)
     if epochs[other]:
-        return f"{told}; {_NO_MORE.format(other)}."
-    return f"{told}; {_NOT_LOOKED_AT}." if other == "test" else f"{told}."
+        return f"{text}; {_NO_MORE.format(other)}."
+    return f"{text}; {_NOT_LOOKED_AT}." if other == "test" else f"{text}."
 
 
 def _hidden(histories: Histories, watched: str) -> list[str]:
@@ -168,7 +168,7 @@ def _spread_distances(axis: Axes) -> None:
 
 def _counts(members: Sequence[EvaluatedRun], histories: Histories, watched: str) -> str:
     seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
-    told = f"{members[0].title}: seeds {seeds}."
+    text = f"{members[0].title}: seeds {seeds}."
     columns = [f"{watched}_{name}" for name in _MEASURES]
     without = [loss for loss, of_loss in histories.items() if not any(_with(of_loss, c) for c in columns)]
-    return f"{told} Not measured: {'; '.join(map(loss_label, without))}." if without else told
+    return f"{text} Not measured: {'; '.join(map(loss_label, without))}." if without else text

@@ -15,7 +15,7 @@ GREYS = 16  # few enough for four bits a pixel
 TINT = 0.55
 MARGIN = 0.2  # around a mask, of its size
 CLEAN_ONLY, OTHER_ONLY, BOTH = "#56B4E9", "#D55E00", "#029E73"
-"""Where only the clean mask is, only the other, and both; told apart with colour-vision deficiencies."""
+"""Where only the clean mask is, only the other, and both; distinguishable with colour-vision deficiencies."""
 _WHOLE = (slice(None), slice(None))
 
 

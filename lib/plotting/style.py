@@ -46,7 +46,7 @@ LOSS_COLOURS = {
     "wce": "#8A5A44",
 }
 PALETTE = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#949494", "#56B4E9")
-"""Told apart with colour-vision deficiencies, for whatever has no colour of its own."""
+"""Distinguishable with colour-vision deficiencies, for whatever has no colour of its own."""
 DASHES = ("-", "--", "-.", ":")
 _LOSS_LABELS = {
     "bce": "BCE",
@@ -109,7 +109,7 @@ _LINES = {
     "gdl_boundary_rebalance_published": ("#CC78BC", "-.", "P"),
     "gdl_hausdorff": ("#029E73", "-", "X"),
 }
-"""Colour, dashes and marker: told apart by two of them even where colours are not."""
+"""Colour, dashes and marker: distinguishable by two of them even where colours are not."""
 _STANDS_OUT = "t_loss"
 
 
@@ -186,14 +186,14 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def save_pages(figures: Sequence[Figure], path: Path) -> None:
     """Write figures as the pages of one PDF, whole or not at all; the same figures give the same bytes."""
-    with atomic_path(path) as beside, PdfPages(beside, metadata={"CreationDate": None}) as pages:
+    with atomic_path(path) as temporary, PdfPages(temporary, metadata={"CreationDate": None}) as pages:
         for figure in figures:
             _show_dollars(figure)
             pages.savefig(figure)
 
 
 def _show_dollars(figure: Figure) -> None:
-    """Names and titles of the user's are no mathematics; labels of ticks, which Matplotlib writes, may be."""
+    """Names and titles of the user's are not mathematics; labels of ticks, which Matplotlib writes, may be."""
     for text in figure.findobj(Text):
         if "$" in text.get_text() and "mathdefault" not in text.get_text():
             text.set_parse_math(False)

@@ -11,7 +11,7 @@ STEPS = {"train": "weights.pt", "predict": "predictions.json"}
 SHOWN = 20
 
 
-def told_of_failures(runs: Iterable[Run], paths: Paths) -> Iterator[str]:
+def failure_report(runs: Iterable[Run], paths: Paths) -> Iterator[str]:
     """A line for each run that was begun and has not ended: its log and the last line of that; ``SHOWN`` at most."""
     failed = [log for run in runs if (log := _log_of_failure(run, paths))]
     if failed:

@@ -221,12 +221,12 @@ def _start(cluster: Cluster) -> None:
     subprocess.run(["mariadb", "--no-defaults", sql, "-e", statements], check=True, capture_output=True)
     daemon("slurmdbd", "slurmdbd", "-D")
     wait_for(["sacctmgr", "-n", "list", "cluster"])
-    for told in (
+    for entity in (
         ["cluster", "throwaway"],
         ["account", "segloss", "Description=tests", "Organization=tests"],
         ["user", _user(), "Account=segloss"],
     ):
-        subprocess.run(["sacctmgr", "-i", "add", *told], check=True, capture_output=True)
+        subprocess.run(["sacctmgr", "-i", "add", *entity], check=True, capture_output=True)
     daemon("slurmctld", "slurmctld", "-D", "-c")
     for node in NODES:
         start_node(cluster, node)

@@ -57,9 +57,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(*arguments), cwd=folder, capture_output=True, text=True)
 
 
-def told_by_slurm(*command: str) -> list[list[str]]:
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [line.split("|") for line in told.splitlines()]
+def rows_of_slurm(*command: str) -> list[list[str]]:
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.split("|") for line in output.splitlines()]
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Job:
 def records() -> list[Job]:
     """All jobs that have started; one that was queued again stands there once for every start."""
     columns = "JobID,Comment,State,AllocTRES,Start,End"
-    rows = told_by_slurm("sacct", "-X", "-D", "-n", "-P", "--starttime", "now-1day", "-o", columns)
+    rows = rows_of_slurm("sacct", "-X", "-D", "-n", "-P", "--starttime", "now-1day", "-o", columns)
     return [Job(*row[:4], *map(seconds, row[4:])) for row in rows if row[4][0].isdigit()]
 
 
@@ -121,7 +121,7 @@ def faulty_profile(folder: Path) -> Path:
 
 def number_under_way(loss: str, work: Path) -> str | None:
     """Number of the job that trains with a loss and has something to lose."""
-    for number, comment in told_by_slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i|%k"):
+    for number, comment in rows_of_slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i|%k"):
         if comment.startswith("rule_train") and f"_{loss}_" in comment:
             return number if (work / RUNS / loss / "seed-0/checkpoint.pt").exists() else None
     return None
@@ -129,7 +129,7 @@ def number_under_way(loss: str, work: Path) -> str | None:
 
 def queue_again_now() -> None:
     """SLURM lets what it has queued again wait for two minutes otherwise."""
-    for number, reason in told_by_slurm("squeue", "-h", "-t", "PENDING", "-o", "%i|%r"):
+    for number, reason in rows_of_slurm("squeue", "-h", "-t", "PENDING", "-o", "%i|%r"):
         if reason == "BeginTime":
             subprocess.run(["scontrol", "update", f"jobid={number}", "starttime=now"], capture_output=True)
 
@@ -225,11 +225,11 @@ def ends_of(loss: str, states: dict[str, list[str]]) -> list[str]:
 def test_a_lost_node_takes_nothing_else_with_it(slurm: cluster.Cluster, tmp_path: Path) -> None:
     jobs = {}
     for node in cluster.NODES:
-        told = tmp_path / node
+        process_file = tmp_path / node
         job = ["sbatch", f"--partition={node[:3]}", "--mem=100", "--output=/dev/null"]
-        subprocess.run([*job, f"--wrap=echo $$ > {told}; sleep 100"], check=True)
-        cluster.wait_for(["test", "-s", str(told)])
-        jobs[node] = psutil.Process(int(told.read_text()))
+        subprocess.run([*job, f"--wrap=echo $$ > {process_file}; sleep 100"], check=True)
+        cluster.wait_for(["test", "-s", str(process_file)])
+        jobs[node] = psutil.Process(int(process_file.read_text()))
     shutil.copy("/bin/sleep", tmp_path / "slurmstepd")
     with subprocess.Popen([tmp_path / "slurmstepd", "100"]) as of_another_cluster:
         cluster.lose_node(slurm, "gpu01")

@@ -2,7 +2,7 @@
 
 `Case_<n>_0000.nii.gz` are the images of three parts, `Case_<n>.nii.gz` the masks; the cases of its test set have no
 public mask and are excluded. Native axes and spacing, nothing is cropped. The set took scans of LiTS, MSD, KiTS
-and NIH Pancreas in: it is no independent test for a network trained on those. ``holdout`` is drawn once by case: 70 %
+and NIH Pancreas in: not an independent test for a network trained on those. ``holdout`` is drawn once by case: 70 %
 train, 10 % validation, 20 % test.
 
 Parameter ``window``: HU to clip to; then the image is scaled to [0, 1] by smallest and largest value.

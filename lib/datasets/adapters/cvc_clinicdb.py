@@ -15,7 +15,7 @@ from lib.store import Case
 
 _FILES = {"image": r"Original/(?P<id>\d+)\.tif", "mask": r"Ground Truth/(?P<id>\d+)\.tif"}
 _FRAMES = 612
-# first frame of each sequence, as the publisher's table is told by others who use it
+# first frame of each sequence, as the publisher's table is quoted by others who use it
 _SEQUENCES = (
     1,
     26,

@@ -25,7 +25,7 @@ TASKS = {
     "Task04_Hippocampus": ("MRI", ["background", "anterior", "posterior"]),
     "Task07_Pancreas": ("CT", ["background", "pancreas", "cancer"]),
 }
-"""Modality and labels that the task's dataset.json must tell."""
+"""Modality and labels that the task's dataset.json must state."""
 
 
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
@@ -50,22 +50,22 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
 
 
 def _training_pairs(path: Path, task: str) -> list[tuple[str, dict[str, str]]]:
-    told = read_json(path)
+    description = read_json(path)
     try:
-        labels = [told["labels"][str(value)].lower() for value in range(len(told["labels"]))]
-        found = (told["modality"]["0"], labels)
-        dimensions = told["tensorImageSize"]
+        labels = [description["labels"][str(value)].lower() for value in range(len(description["labels"]))]
+        found = (description["modality"]["0"], labels)
+        dimensions = description["tensorImageSize"]
         pairs = [
             (
                 Path(posix(pair["image"])).name.removesuffix(".nii.gz"),
                 {role: (path.parent / posix(pair[role])).as_posix() for role in ("image", "label")},
             )
-            for pair in told["training"]
+            for pair in description["training"]
         ]
     except (KeyError, TypeError, AttributeError) as error:
         raise SeglossError(f"{path}: not the description of a Decathlon task ({error!r})") from error
     if found != TASKS[task] or dimensions != "3D":
-        raise SeglossError(f"{path}: tells {dimensions} {found}, but {task} is 3D {TASKS[task]}")
+        raise SeglossError(f"{path}: states {dimensions} {found}, but {task} is 3D {TASKS[task]}")
     return pairs
 
 

@@ -6,7 +6,7 @@ absent has no file. Classes: 1 microaneurysm, 2 haemorrhage, 3 hard exudate, 4 s
 overlap, the later of the lesions stays (soft over hard exudate over haemorrhage over microaneurysm), and any lesion
 over the optic disc. The native size.
 
-Split `official`: 54 and 27 by folder, of the 54 a tenth drawn with seed 0 as `validation`. The names tell no patients,
+Split `official`: 54 and 27 by folder, of the 54 a tenth drawn with seed 0 as `validation`. The names give no patients,
 so every photograph counts as one.
 """
 

@@ -2,7 +2,7 @@
 
 Layout: `ISIC-2017_<Training, Validation or Test_v2>_Data/ISIC_<7 digits>.jpg` and
 `ISIC-2017_..._Part1_GroundTruth/ISIC_<7 digits>_segmentation.png`; superpixels and tables are left alone. The names
-tell no patients, so every photograph counts as one.
+give no patients, so every photograph counts as one.
 
 Preparation is T-Loss's (Gonzalez-Jimenez et al., MICCAI 2023): image and mask resized to ``size`` whatever their
 aspect, the mask (all above 0) with OpenCV's nearest neighbours unless ``centred_nearest``; colours brought from [0, 1]

@@ -8,7 +8,7 @@ Preparation is the boundary loss's code (Kervadec et al., MedIA 2021): min-max p
 
 Split `published`: 20 of the 94 cases drawn with seed 0 from the sorted ones, called `test` although the publication
 selected its epoch on them as well; `validation` is empty. `holdout`: 20 of the others become `validation`. A patient
-may have two cases; the files do not tell which, so neither split can keep them together.
+may have two cases; the files do not say which, so neither split can keep them together.
 """
 
 from typing import Any

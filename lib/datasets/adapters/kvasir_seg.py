@@ -1,7 +1,7 @@
 """Kvasir-SEG: polyps in 1000 endoscopic pictures (Jha et al., MMM 2020).
 
 Layout: `images/<id>.jpg` and `masks/<id>.jpg`; since masks are JPEG files too, they are cut at 127, as in SegLossBias.
-The native sizes, which differ. The names tell no patients, so every picture counts as one. Split `holdout`: 20 % test,
+The native sizes, which differ. The names give no patients, so every picture counts as one. Split `holdout`: 20 % test,
 10 % validation, seed 0.
 """
 

@@ -1,7 +1,7 @@
 """LiTS, liver tumours on CT.
 
 The official batches hold `volume-<n>.nii` and `segmentation-<n>.nii` with labels 1 liver and 2 tumour. A folder
-`volume` beside a folder `mask`, as the liver benchmark keeps them, is read too: its files are paired by sorting.
+`volume` next to a folder `mask`, as the liver benchmark keeps them, is read too: its files are paired by sorting.
 
 Source of the steps: Shirokikh et al., MICCAI 2020, code release. Native axes and spacing, cropped to the liver
 with 5 voxels more on each side, clipped to [-300, 300] HU and scaled to [0, 1] by smallest and largest value.

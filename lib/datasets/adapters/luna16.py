@@ -135,7 +135,7 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
         elif scan not in nodules:
             cases[scan] = IndexedCase(scan, of_scan, {"nodules": []})
         elif scan not in readings:
-            excluded[scan] = "it has nodules, but no LIDC reading tells its series"
+            excluded[scan] = "it has nodules, but no LIDC reading names its series"
         else:
             cases[scan] = IndexedCase(
                 scan, of_scan | {"reading": [readings[scan]]}, {"nodules": nodules[scan]}

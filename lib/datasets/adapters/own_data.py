@@ -268,7 +268,7 @@ def _read(path: str, parameters: dict[str, Any], as_labels: bool = False) -> Vol
 
 
 def _channels_first(array: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
-    """Channels, which files keep last, to the front; further axes of length 1 are no channels."""
+    """Channels, which files keep last, to the front; further axes of length 1 are not channels."""
     dimensions = parameters["dimensions"]
     array = array.reshape(*array.shape[:dimensions], *(n for n in array.shape[dimensions:] if n > 1))
     if array.ndim == dimensions:

@@ -1,7 +1,7 @@
 """Shenzhen chest X-rays (Jaeger et al., Quant. Imaging Med. Surg. 2014) with lung masks (Stirenko et al., ELNANO 2018).
 
 Layout: `CXR_png/CHNCXR_<nnnn>_<0 or 1>.png`, or .jpg in `images` or `img`; `mask/CHNCXR_<nnnn>_<0 or 1>_mask.png`, also
-in `masks` or without `_mask`. The last digit tells tuberculosis. 566 of the 662 images have a mask; the others are
+in `masks` or without `_mask`. The last digit is 1 for tuberculosis. 566 of the 662 images have a mask; the others are
 excluded. Every image is of another patient.
 
 Preparation is T-Loss's (Gonzalez-Jimenez et al., MICCAI 2023): image and mask resized to ``size`` whatever their
