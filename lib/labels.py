@@ -61,6 +61,10 @@ class Labels:
         """Channels of a network's output; a binary problem may have one for each class."""
         return 1 if self.binary and not background_channel else len(self.names)
 
+    def number(self, name: str) -> int:
+        """By which a case's description counts the voxels of a class; 0 stands for the background, or for none."""
+        return self.names.index(name) + (not self.exclusive)
+
     def mask(self, label: Any, name: str) -> Any:
         """Where a class is: bool (*spatial)."""
         number = self.names.index(name)

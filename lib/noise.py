@@ -21,9 +21,9 @@ import numpy as np
 from scipy import ndimage
 from skimage import transform
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
 from lib.evaluation.overlap import dice
+from lib.labels import IGNORED
 from lib.maps import foreground
 from lib.store import MASK_KINDS
 

@@ -373,10 +373,10 @@ class Study(Section):
                     raise ValueError(f"figures: {figure!r} needs metrics: {metrics}")
         for name, section in self.scales.items():
             if not isinstance(section, dict) or not section.keys() & Settings.model_fields.keys():
-                known = [*type(self).model_fields, "demo", "paper"]
-                raise ValueError(
-                    f"{name}: unknown key{suggestion(name, known)}, or another scale with its settings"
-                )
+                scales = ("demo", "reduced", "paper")
+                unknown = f"unknown key{suggestion(name, [*type(self).model_fields, *scales])}"
+                what = "" if name in scales else f"{unknown}; "
+                raise ValueError(f"{name}: {what}a scale has settings such as datasets and losses")
         if not self.scales:
             raise ValueError("a section demo or paper is missing")
         return self

@@ -128,10 +128,10 @@ rule data_report:
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
-        classes=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.names),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
         code=lambda wildcards: code_version("scripts.data_report"),
     message:
         "report of {wildcards.dataset}"
     shell:
         f"python {SCRIPTS}/data_report.py {PRODUCTS} --prepared {{params.prepared:q}} --title {{params.title:q}}"
-        " --classes {params.classes:q} --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"
+        " --labels {params.labels:q} --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"

@@ -18,10 +18,10 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from lib.datasets import IGNORED
     from lib.evaluation.records import write_records
     from lib.evaluation.run import PredictedCase, evaluate_run
     from lib.files import write_text
+    from lib.labels import IGNORED
     from lib.maps import foreground
     from lib.store import StoredCase, open_cases, open_prediction
 

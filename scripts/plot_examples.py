@@ -20,7 +20,7 @@ def main(configuration: dict, study: str, figure: str, note: str, output: Path) 
             "prepared": paths.prepared(run.dataset),
             "cases": paths.part(run.dataset, run.split, "test"),
             "title": run.title,
-            "classes": run.labels.names,
+            "labels": run.labels,
             **run.evaluation_settings()["keys"],
         }
         for run in loaded.examples_of(study)

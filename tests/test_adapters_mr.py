@@ -16,7 +16,7 @@ from lib.datasets.file_notes import collected_notes
 from lib.datasets.index import Index
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
-from lib.maps import IGNORED
+from lib.labels import IGNORED
 from lib.store import write_case
 
 # every data set

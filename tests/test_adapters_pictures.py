@@ -11,7 +11,7 @@ from official_mr_2d import block, picture
 
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
-from lib.maps import IGNORED
+from lib.labels import IGNORED
 from lib.store import write_case
 
 

@@ -13,7 +13,6 @@ from test_workflow import REGISTRY, copy_with_one_study, edit, planned, snakemak
 
 from lib.arrays import open_array
 from lib.datasets.index import read_index
-from lib.evaluation.overlap import predicted_classes
 from lib.labels import Labels
 from lib.maps import signed_distance
 from lib.store import StoredCase
@@ -188,7 +187,7 @@ def test_own_structures_have_a_row_each(own: Path) -> None:
     label = case.array("label")[...]
     logit = open_array(folder / "predictions/case3.logit.b2nd")[...]
     assert logit.shape == (3, *label.shape)
-    predicted = predicted_classes(logit, 3)
+    predicted = logit.argmax(0)
     for number, row in enumerate(surface.itertuples(), start=1):
         assert row.present == np.count_nonzero(label == number)
         assert row.predicted == np.count_nonzero(predicted == number)

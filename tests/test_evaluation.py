@@ -11,7 +11,7 @@ from lib.comparison.runs import by_loss
 from lib.comparison.summary import SAME_FOR_ALL_SEEDS, LesionRun, run_row, size_table
 from lib.errors import SeglossError
 from lib.evaluation.lesions import lesion_records
-from lib.evaluation.overlap import dice, dice_by_threshold, overlap_row, predicted_classes, tuned_threshold
+from lib.evaluation.overlap import dice, dice_by_threshold, overlap_row, tuned_threshold
 from lib.evaluation.records import write_records
 from lib.evaluation.reference import band_pass, reference_dice
 from lib.evaluation.run import PredictedCase, evaluate_run
@@ -57,12 +57,9 @@ def test_other_arrays_than_the_masks_and_logits_of_a_case_are_refused() -> None:
             lambda: overlap_row("a", logits, target.astype(int)),
             r"a: .* found float64 of shape \(2, 2, 3\) and",
         ),
-        (lambda: predicted_classes(logits[:1], 2), r"logits: expected shape .* in 2D, found \(1, 2, 3\)"),
-        (lambda: predicted_classes(logits[0, 0], 2), r"logits: expected shape .* in 2D, found \(3,\)"),
     ):
         with pytest.raises(SeglossError, match=f"^{told}"):
             refused()
-    np.testing.assert_array_equal(predicted_classes(logits, 2), target)
 
 
 def test_reference_finds_bright_blobs_of_a_body() -> None:

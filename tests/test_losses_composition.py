@@ -305,7 +305,7 @@ def test_a_user_loss_gets_the_progress_and_maps_by_name(pair: tuple[Tensor, Tens
 def test_a_users_loss_gets_the_numbers_that_the_study_file_holds(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text("""
-        {title: t, publication: p, metrics: overlap, figures: [], demo: {}, losses: {
+        {title: t, publication: p, metrics: overlap, figures: [], demo: {seeds: [0]}, losses: {
         mine: {name: users_losses.Mine, scale: 1e-5}, text: {name: users_losses.Mine, scale: "1e-5"}}}
     """)
     losses = load_study(study, tmp_path).losses

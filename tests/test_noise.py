@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
+from lib.labels import IGNORED
 from lib.noise import (
     KINDS,
     RELEASED_DIRECTIONS,

@@ -16,12 +16,13 @@ import SimpleITK
 from PIL import Image
 
 from lib import config
-from lib.datasets import IGNORED, Dataset
+from lib.datasets import Dataset
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index
 from lib.datasets.own import own_dataset
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
+from lib.labels import IGNORED
 from lib.names import printable
 from lib.schema import OwnData
 from lib.store import Case, StoredCase, write_case

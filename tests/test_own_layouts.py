@@ -16,6 +16,7 @@ from lib import config
 from lib.datasets.file_notes import collected_notes
 from lib.datasets.readers import read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
+from lib.labels import Labels
 from lib.plotting.data_report import draw_data_report
 from lib.schema import OwnData
 from lib.store import StoredCase
@@ -391,8 +392,8 @@ def test_tiffs_that_pillow_would_change_are_left_out(tmp_path: Path) -> None:
 def test_dollars_in_titles_and_names_are_shown(tmp_path: Path, tiny_cases: list[StoredCase]) -> None:
     cases = [StoredCase(tiny_cases[0].folder)]
     cases[0].description["case"] = "$^{$"
-    classes = ("background", "$\\frac{1$", "other")
-    draw_data_report(tmp_path / "r.pdf", "from $5 to $6", cases, classes, ["$_"])
+    labels = Labels(("background", "$\\frac{1$", "other"))
+    draw_data_report(tmp_path / "r.pdf", "from $5 to $6", cases, labels, ["$_"])
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 

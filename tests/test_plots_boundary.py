@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun
-from lib.datasets import IGNORED
 from lib.files import write_json
+from lib.labels import IGNORED, Labels
 from lib.losses.specification import resolved
 from lib.maps import signed_distance, signed_distance_2d
 from lib.plotting.beside_published import beside_published_figures, draw_beside_published
@@ -407,8 +407,9 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
     ) -> dict[Path, dict]:
         prepared = tmp_path / "prepared"
         names = [f"case{number}" for number in range(len(labels))]
-        channels = next(iter(logits.values())).ndim > labels[0].ndim
-        classes = ["background", "cavity", "wall", "muscle"][: 4 if channels else 2]
+        logit = next(iter(logits.values()))
+        channels = len(logit) if logit.ndim > labels[0].ndim else 2
+        meaning = Labels(("background", "cavity", "wall", "muscle")[:channels])
         for name, label in zip(names, labels, strict=True):
             image = np.random.default_rng(0).normal(size=(1, *label.shape))
             write_case(prepared / name, name, Case(image, label, tuple(spacing), patient=name))
@@ -425,7 +426,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             folder = tmp_path / loss / "predictions"
             for name in names:
                 write_array(folder / f"{name}.logit.b2nd", logit.astype(np.float16))
-            folders[folder] = {**run, "classes": classes, "variant": "slices", "loss": loss, "seed": 0}
+            folders[folder] = {**run, "labels": meaning, "variant": "slices", "loss": loss, "seed": 0}
         return folders
 
     return runs

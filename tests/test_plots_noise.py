@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun
-from lib.datasets import IGNORED
 from lib.files import write_json
+from lib.labels import IGNORED, Labels
 from lib.noise import KINDS, realised_change
 from lib.plotting.examples import draw_examples, example_figures
 from lib.plotting.noise_response import base_variant, dice_by_noise_figure, draw_dice_by_noise, noise_label
@@ -443,7 +443,7 @@ def predicted(tmp_path: Path) -> Callable[..., dict]:
             "dataset": "skin",
             "seed": 0,
         }
-        run["classes"] = ["background", "lesion", "vessel"][: max(2, prediction.max() + 1)]
+        run["labels"] = Labels(("background", "lesion", "vessel")[: max(2, prediction.max() + 1)])
         folders = {}
         for variant, loss in (("base", "t_loss"), ("base", "gce"), ("base_noisy", "gce")):
             folder = tmp_path / variant / loss / "predictions"

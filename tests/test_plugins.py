@@ -4,9 +4,10 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
-from test_workflow import STUDY, copy_with_tiny_study, edit, planned, snakemake
+from test_workflow import STUDY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
 
 from lib import config
 from lib.errors import SeglossError
@@ -97,6 +98,75 @@ def test_choices_from_outside_train_and_their_code_counts(project: Path) -> None
     assert planned(project, target) == {}
     edit(project / "their_schedules.py", "0.5 **", "0.25 **")
     assert planned(project, target) == {"train": 1, "predict": 1}
+
+
+DATA = """
+import numpy as np
+
+from lib.datasets import DATASETS, Dataset
+from lib.datasets.index import numbered
+from lib.labels import Labels
+
+CASES = {"train": 3, "validation": 1, "test": 2}
+DATASETS["cells"] = Dataset(
+    name="cells",
+    title="Cells that overlap",
+    adapter="their_cells",
+    channels=("stain",),
+    labels=Labels(("cell", "nucleus", "vessel"), exclusive=False),
+    dimensions=2,
+    known_index=numbered("cell_", **CASES),
+)
+
+
+def index(raw, parameters):
+    return numbered("cell_", **CASES)
+
+
+def prepare(case, entry, parameters):
+    from lib.store import Case
+
+    rng = np.random.default_rng(int(case.split("_")[1]))
+    rows, columns = np.indices((48, 64))
+    cell, vessel = rng.uniform(16, 32, 2), rng.uniform(16, 48)
+    distance = np.hypot(rows - cell[0], columns - cell[1])
+    label = np.stack([distance < 14, distance < 6, abs(columns - vessel) < 4]).astype(np.uint8)
+    image = label.sum(0) + rng.normal(0, 0.1, label.shape[1:])
+    return Case(image[None], label, (1.0, 1.0), case)
+"""
+
+
+def test_a_multi_label_data_set_from_outside_takes_part_in_a_study(tmp_path: Path) -> None:
+    copy_with_one_study(tmp_path, "boundary")
+    (tmp_path / "their_cells.py").write_text(DATA)
+    edit(tmp_path / "workflow_config.yaml", "plugins: []", "plugins: [their_cells]")
+    study = yaml.safe_load((tmp_path / "studies/boundary.yaml").read_text())
+    demo = study["demo"]
+    demo |= {"datasets": ["cells"], "seeds": [0], "network": {"name": "space_to_depth_unet_2d"}}
+    demo |= {
+        "losses": ["dice", "gdl_boundary_rebalance"],
+        "sampling": {"patch_size": [32, 32], "batch_size": 4},
+    }
+    demo |= {"inference": {"patch_size": [48, 64], "stride": [48, 64]}}
+    demo["training"] |= {"epochs": 4, "steps_per_epoch": 30, "scheduler": "constant", "test_epochs": 1}
+    demo["training"]["optimizer"]["learning_rate"] = 0.02
+    demo["training"] |= {"monitor": {"keep_best": True}}
+    demo["noise"] = [{"alpha": 0}, {"alpha": 0.7, "beta": 0.7}]
+    del demo["variants"]
+    (tmp_path / "studies/boundary.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    done = snakemake(tmp_path)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    run = tmp_path / "results/boundary/cells/base/dice/seed-0"
+    surface = pd.read_csv(run / "surface.csv")
+    assert surface["structure"].tolist() == ["cell", "nucleus", "vessel"] * 2
+    assert surface["dice"].mean() > 0.5
+    cases = pd.read_csv(tmp_path / "results/data/cells/cases.csv")
+    assert (cases["voxels cell"] > cases["voxels nucleus"]).all() and (cases["voxels vessel"] > 0).all()
+    for figure in ("boundary/examples", "boundary/distances", "boundary/boxplots", "data/cells"):
+        assert (tmp_path / f"plots/{figure}.pdf").read_bytes().startswith(b"%PDF")
+    agreement = pd.read_csv(tmp_path / "results/boundary/agreement.csv")
+    assert not agreement[agreement["measure"] != "hd95"]["above_tolerance"].any()
+    assert planned(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from torch import nn
 from lib import config
 from lib.arrays import cut_distance, write_array
 from lib.errors import SeglossError
-from lib.evaluation.overlap import predicted_classes
 from lib.inference import SLICES_AT_ONCE, predict_volume
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
@@ -303,16 +302,6 @@ def test_two_channels_are_one_logit_their_difference() -> None:
     difference = 2 * image[0] + (np.arange(64).reshape(8, 8, 1) / 10)
     np.testing.assert_allclose(logit, difference, atol=1e-5)
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-difference)), atol=1e-5)
-
-
-def test_the_class_is_the_largest_logits_or_that_of_one_logit_its_sign() -> None:
-    logit = np.array([[-1.0, 0.0, 0.5], [2.0, -3.0, -0.1]], np.float16)
-    one = predicted_classes(logit, 2)
-    assert one.dtype == np.uint8
-    assert one.tolist() == [[0, 0, 1], [1, 0, 0]]
-    several = np.stack([0 * logit, logit, 2 * logit - 0.5])
-    assert predicted_classes(several, 2).tolist() == [[0, 0, 1], [2, 0, 0]]
-    assert predicted_classes(several, 2).dtype == np.uint8
 
 
 # The overlap that the history tells

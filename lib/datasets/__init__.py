@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.datasets.index import SPLITS, Index, numbered
-from lib.labels import IGNORED, Labels
+from lib.labels import Labels
 
-__all__ = ["DATASETS", "IGNORED", "SPLITS", "Dataset"]
+__all__ = ["DATASETS", "SPLITS", "Dataset"]
 
 LESION = Labels(("background", "lesion"))
 

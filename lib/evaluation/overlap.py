@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lib.datasets import IGNORED
 from lib.errors import SeglossError
+from lib.labels import IGNORED
 
 MASKS, CLASSES, VALUES = "b", "biu", "biuf"
 """Kinds of dtypes."""
@@ -53,20 +53,6 @@ def dice(prediction: np.ndarray, target: np.ndarray) -> float:
     check_arrays("dice", MASKS, prediction, target)
     size = np.count_nonzero(prediction) + np.count_nonzero(target)
     return 2 * np.count_nonzero(prediction & target) / size if size else 1.0
-
-
-def predicted_classes(logit: np.ndarray, dimensions: int) -> np.ndarray:
-    """Class of each voxel, uint8 (*spatial): of one logit (*spatial) whether it is above 0, else the largest's.
-
-    Raises:
-        SeglossError: the logits are neither (*spatial) nor (two classes or more, *spatial).
-    """
-    one = logit.ndim == dimensions
-    if not one and (logit.ndim != dimensions + 1 or len(logit) < 2):
-        raise SeglossError(
-            f"logits: expected shape (*spatial) or (classes >= 2, *spatial) in {dimensions}D, found {logit.shape}"
-        )
-    return (logit > 0).astype(np.uint8) if one else logit.argmax(0).astype(np.uint8)
 
 
 def overlap_row(case: str, logit: np.ndarray, label: np.ndarray) -> dict[str, Any]:

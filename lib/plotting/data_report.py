@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from lib.datasets import IGNORED
+from lib.labels import IGNORED, Labels
 from lib.maps import connected_components
 from lib.plotting.plane import Plane, contrasted
 from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
@@ -24,7 +24,7 @@ _WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
 
 def draw_data_report(
-    path: Path, title: str, cases: Sequence[StoredCase], classes: Sequence[str], usage: Sequence[str]
+    path: Path, title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]
 ) -> None:
     """Write the pages: histograms with ``usage`` of the files below, then overlays of up to 96 cases, evenly drawn."""
     if not cases:
@@ -40,7 +40,7 @@ def draw_data_report(
             f"{title}: cases {first + 1} to {first + len(shown)} of {len(chosen)} shown, {len(cases)} in all;"
             f" outlines of the classes{_WHICH_SLICE if len(shown[0].shape) == 3 else ''}"
         )
-        pages.append(_overlays(shown, classes, footer))
+        pages.append(_overlays(shown, labels, footer))
     save_pages(pages, path)
 
 
@@ -93,48 +93,47 @@ def _diameters(case: StoredCase) -> np.ndarray:
     return (6 * size / np.pi) ** (1 / 3) if components.ndim == 3 else (4 * size / np.pi) ** 0.5
 
 
-def _overlays(cases: Sequence[StoredCase], classes: Sequence[str], footer: str) -> Figure:
+def _overlays(cases: Sequence[StoredCase], labels: Labels, footer: str) -> Figure:
     rows = -(-len(cases) // COLUMNS)
     figure = new_figure(15, 2.7 * rows + 0.5, footer)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes:
         axis.axis("off")
     for axis, case in zip(axes, cases, strict=False):
-        _overlay(axis, case, len(classes))
-    if len(classes) > 2:
+        _overlay(axis, case, labels)
+    if len(labels.structures) > 1:
         handles = [
-            figure.axes[0].plot([], [], color=PALETTE[(k - 1) % len(PALETTE)], label=name)[0]
-            for k, name in enumerate(classes)
-            if k
+            figure.axes[0].plot([], [], color=PALETTE[k % len(PALETTE)], label=name)[0]
+            for k, name in enumerate(labels.structures)
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=6)
     return figure
 
 
-def _overlay(axis: Axes, case: StoredCase, n_classes: int) -> None:
-    image, label, aspect = _shown(case)
+def _overlay(axis: Axes, case: StoredCase, labels: Labels) -> None:
+    image, label, aspect = _shown(case, labels)
     scaled = contrasted(image)
     axis.imshow(scaled, cmap=None if scaled.ndim == 3 else "gray", aspect=aspect, interpolation="nearest")
-    for number in range(1, n_classes):
-        if (label == number).any() and not (label == number).all():
-            colour = PALETTE[(number - 1) % len(PALETTE)] if n_classes > 2 else "#E83F6F"
-            axis.contour(label == number, levels=[0.5], colors=[colour], linewidths=0.8)
-    if (label == IGNORED).any():
-        axis.contourf(label == IGNORED, levels=[0.5, 1.5], colors=[QUIET], alpha=0.4)
+    for number, (_, mask) in enumerate(labels.masks(label)):
+        if mask.any() and not mask.all():
+            colour = PALETTE[number % len(PALETTE)] if len(labels.structures) > 1 else "#E83F6F"
+            axis.contour(mask, levels=[0.5], colors=[colour], linewidths=0.8)
+    if not (annotated := labels.annotated(label)).all():
+        axis.contourf(~annotated, levels=[0.5, 1.5], colors=[QUIET], alpha=0.4)
     axis.set_title(case.name if len(case.name) < 24 else f"...{case.name[-20:]}", size=8)
 
 
-def _shown(case: StoredCase) -> tuple[np.ndarray, np.ndarray, float]:
+def _shown(case: StoredCase, labels: Labels) -> tuple[np.ndarray, np.ndarray, float]:
     """Image (rows, columns[, colours]), label and the pixels' height over width."""
     label = case.array("label")[...]
-    plane = Plane.of(case, (label > 0) & (label != IGNORED), longest_side=LONGEST_SIDE)
+    plane = Plane.of(case, labels.foreground(label), longest_side=LONGEST_SIDE)
     image = plane.cut(case.array("image"))
-    coloured = label.ndim == 2 and len(image) == 3
+    coloured = len(case.shape) == 2 and len(image) == 3
     return np.moveaxis(image, 0, -1) if coloured else image[0], plane.cut(label), plane.aspect
 
 
 def case_table(
-    cases: Sequence[StoredCase], splits: dict[str, dict[str, Sequence[str]]], classes: Sequence[str]
+    cases: Sequence[StoredCase], splits: dict[str, dict[str, Sequence[str]]], labels: Labels
 ) -> pd.DataFrame:
     """One row per usable case: patient, part in each split, geometry, voxels of each class, checksums."""
     part_of = {
@@ -153,8 +152,8 @@ def case_table(
                 "spacing": "x".join(f"{length:.4g}" for length in description["spacing"]),
                 "lesions": description["n_lesions"],
                 **{
-                    f"voxels {name}": description["class_voxels"].get(str(k), 0)
-                    for k, name in enumerate(classes)
+                    f"voxels {name}": description["class_voxels"].get(str(labels.number(name)), 0)
+                    for name in labels.names
                 },
                 "voxels not annotated": description["class_voxels"].get(str(IGNORED), 0),
                 "notes": "; ".join(description.get("notes", ())),

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from lib.datasets import IGNORED
-from lib.evaluation.overlap import predicted_classes
+from lib.labels import Labels
 from lib.maps import connected_components, signed_distance, signed_distance_2d
 from lib.plotting.examples import of_pages
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
@@ -39,19 +38,20 @@ class Shown:
     """A class of a test case: its true mask and signed distances in mm to its border, those in 3D first."""
 
     case: StoredCase
-    number: int
+    labels: Labels
+    structure: str
     mask: np.ndarray
     annotated: np.ndarray
     maps: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, case: StoredCase, number: int) -> "Shown":
+    def of(cls, case: StoredCase, labels: Labels, structure: str) -> "Shown":
         label = case.array("label")[...]
-        mask = label == number
-        made = _MAPS if label.ndim == 3 else _MAP_OF_PICTURE
+        mask = labels.mask(label, structure)
+        made = _MAPS if mask.ndim == 3 else _MAP_OF_PICTURE
         spacing = case.description["spacing"]
         maps = {name: distance(mask.astype(np.uint8), spacing) for name, distance in made.items()}
-        return cls(case, number, mask, label != IGNORED, maps)
+        return cls(case, labels, structure, mask, labels.annotated(label, structure), maps)
 
 
 def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
@@ -59,7 +59,7 @@ def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], n
 
     Args:
         runs: folder of predictions -> the description of its run: prepared, cases (the list of the test cases), title,
-            classes, dataset, variant, loss, seed.
+            labels, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(distance_figures(runs, note), path)
@@ -108,27 +108,27 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     title = f"{first['title']}, {first['variant']}"
     folders = _chosen(members)
     cases = open_cases(Path(first["prepared"]), Path(first["cases"]))
-    number = _first_structure(cases, len(first["classes"]))
-    if number is None:
+    labels = first["labels"]
+    if not (structure := _first_structure(cases, labels)):
         return page_saying(_NOTHING.format(title), note)
-    shown = Shown.of(max(cases, key=lambda case: _size(case, number)), number)
+    shown = Shown.of(max(cases, key=lambda case: _size(case, labels, structure)), labels, structure)
     what = (
         f"Case {short(shown.case.name)}, of n = {len(cases)} test cases the one with most"
-        f" {_called(number, first['classes'])}, cut to its largest component; networks of seed {first['seed']}."
+        f" {_called(structure, labels)}, cut to its largest component; networks of seed {first['seed']}."
         " Thin outline: the true mask."
     )
     footer = "\n".join([note, what, *_explanation(volume=shown.mask.ndim == 3)])
     return _drawn(title, footer, shown, _planes(shown), folders)
 
 
-def _first_structure(cases: Sequence[StoredCase], n_classes: int) -> int | None:
-    """The first class but the background that a case has."""
-    there = (number for number in range(1, n_classes) if any(_size(case, number) for case in cases))
+def _first_structure(cases: Sequence[StoredCase], labels: Labels) -> str | None:
+    """The first structure that a case has."""
+    there = (name for name in labels.structures if any(_size(case, labels, name) for case in cases))
     return next(there, None)
 
 
-def _called(number: int, classes: Sequence[str]) -> str:
-    return f"{classes[number]} (class {number})" if len(classes) > 2 else "foreground"
+def _called(structure: str, labels: Labels) -> str:
+    return "foreground" if labels.one_structure else f"{structure} (class {labels.number(structure)})"
 
 
 def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
@@ -145,9 +145,9 @@ def _prediction(folder: Path, case: StoredCase) -> Any:
     return open_prediction(folder, case.name)
 
 
-def _size(case: StoredCase, number: int) -> int:
-    """Voxels of a class."""
-    return case.description["class_voxels"].get(str(number), 0)
+def _size(case: StoredCase, labels: Labels, structure: str) -> int:
+    """Voxels of a structure."""
+    return case.description["class_voxels"].get(str(labels.number(structure)), 0)
 
 
 def _planes(shown: Shown) -> dict[str, Plane]:
@@ -170,7 +170,7 @@ def _drawn(
     figure = _empty_page(title, footer, len(heads), shown, planes.values())
     grid = figure.add_gridspec(len(planes) + 1, len(heads), height_ratios=[1] * len(planes) + [0.06])
     predictions = [
-        predicted_classes(_prediction(folder, shown.case)[...], shown.mask.ndim) == shown.number
+        shown.labels.mask(shown.labels.decide(_prediction(folder, shown.case)[...]), shown.structure)
         for folder in folders.values()
     ]
     scale = _scale(shown, planes.values())

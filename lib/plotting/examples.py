@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.datasets import IGNORED
-from lib.evaluation.overlap import dice, predicted_classes
-from lib.maps import foreground
+from lib.evaluation.overlap import dice
+from lib.evaluation.surface import structure_masks
+from lib.labels import Labels
 from lib.plotting.plane import CLEAN_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import loss_label, new_figure, save_pages
 from lib.store import StoredCase, open_cases, open_prediction
@@ -28,7 +28,7 @@ def draw_examples(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str)
 
     Args:
         runs: folder of predictions -> the description of its run: prepared, cases (the list of the test cases), title,
-            classes, dataset, variant, loss, seed.
+            labels, dataset, variant, loss, seed.
         note: what the scale of the study is evidence of.
     """
     save_pages(example_figures(runs, note), path)
@@ -57,7 +57,7 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     figure.suptitle(f"{first['title']}, {first['variant']}\n", x=0.01, ha="left", weight="bold")
     panels = figure.subplots(len(shown), len(members) + 1, squeeze=False)
     for row, case in zip(panels, shown, strict=True):
-        _draw_case(row, case, list(members))
+        _draw_case(row, case, list(members), first["labels"])
     heads = ["clean mask", *(fill(loss_label(run["loss"]), 20) for run in members.values())]
     for axis, head in zip(panels[0], heads, strict=True):
         axis.set_title(head, size=9)
@@ -67,25 +67,26 @@ def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
     return figure
 
 
-def _draw_case(row: Sequence[Axes], case: StoredCase, folders: Sequence[Path]) -> None:
+def _draw_case(row: Sequence[Axes], case: StoredCase, folders: Sequence[Path], labels: Labels) -> None:
     label = case.array("label")[...]
-    clean = foreground(label)
+    clean, annotated = labels.foreground(label), labels.annotated(label)
     plane = Plane.of(case, clean)
     for axis in row:
         plane.draw_image(axis, case)
         plane.draw_outline(axis, clean, CLEAN_ONLY)
     for axis, folder in zip(row[1:], folders, strict=True):
-        predicted = predicted_classes(open_prediction(folder, case.name)[...], label.ndim)
-        predicted[label == IGNORED] = 0
-        plane.draw_comparison(axis, clean, predicted > 0, clean & (predicted == label))
-        _write_below(axis, f"{_mean_dice(predicted, label):.3f}")
+        predicted = labels.decide(open_prediction(folder, case.name)[...])
+        agrees = predicted == label if labels.exclusive else (predicted == label).all(0)
+        plane.draw_comparison(axis, clean, labels.foreground(predicted) & annotated, clean & agrees)
+        _write_below(axis, f"{_mean_dice(predicted, label, labels):.3f}")
     _write_below(row[0], short(case.name))
 
 
-def _mean_dice(predicted: np.ndarray, label: np.ndarray) -> float:
+def _mean_dice(predicted: np.ndarray, label: np.ndarray, labels: Labels) -> float:
     """Of the structures that are there or predicted, 1 if none is."""
-    structures = (set(np.unique(label)) | set(np.unique(predicted))) - {0, IGNORED}
-    return float(np.mean([dice(predicted == k, label == k) for k in structures])) if structures else 1.0
+    pairs = [structure_masks(predicted, label, labels, name) for name in labels.structures]
+    values = [dice(*pair) for pair in pairs if pair[0].any() or pair[1].any()]
+    return float(np.mean(values)) if values else 1.0
 
 
 def _write_below(axis: Axes, text: str) -> None:
@@ -97,7 +98,7 @@ def _explanation(run: Mapping[str, Any], shown: int, n: int, case: StoredCase) -
     where = "; slices with the largest annotated area (last axis)" if volume else ""
     of_what = "the whole volume" if volume else "the case"
     rule = f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}"
-    if len(run["classes"]) > 2:
+    if len(run["labels"].structures) > 1:
         rule = f"{_SEVERAL}\nNumbers: Dice of {of_what}, {_MEAN}"
     return (
         f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {run['seed']}.\n"

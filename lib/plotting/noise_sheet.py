@@ -13,7 +13,7 @@ from lib.maps import foreground
 from lib.noise import KINDS
 from lib.plotting.plane import CLEAN_ONLY, OTHER_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
-from lib.store import NoisyCase
+from lib.store import NoisyCase, StoredCase
 
 EXAMPLES = 4
 BINS = 40
@@ -106,10 +106,16 @@ def _contact_sheet(title: str, cases: Sequence[NoisyCase], noisy: pd.DataFrame) 
 
 
 def _draw_example(panels: Sequence[Axes], case: NoisyCase) -> None:
-    clean, noisy = foreground(case.clean.array("label")[...]), foreground(case.array("label")[...])
+    clean, noisy = _foreground(case.clean), _foreground(case)
     plane = Plane.of(case, clean ^ noisy, clean | noisy)
     for axis in panels:
         plane.draw_image(axis, case)
     plane.draw_outline(panels[0], clean, CLEAN_ONLY)
     plane.draw_outline(panels[1], noisy, OTHER_ONLY)
     plane.draw_comparison(panels[2], clean, noisy)
+
+
+def _foreground(case: StoredCase) -> np.ndarray:
+    """Where any structure is (*spatial)."""
+    mask = foreground(case.array("label")[...])
+    return mask.any(0) if mask.ndim > len(case.shape) else mask

@@ -18,7 +18,7 @@ from lib.datasets.adapters import pictures, splits
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.datasets.readers import read_picture
-from lib.maps import IGNORED
+from lib.labels import IGNORED
 from lib.store import Case
 
 _FILES = {

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.datasets import IGNORED, reading
+from lib.datasets import reading
 from lib.datasets.file_notes import note
 from lib.datasets.index import Index, IndexedCase, split_by_patient
 from lib.datasets.itk_headers import separate_data_file
@@ -35,6 +35,7 @@ from lib.datasets.own import (
 from lib.datasets.raw import CaseFiles, RawFiles
 from lib.datasets.readers import Volume, read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
+from lib.labels import IGNORED
 from lib.maps import foreground
 from lib.store import Case
 

@@ -20,7 +20,7 @@ from lib.datasets import reading
 from lib.datasets.adapters import volumes
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
-from lib.maps import IGNORED
+from lib.labels import IGNORED
 from lib.store import Case
 
 _SUBJECT = r"(?<!/test/)(?<!/test/Amsterdam/)(?:Utrecht|Singapore|GE3T)/(?P<id>\d+)"
