@@ -20,6 +20,9 @@ SHOWN = 4
 _SEVERAL = (
     "Each voxel is predicted as its most probable class; a structure marked as another is wrongly marked."
 )
+_OVERLAPPING = (
+    "Each structure is predicted where its probability is above 0.5; found is where all structures are right."
+)
 _MEAN = "mean over the structures that are there or predicted, the others left out (1 if all are)"
 
 
@@ -99,7 +102,8 @@ def _explanation(run: Mapping[str, Any], shown: int, n: int, case: StoredCase) -
     of_what = "the whole volume" if volume else "the case"
     rule = f"Predictions are cut at probability 0.5; numbers: Dice of {of_what}"
     if len(run["labels"].structures) > 1:
-        rule = f"{_SEVERAL}\nNumbers: Dice of {of_what}, {_MEAN}"
+        how = _SEVERAL if run["labels"].exclusive else _OVERLAPPING
+        rule = f"{how}\nNumbers: Dice of {of_what}, {_MEAN}"
     return (
         f"{shown} of n = {n} test cases, evenly through the test part{where}; networks of seed {run['seed']}.\n"
         f"{rule}; thin outline: the clean mask."

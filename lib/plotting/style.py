@@ -151,11 +151,16 @@ def loss_line_style(loss: str, losses: Sequence[str]) -> dict[str, Any]:
     }
 
 
+LETTERS_PER_INCH = 16
+"""Of small print, so that no line leaves a figure."""
+
+
 def new_figure(width: float, height: float, footer: str = "") -> Figure:
     """A figure of ``width`` x ``height`` inches that arranges its own panels, with small print below them."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
     if footer:
+        footer = "\n".join(fill(line, int(width * LETTERS_PER_INCH)) for line in footer.splitlines())
         lines = footer.count("\n") + 1
         reserved = (0.16 * lines + 0.08) / height
         figure.get_layout_engine().set(rect=(0, reserved, 1, 1 - reserved))
