@@ -4,7 +4,8 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from lib import config as configuration
+from lib.config.checks import check_apart, check_maps, check_writable
+from lib.config.load import load
 from lib.datasets.sources import load_source, source_names
 from lib.errors import SeglossError
 from lib.maps import MAPS
@@ -28,10 +29,10 @@ configfile: CONFIG_FILE
 
 
 try:
-    CONFIG = configuration.load(config)
-    configuration.check_maps(CONFIG.runs, MAPS)
-    configuration.check_writable(CONFIG.workflow.folders, Path.cwd())
-    configuration.check_apart(CONFIG.workflow, Path.cwd())
+    CONFIG = load(config)
+    check_maps(CONFIG.runs, MAPS)
+    check_writable(CONFIG.workflow.folders, Path.cwd())
+    check_apart(CONFIG.workflow, Path.cwd())
     for name in source_names():
         load_source(name)
 except SeglossError as error:

@@ -40,9 +40,12 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import archives, arrays, config, products, store
+from lib import ROOT, archives, arrays, products, store
 from lib.comparison.published_records import read_printed, read_published_records
 from lib.comparison.runs import read_table
+from lib.config.checks import check_apart, check_maps, check_writable
+from lib.config.load import load
+from lib.config.schema import OwnData
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index, IndexedCase, read_index
 from lib.datasets.own import own_dataset
@@ -51,7 +54,6 @@ from lib.errors import SeglossError
 from lib.evaluation.records import COLUMNS, write_records
 from lib.files import read_json, sha256, write_json, write_text
 from lib.maps import MAPS
-from lib.schema import OwnData
 from lib.strict_yaml import read_yaml
 from lib.training import checkpoints
 
@@ -436,12 +438,12 @@ STUDY = "studies/inverse_weighting.yaml"
 
 def make_configuration(folder: Path, rng: Random) -> None:
     (folder / "studies").mkdir()
-    (folder / STUDY).write_text((config.ROOT / STUDY).read_text())
+    (folder / STUDY).write_text((ROOT / STUDY).read_text())
     make_description(folder, rng)
     own = {"folder": str(folder), "splits": str(next(folder.glob("s.*"))), "seed": 1, "test_share": 0.3}
     own |= {"window": [0, 9], "size": [8, 8, 8], "patients": ".*", "dimensions": 3, "title": "Mine"}
     own |= {"channels": ["T1"], "labels": {"background": 0, "lesion": [1, 2]}}
-    values = yaml.safe_load((config.ROOT / "workflow_config.yaml").read_text())
+    values = yaml.safe_load((ROOT / "workflow_config.yaml").read_text())
     values |= {"own_data": {"mine": own}, "noise": [{"alpha": 0.5, "beta": 0.7, "kinds": ["erode"]}]}
     values |= {"mirror": str(folder), "raw": {"lits": str(folder)}, "seeds": [0], "losses": ["bce", "iwdl"]}
     (folder / "workflow_config.yaml").write_text(json.dumps(values))
@@ -449,10 +451,10 @@ def make_configuration(folder: Path, rng: Random) -> None:
 
 def read_configuration(folder: Path) -> dict[str, Any]:
     """Of configuration, study and the settings of the first run every section, as the Snakefile reads them."""
-    configuration = config.load(read_yaml(folder / "workflow_config.yaml", "workflow_config.yaml"), folder)
-    config.check_maps(configuration.runs, MAPS)
-    config.check_writable(configuration.workflow.folders, folder)
-    config.check_apart(configuration.workflow, config.ROOT)
+    configuration = load(read_yaml(folder / "workflow_config.yaml", "workflow_config.yaml"), folder)
+    check_maps(configuration.runs, MAPS)
+    check_writable(configuration.workflow.folders, folder)
+    check_apart(configuration.workflow, ROOT)
     json.loads(configuration.as_json)
     for run in configuration.runs:
         json.dumps([run.training_settings.as_json(), run.evaluation_settings()])
@@ -496,7 +498,7 @@ TO_REFUSE = (
 
 def spoil_with_a_value_to_refuse(folder: Path, rng: Random) -> Mutation:
     name, place, value = rng.choice(TO_REFUSE)
-    shutil.copytree(config.ROOT / "published", folder / "published")
+    shutil.copytree(ROOT / "published", folder / "published")
     content = yaml.safe_load((folder / name).read_text())
     *parents, key = place.split(".")
     parent = content
@@ -632,7 +634,7 @@ def spoil_records(folder: Path, rng: Random) -> Mutation:
 def make_tables(folder: Path, rng: Random) -> None:
     rows = "".join(f"{n},{1 / (n + 1)},0.5\n" for n in range(5))
     (folder / "history.csv").write_text(f"epoch,loss,dice\n{rows}")
-    shutil.copy(config.ROOT / "published" / "inverse_weighting.csv", folder / "printed.csv")
+    shutil.copy(ROOT / "published" / "inverse_weighting.csv", folder / "printed.csv")
 
 
 def read_tables(folder: Path) -> dict[str, Any]:
@@ -803,7 +805,7 @@ def outcome(kind: Kind, folder: Path, right: Mapping[str, Any] | None) -> tuple[
         ended, message = "one line" if is_one_line(str(error)) else "several lines", str(error)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if frame.filename.startswith(str(config.ROOT / "lib"))]
+        ours = [frame for frame in frames if frame.filename.startswith(str(ROOT / "lib"))]
         where = f"{Path(ours[-1].filename).name}, {ours[-1].name}" if ours else "what uses it"
         ended, message = "traceback", f"{type(error).__name__} in {where}: {error}"
     if ended in FINE and not all(map(is_one_line, logged)):

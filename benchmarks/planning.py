@@ -20,7 +20,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.config import ROOT
+from lib import ROOT
 from lib.datasets import DATASETS, SPLITS
 from lib.datasets.index import Index, IndexedCase
 

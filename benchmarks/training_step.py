@@ -20,13 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 
-from lib import config
 from lib.arrays import write_array
+from lib.config.expand import merged
+from lib.config.load import load
+from lib.config.schema import Computing
 from lib.losses import build_resolved
 from lib.maps import connected_components
 from lib.networks import build_network
 from lib.provenance import peak_memory
-from lib.schema import Computing
 from lib.store import Case, StoredCase, write_case
 from lib.training.devices import prepare_device
 from lib.training.loop import Trainer
@@ -80,13 +81,13 @@ def main() -> None:
 def row(options: argparse.Namespace) -> str:
     computing = Computing(**WAYS[options.way])
     device = prepare_device(options.device, 1, deterministic=computing.deterministic)
-    run = next(run for run in config.load({"scale": "paper", "losses": "iwbce"}).runs)
+    run = next(run for run in load({"scale": "paper", "losses": "iwbce"}).runs)
     changes = {
         "computing": computing.model_dump(),
         "sampling": {"patch_size": [options.patch] * 3},
         "training": {"epochs": 2, "steps_per_epoch": options.steps},
     }
-    settings = TrainingSettings.model_validate(config.merged(run.training_settings.as_json(), changes))
+    settings = TrainingSettings.model_validate(merged(run.training_settings.as_json(), changes))
     with tempfile.TemporaryDirectory() as folder:
         sampler = PatchSampler([stored_ct(Path(folder))], settings.sampling, run.maps, 0, 2 * options.steps)
         torch.manual_seed(0)

@@ -15,12 +15,13 @@ from urllib.parse import quote
 
 import yaml
 
-from lib.config import ROOT, Configuration
+from lib import ROOT
+from lib.config.run import Configuration
+from lib.config.schema import Folders
 from lib.errors import SeglossError
 from lib.files import atomic_path, read_json
 from lib.losses.specification import code_modules, resolved
 from lib.paths import Paths
-from lib.schema import Folders
 
 if TYPE_CHECKING:
     from rocrate.model import Entity

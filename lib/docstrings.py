@@ -4,15 +4,13 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
 
+from lib import ROOT
 from lib.fields import Section
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def described(implementation: str) -> str:

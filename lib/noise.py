@@ -4,7 +4,7 @@ Two forms of the same three kinds. ``released`` repeats the generator that was p
 voxel and with its faults: strengths met only roughly, rotation about the image's centre that throws masks far, shifts
 to the right and down alone. ``corrected`` changes as many voxels as asked for, with no preferred direction.
 
-A noise is a mapping, as ``lib.schema.Noise`` checks it: ``alpha``, the share of cases whose masks become noisy;
+A noise is a mapping, as ``lib.config.schema.Noise`` checks it: ``alpha``, the share of cases whose masks become noisy;
 ``beta``, the voxels that change as a share of the foreground; ``form``; ``kinds``, all three if left out; ``seed``.
 """
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lib.schema import Folders
+from lib.config.schema import Folders
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from lib import ROOT
+
 PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pandas")
 
 
 SEEN_IN_SETTINGS = {
-    "lib.config",
+    *(f"lib.config.{name}" for name in ("checks", "expand", "load", "run", "schema", "study")),
     "lib.datasets",
     "lib.fields",
     "lib.losses.catalogue",
     "lib.losses.specification",
     "lib.networks.catalogue",
     "lib.registry",
-    "lib.schema",
     "lib.training.catalogue",
     "lib.validation",
 }

@@ -24,7 +24,7 @@ from lib.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.provenance import code_version
-from lib.schema import DOSE_RESPONSE, LESION_FIGURES
+from lib.config.schema import DOSE_RESPONSE, LESION_FIGURES
 from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 from lib.training.settings import identity
 from lib.workflow.stale import verify_plans

@@ -10,7 +10,7 @@ from lib.cli import run
 def main(configuration: dict, study: str, table: Path) -> None:
     import pandas as pd
 
-    from lib.config import load
+    from lib.config.load import load
     from lib.evaluation.agreement import COLUMNS, case_agreement, report
     from lib.files import write_text
     from lib.paths import Paths

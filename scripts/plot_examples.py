@@ -8,7 +8,7 @@ from lib.cli import run
 
 
 def main(configuration: dict, study: str, figure: str, note: str, output: Path) -> None:
-    from lib.config import load
+    from lib.config.load import load
     from lib.paths import Paths
     from lib.plotting.distance_pictures import draw_distance_pictures
     from lib.plotting.examples import draw_examples

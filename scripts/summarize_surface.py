@@ -23,7 +23,7 @@ def main(
     from lib.comparison import surface_summary
     from lib.comparison.differences import differing, pairwise_tests
     from lib.comparison.runs import EvaluatedRun, by_loss
-    from lib.config import load
+    from lib.config.load import load
     from lib.files import write_text
 
     runs = EvaluatedRun.of_study(configuration, study)

@@ -17,10 +17,10 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from lib.arrays import cut, cut_distance, write_array
+from lib.config.schema import Sampling
 from lib.errors import SeglossError
 from lib.losses import build_loss
 from lib.maps import published_distance, published_distance_2d, signed_distance, signed_distance_2d
-from lib.schema import Sampling
 from lib.training.augmentation import Sample
 from lib.training.catalogue import AUGMENTATIONS
 from lib.training.sampling import PatchSampler

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from test_workflow import RUN, STUDY, copy_with_tiny_study, edit, jobs, snakemake
 
-from lib import config
+from lib.config.load import load
+from lib.config.run import Configuration, Run
 from lib.errors import SeglossError
 from lib.paths import Paths
 from lib.provenance import code_version
@@ -19,27 +20,27 @@ NARROWED = {"studies": "inverse_weighting", "losses": "bce,dl", "seeds": "0,1"}
 
 
 @pytest.fixture
-def configuration(tmp_path: Path) -> config.Configuration:
+def configuration(tmp_path: Path) -> Configuration:
     return loaded(tmp_path)
 
 
-def loaded(folder: Path, **values: Any) -> config.Configuration:
+def loaded(folder: Path, **values: Any) -> Configuration:
     folders = {"data": str(folder / "data"), "results": str(folder / "results")}
-    return config.load(NARROWED | {"folders": folders} | values)
+    return load(NARROWED | {"folders": folders} | values)
 
 
-def changes(configuration: config.Configuration) -> list[dict[str, Any]]:
+def changes(configuration: Configuration) -> list[dict[str, Any]]:
     return code_changes(artifacts(configuration.runs, configuration, indexes_on_disk(configuration)))
 
 
-def trained_with(configuration: config.Configuration, run: config.Run, *codes: str) -> Path:
+def trained_with(configuration: Configuration, run: Run, *codes: str) -> Path:
     path = Path(Paths(configuration.workflow.folders).run(run.id, "provenance.json"))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"parts": [{"code": code} for code in codes]}))
     return path
 
 
-def test_runs_that_other_code_had_a_part_in_are_named(configuration: config.Configuration) -> None:
+def test_runs_that_other_code_had_a_part_in_are_named(configuration: Configuration) -> None:
     runs = configuration.runs
     present = [present_code(run) for run in runs]
     assert len(set(present)) == 2  # one a loss
@@ -93,7 +94,7 @@ def test_data_that_other_code_had_a_part_in_are_named(tmp_path: Path) -> None:
     ]
 
 
-def test_bundles_of_another_size_are_not_looked_at(configuration: config.Configuration) -> None:
+def test_bundles_of_another_size_are_not_looked_at(configuration: Configuration) -> None:
     paths, run = Paths(configuration.workflow.folders), configuration.runs[0]
     path = Path(paths.bundle(run.dataset, "0-1000"))  # of more bundles than there are now
     path.parent.mkdir(parents=True)
@@ -101,7 +102,7 @@ def test_bundles_of_another_size_are_not_looked_at(configuration: config.Configu
     assert changes(configuration) == []
 
 
-def test_a_damaged_provenance_is_named(configuration: config.Configuration) -> None:
+def test_a_damaged_provenance_is_named(configuration: Configuration) -> None:
     path = trained_with(configuration, configuration.runs[0], "older")
     path.write_text(path.read_text()[:9])
     with pytest.raises(SeglossError, match=r"provenance.json: not valid JSON .*delete it and run again"):
@@ -112,7 +113,7 @@ def test_a_damaged_provenance_is_named(configuration: config.Configuration) -> N
     "content",
     ["[]", "1", "null", "{}", '{"code": 1}', '{"parts": []}', '{"parts": [{}]}', '{"parts": ["x"]}'],
 )
-def test_a_provenance_without_code_is_named(configuration: config.Configuration, content: str) -> None:
+def test_a_provenance_without_code_is_named(configuration: Configuration, content: str) -> None:
     trained_with(configuration, configuration.runs[0], "older").write_text(content)
     with pytest.raises(
         SeglossError, match=r"provenance.json: does not tell the code .*delete it and run again"
@@ -120,7 +121,7 @@ def test_a_provenance_without_code_is_named(configuration: config.Configuration,
         changes(configuration)
 
 
-def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(configuration: config.Configuration) -> None:
+def test_a_resolved_loss_of_a_run_is_hashed_like_the_scripts(configuration: Configuration) -> None:
     from lib.training.code import training_code
     from lib.training.settings import TrainingSettings
 

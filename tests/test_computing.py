@@ -7,9 +7,9 @@ import pytest
 import torch
 from training_runs import make_trainer, train
 
-from lib import config
+from lib.config.load import load
+from lib.config.schema import Computing
 from lib.errors import SeglossError
-from lib.schema import Computing
 from lib.store import StoredCase
 from lib.training.devices import prepare_device
 
@@ -69,11 +69,11 @@ def test_channels_last_holds_for_weights_and_images(tiny_cases: list[StoredCase]
 
 
 def test_the_configuration_changes_what_every_run_computes_with() -> None:
-    assert config.load({}).runs[0].training_settings.computing == Computing()
-    changed = config.load({"computing": {"precision": "bfloat16"}}).runs
+    assert load({}).runs[0].training_settings.computing == Computing()
+    changed = load({"computing": {"precision": "bfloat16"}}).runs
     assert {run.training_settings.computing for run in changed} == {Computing(precision="bfloat16")}
     with pytest.raises(SeglossError, match=r"computing.precision.*'half'"):
-        config.load({"computing": {"precision": "half"}})
+        load({"computing": {"precision": "half"}})
 
 
 def test_the_device_is_what_the_job_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +93,6 @@ def test_the_device_is_what_the_job_is_given(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_devices_by_scale() -> None:
-    assert config.load({}).device == "allocated"
-    assert config.load({"scale": "paper"}).device == "cuda"
-    assert config.load({"device": "cpu"}).device == "cpu"
+    assert load({}).device == "allocated"
+    assert load({"scale": "paper"}).device == "cuda"
+    assert load({"device": "cpu"}).device == "cpu"

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib import config
+from lib import ROOT
+from lib.config.checks import CODE, check_apart, check_maps, check_writable
+from lib.config.load import load
+from lib.config.schema import TAKEN, Folders, Noise, WorkflowConfig
 from lib.errors import SeglossError
 from lib.maps import MAPS
-from lib.schema import TAKEN, Folders, Noise, WorkflowConfig
 from lib.suggest import shortened
 
 STUDY = "studies/inverse_weighting.yaml"
@@ -23,7 +25,7 @@ STUDY = "studies/inverse_weighting.yaml"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "studies").mkdir()
-    (tmp_path / STUDY).write_text((config.ROOT / STUDY).read_text())
+    (tmp_path / STUDY).write_text((ROOT / STUDY).read_text())
     return tmp_path
 
 
@@ -42,7 +44,7 @@ def changed(root: Path, *keys: str, to: object) -> Path:
 
 
 def test_demo_scale_expands_to_ten_losses_by_two_seeds() -> None:
-    runs = config.load({"studies": ["inverse_weighting"]}).runs
+    runs = load({"studies": ["inverse_weighting"]}).runs
     assert len(runs) == 20
     assert len({run.id for run in runs}) == 20
     assert {run.seed for run in runs} == {0, 1}
@@ -56,7 +58,7 @@ def test_figures_say_what_the_data_are(tmp_path: Path) -> None:
     own = {"mine": {"folder": str(tmp_path), "title": "My lesions", "labels": {"background": 0, "lesion": 1}}}
 
     def note(**values: object) -> str:
-        return config.load({"studies": "inverse_weighting", **values}).note("inverse_weighting")
+        return load({"studies": "inverse_weighting", **values}).note("inverse_weighting")
 
     demo = "Demo scale: a small network, trained for a minute at most. Data: "
     assert note() == f"{demo}phantoms, no evidence about patients."
@@ -74,33 +76,33 @@ def test_own_data_may_stand_in_a_study_file(root: Path, tmp_path: Path) -> None:
         (tmp_path / kind / "a.nii.gz").touch()
     changed(root, "demo", "datasets", to=["phantom_lesions", "mine"])
     own = {"mine": {"folder": str(tmp_path), "labels": {"background": 0, "lesion": 1}}}
-    runs = config.load({"own_data": own, "losses": "bce", "seeds": 0}, root).runs
+    runs = load({"own_data": own, "losses": "bce", "seeds": 0}, root).runs
     assert [run.dataset for run in runs] == ["phantom_lesions", "mine"]
     with pytest.raises(SeglossError, match="datasets: unknown data set 'mine'"):
-        config.load({}, root)
+        load({}, root)
 
 
 def test_every_run_reads_components_for_its_lesion_centred_patches() -> None:
-    assert {run.maps for run in config.load({"studies": ["inverse_weighting"]}).runs} == {("components",)}
+    assert {run.maps for run in load({"studies": ["inverse_weighting"]}).runs} == {("components",)}
 
 
 def test_only_weighted_losses_need_components_without_lesion_centred_patches(root: Path) -> None:
     changed(root, "demo", "sampling", "foreground_fraction", to=0)
-    for run in config.load({}, root).runs:
+    for run in load({}, root).runs:
         assert run.maps == (("components",) if run.loss.startswith("iw") else ())
 
 
 def test_a_map_that_cannot_be_made(root: Path) -> None:
     far = changed(root, "losses", "bce", to={"name": "boundary", "distance": "far"})
-    runs = config.load({}, far).runs
+    runs = load({}, far).runs
     with pytest.raises(SeglossError, match=r"losses\.bce: there is no map 'far'; allowed: components, "):
-        config.check_maps(runs, MAPS)
+        check_maps(runs, MAPS)
     near = changed(root, "losses", "bce", to={"name": "boundary"})
-    config.check_maps(config.load({}, near).runs, MAPS)
+    check_maps(load({}, near).runs, MAPS)
 
 
 def losses_by_study(**values: object) -> dict[str, set[str]]:
-    runs = config.load(values).runs
+    runs = load(values).runs
     return {study: {run.loss for run in runs if run.study == study} for study in {run.study for run in runs}}
 
 
@@ -117,8 +119,8 @@ def test_any_loss_of_the_library_can_be_named() -> None:
     new = {"focal_tversky", "generalized_surface"}
     assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new}
     note = "losses: focal_tversky: of the library, where a study file has none of the name"
-    assert config.load({"losses": "focal_tversky,ce"}).notes == (note,)
-    maps = {run.maps for run in config.load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
+    assert load({"losses": "focal_tversky,ce"}).notes == (note,)
+    maps = {run.maps for run in load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
     assert maps == {("published_distance",)}
 
 
@@ -131,13 +133,13 @@ def test_a_loss_of_a_study_that_does_not_fit_the_data_comes_from_the_library() -
 
 @pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])
 def test_narrowing_takes_commas_and_lists(losses: object) -> None:
-    runs = config.load({"losses": losses, "seeds": "1"}).runs
+    runs = load({"losses": losses, "seeds": "1"}).runs
     assert [run.loss for run in runs] == ["bce", "iwdl"]
     assert {run.seed for run in runs} == {1}
 
 
 def test_paper_scale_has_the_published_settings() -> None:
-    configuration = config.load({"scale": "paper"})
+    configuration = load({"scale": "paper"})
     assert configuration.device == "cuda"
     by_variant = {}
     for run in configuration.runs:
@@ -153,13 +155,15 @@ def test_paper_scale_has_the_published_settings() -> None:
 
 
 def test_parsing_imports_neither_torch_nor_numpy() -> None:
-    code = "import sys; from lib import config; config.load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], cwd=config.ROOT).returncode == 0
+    code = (
+        "import sys; from lib.config.load import load; load({}); sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
     noise = {"alpha": 0.5, "beta": 0.7}
-    runs = config.load({"noise": [noise], "losses": ["bce"], "seeds": [0]}, root).runs
+    runs = load({"noise": [noise], "losses": ["bce"], "seeds": [0]}, root).runs
     assert [run.variant for run in runs] == ["base", "base_alpha0.5-beta0.7"]
     clean, noisy = runs
     masks = noisy.training_settings.masks
@@ -208,7 +212,7 @@ def test_the_name_of_a_noise_states_all_of_it(noise: dict, name: str) -> None:
 )
 def test_mistakes_in_noise(root: Path, noise: object, message: str) -> None:
     with pytest.raises(SeglossError) as error:
-        config.load({"noise": noise}, root)
+        load({"noise": noise}, root)
     assert str(error.value).startswith(f"workflow_config.yaml (or --config): {message}")
 
 
@@ -217,14 +221,14 @@ def test_a_variant_that_is_named_as_a_noisy_one_is_reported(root: Path) -> None:
     with pytest.raises(
         SeglossError, match=r"two variants of a study make the same run '.*/base_alpha1-beta0\.5/"
     ):
-        config.load({"noise": [{"alpha": 1, "beta": 0.5}]}, root)
+        load({"noise": [{"alpha": 1, "beta": 0.5}]}, root)
 
 
 def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
-    runs = config.load({"scale": "paper", "variants": ["focal_alpha_search"]}, root).runs
+    runs = load({"scale": "paper", "variants": ["focal_alpha_search"]}, root).runs
     assert {run.variant for run in runs} == {"focal_alpha_search"}
     with pytest.raises(SeglossError, match=r"variants: unknown value 'holdot'; did you mean 'holdout'\?"):
-        config.load({"scale": "paper", "variants": ["holdot"]}, root)
+        load({"scale": "paper", "variants": ["holdot"]}, root)
 
 
 @pytest.mark.parametrize(
@@ -245,19 +249,19 @@ def test_runs_can_be_narrowed_to_a_variant(root: Path) -> None:
 def test_mistakes_in_augmentation(root: Path, step: object, message: str) -> None:
     changed(root, "demo", "sampling", "augmentation", to=[step])
     with pytest.raises(SeglossError) as error:
-        config.load({}, root)
+        load({}, root)
     assert message in str(error.value)
 
 
 def test_what_is_null_in_an_augmentation_is_its_default(root: Path) -> None:
     changed(root, "demo", "sampling", "augmentation", to=[{"name": "mirror", "probability": None}])
-    (step,) = config.load({}, root).runs[0].settings.sampling.augmentation
+    (step,) = load({}, root).runs[0].settings.sampling.augmentation
     assert (step.name, step.probability) == ("mirror", 0.5)
 
 
 def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
     def chosen(variant: str) -> set[str]:
-        return {run.variant for run in config.load({"studies": ["t_loss"], "variants": [variant]}).runs}
+        return {run.variant for run in load({"studies": ["t_loss"], "variants": [variant]}).runs}
 
     level = "base_alpha0.7-beta0.7-released"
     assert chosen("base_clean") == {"base"}
@@ -268,7 +272,7 @@ def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
 
 def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     for part in ("studies", "published"):
-        shutil.copytree(config.ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part)
     study = tmp_path / "studies/t_loss.yaml"
     text = study.read_text()
     for old, new, message in (
@@ -288,7 +292,7 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
         assert old in text
         study.write_text(text.replace(old, new))
         with pytest.raises(SeglossError, match=re.escape(f"studies/t_loss.yaml: {message}")):
-            config.load({"studies": ["t_loss"]}, tmp_path)
+            load({"studies": ["t_loss"]}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -310,16 +314,16 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
 )
 def test_a_faulty_table_of_published_numbers(tmp_path: Path, spoil: dict[str, str], message: str) -> None:
     for part in ("studies", "published"):
-        shutil.copytree(config.ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part)
     table = tmp_path / "published/t_loss.csv"
     for old, new in spoil.items():
         table.write_text(table.read_text().replace(old, new, 1))
     with pytest.raises(SeglossError, match=re.escape(f"{table}: {message}")):
-        config.load({"studies": ["t_loss"]}, tmp_path)
+        load({"studies": ["t_loss"]}, tmp_path)
 
 
 def test_a_split_that_is_not_named_is_the_data_sets_first() -> None:
-    splits = {run.dataset: run.split for run in config.load({"scale": "paper"}).runs if run.study == "t_loss"}
+    splits = {run.dataset: run.split for run in load({"scale": "paper"}).runs if run.study == "t_loss"}
     assert splits == {"isic2017": "official", "shenzhen": "published"}
 
 
@@ -329,10 +333,10 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         SeglossError,
         match="studies inverse_weighting has a section 'demo'; allowed: paper",
     ):
-        config.load({}, root)
+        load({}, root)
     changed(root, "paper", to=None)
     with pytest.raises(SeglossError, match="a section demo or paper is missing"):
-        config.load({}, root)
+        load({}, root)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +417,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
 )
 def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> None:
     with pytest.raises(SeglossError) as error:
-        config.load(values)
+        load(values)
     assert str(error.value).startswith("workflow_config.yaml")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -513,7 +517,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
 )
 def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, message: str) -> None:
     with pytest.raises(SeglossError) as error:
-        config.load({}, changed(root, *keys, to=value))
+        load({}, changed(root, *keys, to=value))
     assert str(error.value).startswith(STUDY)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -532,15 +536,15 @@ def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, m
 def test_a_study_that_is_not_a_yaml_mapping(root: Path, text: str, message: str) -> None:
     (root / STUDY).write_text(text)
     with pytest.raises(SeglossError, match=r"studies/inverse_weighting\.yaml") as error:
-        config.load({}, root)
+        load({}, root)
     assert message in str(error.value)
 
 
 def test_output_folders_must_be_writable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SeglossError, match=r"folders.results: .*file.results cannot be written"):
-        config.check_writable(Folders(results="file/results"), tmp_path)
-    config.check_writable(Folders(), tmp_path)
+        check_writable(Folders(results="file/results"), tmp_path)
+    check_writable(Folders(), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["abc"] * 1200), "loop", "loop/x", "gone"])
@@ -550,7 +554,7 @@ def test_output_folders_that_cannot_be_made(tmp_path: Path, name: str) -> None:
     with pytest.raises(
         SeglossError, match=r"^workflow_config\.yaml \(or --config\): folders\.data: "
     ) as error:
-        config.check_writable(Folders(data=name), tmp_path)
+        check_writable(Folders(data=name), tmp_path)
     assert len(str(error.value)) < 400 and "\n" not in str(error.value)
 
 
@@ -577,10 +581,10 @@ def test_folders_are_taken_as_snakemake_writes_them() -> None:
             "folders.data: {0}/.snakemake/x lies in, or holds, {0}/.snakemake, a folder of",
         ),
         (
-            {"results": str(config.ROOT / "rules/x")},
+            {"results": str(ROOT / "rules/x")},
             "folders.results: {1}/rules/x lies in, or holds, {1}/rules, ",
         ),
-        ({"results": str(config.ROOT)}, "folders.results: {1} lies in, or holds, {1}/"),
+        ({"results": str(ROOT)}, "folders.results: {1} lies in, or holds, {1}/"),
         (
             {"logs": "mine/logs"},
             "own_data.mine.folder: mine holds folders.logs ({0}/mine/logs), so that what",
@@ -596,16 +600,16 @@ def test_output_folders_lie_apart(
         (tmp_path / name).mkdir()
     (tmp_path / "link").symlink_to("data")
     values = {"own_data": {"mine": {"folder": "mine"}}, "raw": {"lits": str(tmp_path / "scans")}}
-    config.check_apart(WorkflowConfig(**values), tmp_path)
+    check_apart(WorkflowConfig(**values), tmp_path)
     with pytest.raises(SeglossError) as error:
-        config.check_apart(WorkflowConfig(folders=folders, **values), tmp_path)
-    assert message.format(tmp_path, config.ROOT) in str(error.value)
+        check_apart(WorkflowConfig(folders=folders, **values), tmp_path)
+    assert message.format(tmp_path, ROOT) in str(error.value)
 
 
 def test_the_code_is_all_that_the_project_holds_beside_its_outputs() -> None:
-    outputs = re.findall(r"^/(\w+)/$", (config.ROOT / ".gitignore").read_text(), re.MULTILINE)
-    folders = {path.name for path in config.ROOT.iterdir() if path.is_dir() and path.name[0] != "."}
-    assert folders - set(outputs) <= set(config.CODE)
+    outputs = re.findall(r"^/(\w+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."}
+    assert folders - set(outputs) <= set(CODE)
 
 
 def test_a_message_may_quote_anything() -> None:
@@ -619,7 +623,7 @@ def test_a_message_may_quote_anything() -> None:
 
 
 def with_study(root: Path, name: str) -> Path:
-    shutil.copy(config.ROOT / "studies/t_loss.yaml", root / f"studies/{name}.yaml")
+    shutil.copy(ROOT / "studies/t_loss.yaml", root / f"studies/{name}.yaml")
     return root
 
 
@@ -637,23 +641,23 @@ def with_study(root: Path, name: str) -> Path:
     ],
 )
 def test_studies_name_folders(root: Path, name: str, message: str) -> None:
-    shutil.copytree(config.ROOT / "published", root / "published")
+    shutil.copytree(ROOT / "published", root / "published")
     with_study(root, name)
     with pytest.raises(
         SeglossError, match=re.escape(f"studies/{name}.yaml: a study cannot be called {name!r}: {message}")
     ):
-        config.load({}, root)
-    assert config.load({"studies": "inverse_weighting"}, root).runs  # another one
+        load({}, root)
+    assert load({"studies": "inverse_weighting"}, root).runs  # another one
 
 
 def test_no_study_can_be_called_as_what_else_lies_beside_it() -> None:
-    files = [config.ROOT / "lib/paths.py", *(config.ROOT / "rules").glob("*.smk")]
+    files = [ROOT / "lib/paths.py", *(ROOT / "rules").glob("*.smk")]
     places = [
         re.findall(r'\b(?:PATHS|self)\.(?:result|plot)\(f?"([^/"]+)', path.read_text()) for path in files
     ]
     constant = {name for of_file in places for name in of_file if not set(name) & set("{<")}
     assert {"data", "noise", "crate.zip"} <= constant
-    assert constant - {path.stem for path in (config.ROOT / "studies").iterdir()} <= TAKEN
+    assert constant - {path.stem for path in (ROOT / "studies").iterdir()} <= TAKEN
 
 
 def test_what_editors_leave_is_no_study(root: Path) -> None:
@@ -661,19 +665,19 @@ def test_what_editors_leave_is_no_study(root: Path) -> None:
         (root / "studies" / name).symlink_to("someone@host.1")
     for name in ("._x.yaml", "#x.yaml#", "x.yaml~"):
         (root / "studies" / name).write_bytes(b"\0\5")
-    assert list(config.load({}, root).studies) == ["inverse_weighting"]
+    assert list(load({}, root).studies) == ["inverse_weighting"]
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
 def test_a_study_that_is_no_file(root: Path, make: Callable[[Path], None]) -> None:
     make(root / "studies/x.yaml")
     with pytest.raises(SeglossError, match=r"studies/x\.yaml: cannot be read: "):
-        config.load({}, root)
-    assert config.load({"studies": "inverse_weighting"}, root).runs
+        load({}, root)
+    assert load({"studies": "inverse_weighting"}, root).runs
 
 
 def test_the_mirror_stands_on_no_command_line() -> None:
-    assert "secret" not in config.load({"mirror": "https://me:secret@host/", "seeds": 0}).as_json
+    assert "secret" not in load({"mirror": "https://me:secret@host/", "seeds": 0}).as_json
 
 
 def test_variants_change_single_keys_and_replace_sections_of_another_name(root: Path) -> None:
@@ -682,7 +686,7 @@ def test_variants_change_single_keys_and_replace_sections_of_another_name(root: 
         "published": {"network": {"name": "residual_unet"}},
     }
     changed(root, "demo", "variants", to=variants)
-    settings = {run.variant: run.settings for run in config.load({}, root).runs}
+    settings = {run.variant: run.settings for run in load({}, root).runs}
     assert settings["short"].training.epochs == 1
     assert settings["short"].training.steps_per_epoch == settings["published"].training.steps_per_epoch
     assert settings["published"].network.channels == (16, 64, 128, 256)

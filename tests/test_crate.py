@@ -20,7 +20,7 @@ from rocrate_validator.services import validate
 from rocrate_validator.utils.http import HttpRequester
 from test_workflow import snakemake
 
-from lib.config import load
+from lib.config.load import load
 from lib.crate import PARTS, write_crate
 from lib.errors import SeglossError
 

@@ -19,11 +19,11 @@ from test_workflow import snakemake
 from whole_workflow import copy_project
 
 from lib.arrays import open_array
+from lib.config.schema import WorkflowConfig
 from lib.datasets import DATASETS
 from lib.datasets.index import Index, read_index
 from lib.datasets.sources import load_source
 from lib.files import read_json
-from lib.schema import WorkflowConfig
 from lib.store import StoredCase
 
 CHAINED = [name for name, dataset in DATASETS.items() if dataset.sources and "_corrected" not in name]

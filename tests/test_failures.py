@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lib import config
+from lib.config.load import load
+from lib.config.schema import Folders
 from lib.paths import Paths
-from lib.schema import Folders
 from lib.training.failures import SHOWN, failure_report
 
-RUNS = config.load({}).runs
+RUNS = load({}).runs
 
 
 def test_each_failed_run_has_a_line_with_its_log_and_what_it_says_last(tmp_path: Path) -> None:

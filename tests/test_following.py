@@ -12,7 +12,9 @@ from conftest import store_case
 from torch import nn
 from training_runs import stop_after
 
-from lib import config
+from lib import ROOT
+from lib.config.load import load
+from lib.config.schema import Training
 from lib.errors import SeglossError
 from lib.evaluation.surface import surface_rows
 from lib.labels import BINARY, Labels
@@ -20,7 +22,6 @@ from lib.losses import build_loss
 from lib.losses.base import set_progress
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.schema import Training
 from lib.store import StoredCase
 from lib.training.loop import Trainer
 from lib.training.monitor import measure_cases
@@ -294,7 +295,7 @@ def test_measures_of_surfaces_are_means_over_cases_and_structures(tmp_path: Path
 @pytest.fixture
 def studies(tmp_path: Path) -> Path:
     for part in ("studies", "published"):
-        shutil.copytree(config.ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part)
     return tmp_path
 
 
@@ -304,7 +305,7 @@ def refusal(studies: Path, study: str, **training: object) -> str:
     content["demo"]["training"] |= training
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(SeglossError) as error:
-        config.load({"studies": [study]}, studies)
+        load({"studies": [study]}, studies)
     return str(error.value)
 
 
@@ -327,7 +328,7 @@ def test_unknown_rules_are_refused(studies: Path) -> None:
 
 
 def loss_of_the_study(label: str) -> nn.Module:
-    study = yaml.safe_load((config.ROOT / "studies/boundary.yaml").read_text())
+    study = yaml.safe_load((ROOT / "studies/boundary.yaml").read_text())
     return build_loss(study["losses"][label])
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from lib.config.study import load_study
 from lib.errors import SeglossError
 from lib.losses import build_loss, build_resolved
 from lib.losses.base import set_progress
 from lib.losses.specification import code_modules, named_sums, required_maps, resolved
 from lib.maps import MAPS
-from lib.study import load_study
 
 
 @pytest.fixture

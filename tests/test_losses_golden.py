@@ -12,7 +12,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from lib.config import ROOT, load
+from lib import ROOT
+from lib.config.load import load
 from lib.losses import build_loss
 
 INVERSE_WEIGHTING = load({}, ROOT).studies["inverse_weighting"].losses

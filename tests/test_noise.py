@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from lib.config.schema import NOISE_KINDS
 from lib.errors import SeglossError
 from lib.labels import IGNORED
 from lib.noise import (
@@ -26,7 +27,6 @@ from lib.noise import (
     noisy_label,
     realised_change,
 )
-from lib.schema import NOISE_KINDS
 
 BETAS = (0.3, 0.5, 0.7)
 

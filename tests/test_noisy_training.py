@@ -11,7 +11,8 @@ from torch import nn
 from training_runs import changed, stop_after
 
 from lib.arrays import write_array
-from lib.config import load
+from lib.config.load import load
+from lib.config.schema import Sampling
 from lib.errors import SeglossError
 from lib.files import write_json
 from lib.labels import BINARY
@@ -19,7 +20,6 @@ from lib.losses import build_loss, build_resolved
 from lib.losses.specification import resolved
 from lib.maps import connected_components
 from lib.networks import build_network
-from lib.schema import Sampling
 from lib.store import MASK_KINDS, Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
 from lib.training.catalogue import SCHEDULERS
 from lib.training.loop import Trainer

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lib import ROOT
 from lib.comparison.differences import differing, pairwise_tests
 from lib.comparison.overlap_summary import (
     METRIC,
@@ -15,7 +16,6 @@ from lib.comparison.overlap_summary import (
     run_row,
 )
 from lib.comparison.runs import EvaluatedRun, by_loss
-from lib.config import ROOT
 from lib.evaluation.overlap import overlap_row, pooled_dice
 
 PUBLISHED = pd.read_csv(ROOT / "published/t_loss.csv")
@@ -214,7 +214,7 @@ def test_phantoms_have_no_published_row() -> None:
 
 
 def test_every_published_noise_is_one_that_the_study_runs() -> None:
-    from lib.config import load
+    from lib.config.load import load
 
     levels = {run.noise.name for run in load({"scale": "paper", "studies": ["t_loss"]}).runs}
     assert set(PUBLISHED["variant"]) <= levels

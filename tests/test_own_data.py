@@ -15,7 +15,8 @@ import pytest
 import SimpleITK
 from PIL import Image
 
-from lib import config
+from lib.config.load import load
+from lib.config.schema import OwnData
 from lib.datasets import Dataset
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index
@@ -24,7 +25,6 @@ from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
 from lib.labels import IGNORED
 from lib.names import printable
-from lib.schema import OwnData
 from lib.store import Case, StoredCase, write_case
 
 AFFINE = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, -7], [0, 0, 3.0, 9], [0, 0, 0, 1]])
@@ -381,7 +381,7 @@ def test_more_channels_promised_than_there_are(folder: Path) -> None:
 
 def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     own = {"mine": {"folder": str(folder)}}
-    configuration = config.load({"own_data": own})
+    configuration = load({"own_data": own})
     runs = [run for run in configuration.runs if run.dataset == "mine"]
     counts = Counter((run.study, run.base_variant) for run in runs)
     assert counts == {
@@ -391,13 +391,13 @@ def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     }
     assert {run.title for run in runs} == {"mine"}
     assert not configuration.notes
-    only = config.load({"own_data": own, "datasets": "mine"})
+    only = load({"own_data": own, "datasets": "mine"})
     assert {run.dataset for run in only.runs} == {"mine"}
 
 
 def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, tmp_path: Path) -> None:
     values = {"raw": {"lits": str(tmp_path)}, "own_data": {"mine": {"folder": str(folder)}}}
-    configuration = config.load(values)
+    configuration = load(values)
     for name in ("lits", "lits_corrected", "lits_liver_and_tumour"):
         assert configuration.users_folder(name) == str(tmp_path)
     assert configuration.users_folder("mine") == str(folder)
@@ -407,7 +407,7 @@ def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, t
 def test_own_data_that_fit_no_study_are_reported(folder: Path) -> None:
     describe(folder, labels={"background": 0, "a": 1, "b": 2})
     values = {"own_data": {"mine": {"folder": str(folder)}}, "studies": "inverse_weighting,t_loss"}
-    (note,) = config.load(values).notes
+    (note,) = load(values).notes
     assert note == (
         "own_data.mine: 3D with 3 classes fits none of the studies chosen; it is prepared on request only:"
         " plots/data/mine.pdf"
@@ -416,7 +416,7 @@ def test_own_data_that_fit_no_study_are_reported(folder: Path) -> None:
 
 def test_voxels_that_are_not_annotated_reach_the_loss(folder: Path) -> None:
     describe(folder, labels={"background": 0, "lesion": 1, "ignore": 2})
-    runs = config.load({"own_data": {"mine": {"folder": str(folder)}}, "losses": "bce"}).runs
+    runs = load({"own_data": {"mine": {"folder": str(folder)}}, "losses": "bce"}).runs
     parameters = {run.dataset: run.training_settings.loss["parameters"] for run in runs}
     assert parameters["mine"]["ignore_index"] == IGNORED
     assert parameters["phantom_lesions"]["ignore_index"] is None
@@ -483,7 +483,7 @@ def test_mistakes_in_the_configuration_of_own_data(
     (tmp_path / "a<b>").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SeglossError) as caught:
-        config.load(values)
+        load(values)
     assert message in str(caught.value)
     assert str(caught.value).startswith("workflow_config.yaml")
 
@@ -779,7 +779,7 @@ def test_what_is_no_file_is_not_waited_for(folder: Path, make: Callable[[Path], 
         with pytest.raises(
             SeglossError, match=rf"own_data\.m\.splits: '.*/{name}' is not a file that exists"
         ):
-            config.load({"own_data": {"m": {"folder": str(folder), "splits": str(folder / name)}}})
+            load({"own_data": {"m": {"folder": str(folder), "splits": str(folder / name)}}})
     make(folder / "dataset.json")
     with pytest.raises(
         SeglossError, match=r"dataset\.json: cannot be read: a file was expected, no folder, pipe"

@@ -12,13 +12,14 @@ import tifffile
 from PIL import Image
 from test_own_data import AFFINE, BINARY, described, indexed, mask, prepared, ramp, reason, save
 
-from lib import config
+from lib import ROOT
+from lib.config.load import load
+from lib.config.schema import OwnData
 from lib.datasets.file_notes import collected_notes
 from lib.datasets.readers import read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
 from lib.labels import Labels
 from lib.plotting.data_report import draw_data_report
-from lib.schema import OwnData
 from lib.store import StoredCase
 
 POLYP = {"background": 0, "polyp": 255}
@@ -58,7 +59,7 @@ def test_folders_of_other_names_are_recognised(tmp_path: Path, images: str, mask
     np.testing.assert_array_equal(prepared(tmp_path, "c1", labels=POLYP).label, BLOB // 255)
     values = {"own_data": {"mine": {"folder": str(tmp_path), "labels": POLYP}}}
     note = f"own_data.mine: labels in {Path(masks).name}/, images in {Path(images).name}/"
-    assert (note in config.load(values).notes) == (masks != "labelsTr")
+    assert (note in load(values).notes) == (masks != "labelsTr")
 
 
 @pytest.mark.parametrize("added", ["_mask", "_segmentation", "-gt", "_lesion"])
@@ -428,6 +429,6 @@ def test_spacing_that_itk_would_make_up(tmp_path: Path, header: str, message: st
 
 
 def test_every_option_stands_on_the_page() -> None:
-    page = (config.ROOT / "docs/own_data.md").read_text()
+    page = (ROOT / "docs/own_data.md").read_text()
     for option in OwnData.model_fields:
         assert f"`{option}`" in page

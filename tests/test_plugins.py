@@ -9,7 +9,7 @@ import pytest
 import yaml
 from test_workflow import STUDY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
 
-from lib import config
+from lib.config.load import load
 from lib.errors import SeglossError
 from lib.registry import Entry, Parameters, Registry, load_plugins
 
@@ -192,7 +192,7 @@ def test_plugins_that_cannot_be_used_are_refused(
     (tmp_path / "twice_plugin.py").write_text(add.format("residual_unet"))
     (tmp_path / "named_plugin.py").write_text(add.format("a/b"))
     with pytest.raises(SeglossError) as error:
-        config.load({"plugins": plugins})
+        load({"plugins": plugins})
     assert message in str(error.value)
 
 

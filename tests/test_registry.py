@@ -11,12 +11,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from lib import config
+from lib import ROOT
+from lib.config.load import load
+from lib.config.schema import Training
 from lib.losses.catalogue import LOSSES
 from lib.losses.specification import resolved, without_defaults
 from lib.networks.catalogue import NETWORKS
 from lib.registry import Entry, Parameters, Registry
-from lib.schema import Training
 from lib.training import page
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 from lib.training.optimizers import build_optimizer
@@ -112,8 +113,8 @@ def test_the_page_is_what_the_entries_say() -> None:
 
 
 def test_entries_are_read_without_torch() -> None:
-    code = "import sys, lib.config, lib.training.page as page; page.page(); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=config.ROOT, check=False).returncode == 0
+    code = "import sys, lib.config.load, lib.training.page as page; page.page(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 # Which trainings are the same
@@ -121,7 +122,7 @@ def test_entries_are_read_without_torch() -> None:
 
 @pytest.fixture(scope="module")
 def settings() -> TrainingSettings:
-    return config.load({"losses": "iwfl", "studies": "inverse_weighting"}).runs[0].training_settings
+    return load({"losses": "iwfl", "studies": "inverse_weighting"}).runs[0].training_settings
 
 
 def without(record: dict, *keys: str) -> dict:
@@ -135,7 +136,7 @@ def without(record: dict, *keys: str) -> dict:
 
 def test_every_run_is_itself_after_a_way_through_json() -> None:
     for scale in ("demo", "paper"):
-        for run in config.load({"scale": scale}).runs:
+        for run in load({"scale": scale}).runs:
             record = json.loads(json.dumps(run.training_settings.as_json()))
             again = TrainingSettings.model_validate(record)
             assert again == run.training_settings and again.same_as(record)
@@ -213,7 +214,7 @@ def test_the_identity_of_a_training_outlives_a_new_option(settings: TrainingSett
 
 
 def test_values_of_entries_are_checked_in_lists_too() -> None:
-    from lib.schema import Sampling
+    from lib.config.schema import Sampling
 
     with pytest.raises(ValidationError) as error:
         Sampling(patch_size=(8, 8), batch_size=1, augmentation=["mirror", {"name": "zoom", "range": [0, 1]}])

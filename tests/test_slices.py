@@ -10,13 +10,15 @@ import yaml
 from conftest import store_case
 from torch import nn
 
-from lib import config
+from lib import ROOT
 from lib.arrays import cut_distance, write_array
+from lib.config.load import load
+from lib.config.run import Configuration
+from lib.config.schema import Sampling
 from lib.errors import SeglossError
 from lib.inference import SLICES_AT_ONCE, predict_volume
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
-from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
 from lib.training.patch_overlap import PatchOverlap
 from lib.training.sampling import PatchSampler
@@ -342,7 +344,7 @@ def test_the_patch_dice_of_two_channels_is_that_of_their_difference() -> None:
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -> None:
-    for run in config.load({"scale": scale, "studies": ["boundary"]}).runs:
+    for run in load({"scale": scale, "studies": ["boundary"]}).runs:
         assert run.network.out_channels == len(run.labels.names), run.id
 
 
@@ -360,12 +362,12 @@ def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -
 def test_parts_that_a_run_cannot_do_without(
     study: str, scale: str, variant: str, parts: tuple[str, ...]
 ) -> None:
-    runs = config.load({"scale": scale, "studies": [study], "variants": [variant]}).runs
+    runs = load({"scale": scale, "studies": [study], "variants": [variant]}).runs
     assert {run.evaluated_parts for run in runs} == {parts}
 
 
 def test_runs_of_the_first_seed_are_held_against_another_implementation() -> None:
-    checked = config.load({"studies": ["boundary"], "losses": ["gdl", "dice"]}).checked_of("boundary")
+    checked = load({"studies": ["boundary"], "losses": ["gdl", "dice"]}).checked_of("boundary")
     assert sorted(run.id for run in checked) == [
         "boundary/phantom_slabs/slices/dice/seed-0",
         "boundary/phantom_slabs/slices/gdl/seed-0",
@@ -374,7 +376,7 @@ def test_runs_of_the_first_seed_are_held_against_another_implementation() -> Non
 
 
 def test_a_training_that_measures_is_told_how(tmp_path: Path) -> None:
-    run = config.load({"scale": "paper", "studies": ["boundary"], "variants": ["acdc_corrected"]}).runs[0]
+    run = load({"scale": "paper", "studies": ["boundary"], "variants": ["acdc_corrected"]}).runs[0]
     settings = run.training_settings
     assert settings.training.measured == {"test": 100, "validation": 100}
     assert (settings.measured.metrics, len(settings.measured.labels.names)) == ("surface", 4)
@@ -384,18 +386,18 @@ def test_a_training_that_measures_is_told_how(tmp_path: Path) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for part in ("studies", "published"):
-        shutil.copytree(config.ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part)
     return tmp_path
 
 
-def changed(root: Path, study: str, **changes: object) -> config.Configuration:
+def changed(root: Path, study: str, **changes: object) -> Configuration:
     """The configuration when the demo section of a study has no variants and these keys."""
     path = root / f"studies/{study}.yaml"
     content = yaml.safe_load(path.read_text())
     content["demo"] |= changes
     content["demo"].pop("variants", None)
     path.write_text(yaml.safe_dump(content))
-    return config.load({"studies": [study]}, root)
+    return load({"studies": [study]}, root)
 
 
 SLICES = {

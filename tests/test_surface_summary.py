@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib import ROOT
 from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun, by_loss
 from lib.comparison.surface_summary import MEANS, SAME_FOR_ALL_SEEDS, beside_published, run_row
-from lib.config import ROOT, load
+from lib.config.load import load
 from lib.evaluation.agreement import COLUMNS, case_agreement, report
 from lib.evaluation.surface import surface_rows
 from lib.files import write_json

@@ -15,8 +15,8 @@ import torch
 from conftest import store_case
 from training_runs import LEFT, changed, command, make_trainer, sampler, sampling, settings, train
 
-from lib import config
 from lib.arrays import write_array
+from lib.config.load import load
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.losses import build_resolved
@@ -344,7 +344,7 @@ def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp
 
 
 def test_paper_settings_train_the_published_network(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
-    run = next(run for run in config.load({"scale": "paper", "losses": "iwasl"}).runs)
+    run = next(run for run in load({"scale": "paper", "losses": "iwasl"}).runs)
     larger = {"patch_size": [32, 32, 32]}  # than the cases on every axis
     brief = {"epochs": 1, "steps_per_epoch": 2}
     chosen = changed(run.training_settings, sampling=larger, training=brief)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.config.schema import Folders
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.usage import usage, usage_line
 from lib.errors import SeglossError
 from lib.files import read_json, write_json
 from lib.paths import Paths
-from lib.schema import Folders
 from lib.store import Case, check_part, write_case, write_excluded
 
 

@@ -158,7 +158,7 @@ def test_an_option_more_runs_nothing_and_another_default_who_takes_it(workflow: 
     edit(training, "    momentum: Momentum = 0.0\n    nesterov", "    momentum: Momentum = 0.5\n    nesterov")
     edit(losses, "class Focal(Pixelwise):\n", "class Focal(Pixelwise):\n    shift: NonNegative = 0.0\n")
     edit(
-        workflow / "lib/schema.py",
+        workflow / "lib/config/schema.py",
         "    gradient_clipping:",
         "    accumulate: PositiveInt = 1\n    gradient_clipping:",
     )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from lib.config import merged
+from lib.config.expand import merged
+from lib.config.schema import Sampling
 from lib.files import write_json
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.networks import build_network
-from lib.schema import Sampling
 from lib.store import StoredCase
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler

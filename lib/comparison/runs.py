@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from lib.config import Run, load
+from lib.config.load import load
+from lib.config.run import Run
 from lib.errors import SeglossError
 from lib.paths import Paths
 

@@ -11,13 +11,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from lib.config.schema import OwnData
 from lib.datasets import Dataset
 from lib.datasets.index import SPLITS
 from lib.datasets.raw import is_folder, is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.labels import Labels
-from lib.schema import OwnData
 from lib.suggest import shortened
 from lib.tables import read_rows
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from lib.config.schema import Folders
 from lib.datasets import DATASETS, Dataset
 from lib.datasets.sources import Source, load_source, source_names
 from lib.files import write_text
 from lib.paths import Paths
-from lib.schema import Folders
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "data_sets.md"

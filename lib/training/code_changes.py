@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.config import Configuration, Run
+from lib.config.run import Configuration, Run
 from lib.datasets.index import Index, read_index
 from lib.errors import SeglossError
 from lib.files import read_json

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from lib.config import Run
+from lib.config.run import Run
 from lib.paths import Paths
 
 STEPS = {"train": "weights.pt", "predict": "predictions.json"}

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from lib.config.schema import Computing
 from lib.errors import SeglossError
 from lib.losses.base import set_progress
 from lib.provenance import machine, peak_memory
-from lib.schema import Computing
 from lib.training import checkpoints
 from lib.training.devices import is_out_of_memory, random_state, set_random_state
 from lib.training.history import History, Row

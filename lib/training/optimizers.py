@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lib.schema import Training
+from lib.config.schema import Training
 from lib.training.catalogue import OPTIMIZERS, SCHEDULERS, OptimizerParameters
 from lib.training.schedulers import Scheduler
 

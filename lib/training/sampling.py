@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from lib.arrays import cut, cut_distance
+from lib.config.schema import Sampling
 from lib.errors import SeglossError
-from lib.schema import Sampling
 from lib.store import MASK_KINDS, NoisyCase, StoredCase
 from lib.training.augmentation import augment
 

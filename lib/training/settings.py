@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lib.config.schema import Computing, Inference, Noise, Sampling, Training
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
@@ -13,7 +14,6 @@ from lib.labels import Labels
 from lib.losses.specification import without_defaults
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
-from lib.schema import Computing, Inference, Noise, Sampling, Training
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from lib.config import Run
+from lib.config.run import Run
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.paths import Paths

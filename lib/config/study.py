@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lib.config.schema import TAKEN, Study
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.names import NAME
-from lib.schema import TAKEN, Study
 from lib.strict_yaml import read_yaml
 from lib.suggest import shortened, suggestion
 from lib.tables import read_published

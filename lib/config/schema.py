@@ -43,6 +43,8 @@ from lib.registry import chosen_from
 from lib.suggest import shortened, suggestion
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
+CONFIG_NAME = "workflow_config.yaml (or --config)"
+
 
 class Folders(Section):
     data: Folder = "data"

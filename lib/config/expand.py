@@ -1,0 +1,186 @@
+"""The runs that studies expand to: their variants, narrowed to what the configuration chooses."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lib.config.run import Run
+from lib.config.schema import CONFIG_NAME, Scale, Settings, Study, WorkflowConfig
+from lib.datasets import Dataset
+from lib.errors import SeglossError
+from lib.losses import specification as losses
+from lib.networks.catalogue import NETWORKS
+from lib.suggest import suggestion
+from lib.validation import validated
+
+
+def expanded(
+    studies: Mapping[str, Study],
+    library: list[str],
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    known_losses: Iterable[str],
+) -> tuple[list[Run], tuple[Run, ...]]:
+    """All runs of the studies, with losses of the ``library`` where a file has none of the name, and those kept."""
+    runs = [
+        run
+        for name, study in studies.items()
+        for run in _expand(name, study, library, workflow, datasets, Path(f"studies/{name}.yaml"))
+    ]
+    return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
+
+
+def fits_none(name: str, dataset: Dataset) -> str:
+    kind = f"{dataset.dimensions}D with {len(dataset.labels.names)} classes"
+    return f"own_data.{name}: {kind} fits none of the studies chosen"
+
+
+def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, Settings]:
+    """The settings of each variant at the scale that was chosen; none if the study lacks it."""
+    if not (section := study.scales.get(workflow.scale)):
+        return {}
+    scale = validated(Scale, section, f"{path}: {workflow.scale}")
+    chosen = {"computing": workflow.computing.model_dump(exclude_unset=True)}
+    return {
+        variant: validated(
+            Settings,
+            merged(merged(scale.settings, changes or {}), chosen),
+            f"{path}: {workflow.scale} ({variant})",
+        )
+        for variant, changes in scale.variants.items()
+    }
+
+
+def _expand(
+    name: str,
+    study: Study,
+    library: list[str],
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    path: Path,
+) -> Iterable[Run]:
+    variants = _variants(study, workflow, path)
+    specifications = {**dict(zip(library, library, strict=True)), **study.losses}
+    listed = set(chain.from_iterable(settings.losses for settings in variants.values()))
+    named = [] if workflow.losses == "all" else workflow.losses
+    added = [loss for loss in named if loss in specifications and loss not in listed]
+    for variant, settings in variants.items():
+        _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
+        own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
+        noises = {noise.name: noise for noise in [*settings.noise, *workflow.noise]}
+        for dataset, noise, loss, seed in itertools.product(
+            dict.fromkeys([*settings.datasets, *own]),
+            noises.values(),
+            [*settings.losses, *added],
+            settings.seeds,
+        ):
+            yield Run(
+                study=name,
+                dataset=dataset,
+                base_variant=variant,
+                loss=loss,
+                seed=seed,
+                scale=workflow.scale,
+                title=datasets[dataset].title,
+                split=_split(settings, datasets[dataset]),
+                noise=noise,
+                metrics=study.metrics,
+                labels=datasets[dataset].labels,
+                loss_specification=_for_dataset(specifications[loss], datasets[dataset]),
+                settings=settings,
+            )
+
+
+def _for_dataset(specification: losses.Specification, dataset: Dataset) -> losses.Specification:
+    """The loss with the options that the labels ask for; a user's own class has to see to that itself."""
+    options = {"name": specification} if isinstance(specification, str) else dict(specification)
+    if not dataset.labels.loss_options or "." in str(options.get("name", "")):
+        return specification
+    return dataset.labels.loss_options | options
+
+
+def _check_references(settings: Settings, study: Study, datasets: Mapping[str, Dataset], where: str) -> None:
+    for loss in settings.losses:
+        if loss not in study.losses:
+            raise SeglossError(f"{where}: losses: unknown loss {loss!r}{suggestion(loss, study.losses)}")
+    for name in settings.datasets:
+        if name not in datasets:
+            raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
+        if reason := _unfit(datasets[name], settings, study):
+            raise SeglossError(f"{where}: datasets: {name!r} {reason}")
+    for name in settings.evaluation.small_diameter:
+        if name not in datasets:
+            unknown = f"unknown data set {name!r}{suggestion(name, datasets)}"
+            raise SeglossError(f"{where}: evaluation.small_diameter: {unknown}")
+    monitor = settings.training.monitor
+    if monitor and monitor.measure == "dice_slices" and study.metrics != "surface":
+        raise SeglossError(f"{where}: training.monitor.measure: 'dice_slices' needs metrics: surface")
+
+
+def _split(settings: Settings, dataset: Dataset) -> str:
+    return settings.split or dataset.splits[0]
+
+
+def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
+    """Why the data set cannot be used with these settings."""
+    dimensions = NETWORKS.entry_of(settings.network).dimensions
+    if dataset.dimensions != dimensions + settings.slices:
+        sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
+        return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
+    if not dataset.labels.one_structure and study.metrics != "surface":
+        return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any labels"
+    monitor = settings.training.monitor
+    if (
+        monitor
+        and dataset.known_index
+        and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]
+    ):
+        return f"has no {monitor.part} cases, which training.monitor measures"
+    if settings.split and settings.split not in dataset.splits:
+        return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
+    return None
+
+
+def _narrowed(
+    runs: list[Run], workflow: WorkflowConfig, known: Mapping[str, Dataset], known_losses: Iterable[str]
+) -> Iterable[Run]:
+    def kept(key: str, values: Iterable[Any]) -> list[Any]:
+        return selected(key, getattr(workflow, key), dict.fromkeys(values))
+
+    used = {run.dataset for run in runs}
+    for name in workflow.own_data if workflow.datasets != "all" else ():
+        if name in workflow.datasets and name not in used:
+            raise SeglossError(f"{CONFIG_NAME}: datasets: {fits_none(name, known[name])}")
+    datasets = kept("datasets", (run.dataset for run in runs))
+    variants = set(kept("variants", (name for run in runs for name in run.variant_names)))
+    names = kept("losses", known_losses)
+    seeds = kept("seeds", (run.seed for run in runs))
+    for run in runs:
+        chosen = run.dataset in datasets and not variants.isdisjoint(run.variant_names)
+        if chosen and run.loss in names and run.seed in seeds:
+            yield run
+
+
+def selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]:
+    if selection == "all":
+        return list(allowed)
+    for name in selection:
+        if name not in allowed:
+            raise SeglossError(
+                f"{CONFIG_NAME}: {key}: unknown value {name!r}{suggestion(name, map(str, allowed))}"
+            )
+    return list(selection)
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` on top, mappings merged key by key; a section with another `name` is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        same_kind = (
+            isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
+        )
+        result[key] = merged(old, value) if same_kind else value
+    return result

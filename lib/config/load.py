@@ -1,0 +1,105 @@
+"""The configuration, validated, with the runs that it expands to, the same for Snakefile, scripts and tests."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lib import ROOT
+from lib.config.expand import expanded, fits_none, selected
+from lib.config.run import Configuration, Run
+from lib.config.schema import CONFIG_NAME, WorkflowConfig
+from lib.config.study import load_study, study_files
+from lib.datasets import DATASETS, Dataset
+from lib.datasets.own import own_dataset
+from lib.errors import SeglossError
+from lib.losses import specification as losses
+from lib.registry import load_plugins
+from lib.suggest import suggestion
+from lib.validation import validated
+
+
+def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
+    """Validate the workflow configuration and the selected studies, and expand them to runs.
+
+    Args:
+        values: content of `workflow_config.yaml`, with ``--config`` merged in.
+        root: folder that holds `studies/`.
+
+    Raises:
+        SeglossError: any fault, named by file, key and value, with what is allowed.
+    """
+    workflow = validated(WorkflowConfig, dict(values), CONFIG_NAME)
+    load_plugins(workflow.plugins)
+    files = study_files(root)
+    if not files:
+        raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
+    chosen = selected("studies", workflow.studies, files)
+    studies = {name: load_study(files[name], root) for name in chosen}
+    datasets = {**DATASETS, **_own_datasets(workflow)}
+    for name, study in studies.items():
+        for dataset in study.published.datasets if study.published else ():
+            if dataset not in datasets:
+                unknown = f"unknown data set {dataset!r}{suggestion(dataset, datasets)}"
+                raise SeglossError(f"studies/{name}.yaml: published.datasets: {unknown}")
+    named = [] if workflow.losses == "all" else workflow.losses
+    known = [*chain.from_iterable(study.losses for study in studies.values()), *losses.names()]
+    in_files = {loss for study in studies.values() for loss in study.losses}
+    library = [loss for loss in named if loss in losses.names() and loss not in in_files]
+    runs, kept = expanded(studies, library, workflow, datasets, known)
+    # those of a study file that fits none of the data: other studies take them from the library
+    if unused := [
+        loss for loss in named if loss in losses.names() and loss not in {run.loss for run in kept}
+    ]:
+        library = list(dict.fromkeys([*library, *unused]))
+        runs, kept = expanded(studies, library, workflow, datasets, known)
+    if not runs:
+        scales = dict.fromkeys(chain.from_iterable(study.scales for study in studies.values()))
+        raise SeglossError(
+            f"{CONFIG_NAME}: scale: none of the studies {', '.join(chosen)} has a section"
+            f" {workflow.scale!r}{suggestion(workflow.scale, scales)}"
+        )
+    if twice := next((name for name, count in Counter(run.id for run in runs).items() if count > 1), None):
+        raise SeglossError(f"{CONFIG_NAME}: two variants of a study make the same run {twice!r}; rename one")
+    if not kept:
+        raise SeglossError(
+            f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
+        )
+    notes = tuple(_notes(workflow, datasets, runs, library))
+    return Configuration(dict(values), workflow, datasets, studies, kept, notes)
+
+
+def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
+    for key, names in (("own_data", workflow.own_data), ("raw", workflow.raw)):
+        for name in names:
+            if (name in DATASETS) == (key == "own_data"):
+                fault = (
+                    "is the name of an official data set; choose another"
+                    if key == "own_data"
+                    else "is unknown"
+                )
+                raise SeglossError(
+                    f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}{suggestion(name, DATASETS)}"
+                )
+    try:
+        return {name: own_dataset(name, own) for name, own in workflow.own_data.items()}
+    except SeglossError as error:
+        raise SeglossError(f"{CONFIG_NAME}: {error}") from None
+
+
+def _notes(
+    workflow: WorkflowConfig,
+    datasets: Mapping[str, Dataset],
+    runs: list[Run],
+    library: list[str],
+) -> Iterable[str]:
+    if library:
+        yield f"losses: {', '.join(library)}: of the library, where a study file has none of the name"
+    used = {run.dataset for run in runs}
+    for name in workflow.own_data:
+        layout = datasets[name].indexing["layout"]
+        if not all(folder.endswith("Tr") for folder in layout.values()):
+            yield f"own_data.{name}: " + ", ".join(f"{role} in {folder}/" for role, folder in layout.items())
+        if name not in used:
+            yield f"{fits_none(name, datasets[name])}; it is prepared on request only: plots/data/{name}.pdf"

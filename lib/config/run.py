@@ -1,0 +1,191 @@
+"""A run and all that decides it; the configuration as a whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lib.config.schema import Noise, Settings, Study, WorkflowConfig
+from lib.datasets import SPLITS, Dataset
+from lib.labels import Labels
+from lib.losses import specification as losses
+from lib.networks.catalogue import NETWORKS
+from lib.training.settings import InferenceSettings, Measured, NetworkSettings, TrainingSettings
+
+SCALE_NOTES = {
+    "demo": "Demo scale: a small network, trained for a minute at most.",
+    "paper": "Paper scale: the publication's settings.",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model: study x data set x variant (noise included) x loss x seed."""
+
+    study: str
+    dataset: str
+    base_variant: str
+    loss: str
+    seed: int
+    scale: str
+    title: str
+    split: str
+    noise: Noise
+    metrics: str
+    labels: Labels
+    loss_specification: Mapping[str, Any]
+    settings: Settings
+
+    @property
+    def variant(self) -> str:
+        """The variant and its noise."""
+        return f"{self.base_variant}_{self.noise.name}" if self.noise.alpha else self.base_variant
+
+    @property
+    def variant_names(self) -> tuple[str, str]:
+        """What chooses the run: the variant with all its levels of noise, or with its own alone."""
+        return self.base_variant, f"{self.base_variant}_{self.noise.name}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.study}/{self.dataset}/{self.variant}/{self.loss}/seed-{self.seed}"
+
+    @property
+    def network(self) -> NetworkSettings:
+        network = self.settings.network
+        return NetworkSettings(
+            network=network,
+            network_class=NETWORKS.entry_of(network).implementation,
+            out_channels=self.labels.out_channels(network.background_channel),
+            exclusive=self.labels.exclusive,
+        )
+
+    @property
+    def evaluated_parts(self) -> tuple[str, ...]:
+        """Parts of the split that training, as it measures, and the evaluation cannot do without."""
+        needed = {
+            "test",
+            *self.settings.training.measured,
+            *(["validation"] if self.metrics == "lesions" else []),
+        }
+        return tuple(sorted(needed, key=SPLITS.index))
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Maps that training reads: the loss's own, and the components that lesion-centred patches need."""
+        needed = set(losses.required_maps(self.loss_specification))
+        if self.settings.sampling.foreground_fraction > 0:
+            needed.add("components")
+        return tuple(sorted(needed))
+
+    @cached_property
+    def training_settings(self) -> TrainingSettings:
+        """All that decides the trained weights but data and code."""
+        settings = self.settings
+        measured = Measured(metrics=self.metrics, labels=self.labels, inference=settings.inference)
+        return TrainingSettings(
+            run=self.id,
+            seed=self.seed,
+            loss=losses.resolved(self.loss_specification),
+            network=self.network,
+            sampling=settings.sampling,
+            training=settings.training,
+            computing=settings.computing,
+            maps=self.maps,
+            masks=self.noise,
+            measured=measured if settings.training.measured else None,
+        )
+
+    @property
+    def inference_settings(self) -> InferenceSettings:
+        """All that decides the predictions of given weights."""
+        return InferenceSettings(network=self.network, inference=self.settings.inference)
+
+    def evaluation_settings(self) -> dict[str, Any]:
+        """The run's keys in tables and, for lesion-wise metrics, how lesions are told by size, as JSON values."""
+        told: dict[str, Any] = {
+            "keys": {
+                "scale": self.scale,
+                "dataset": self.dataset,
+                "variant": self.variant,
+                "noise": self.noise.name,
+                "loss": self.loss,
+                "seed": self.seed,
+            },
+            "title": self.title,
+        }
+        evaluation = self.settings.evaluation
+        if self.metrics == "lesions":
+            told["small_diameter"] = evaluation.small_diameter.get(self.dataset)
+            told["size_bins"] = evaluation.size_bins
+        if self.metrics == "surface":
+            told["labels"] = self.labels.as_json()
+            told["surface_tolerance"] = evaluation.surface_tolerance
+        return told
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The validated configuration, the runs that it expands to, and what a user should be told of it.
+
+    ``values`` are what it was loaded from: a script that needs the runs of a study loads them again.
+    """
+
+    values: Mapping[str, Any]
+    workflow: WorkflowConfig
+    datasets: Mapping[str, Dataset]
+    studies: Mapping[str, Study]
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def as_json(self) -> str:
+        """What a script loads the configuration from: a command line, which must not show the mirror's password."""
+        return json.dumps({key: value for key, value in self.values.items() if key != "mirror"})
+
+    def runs_of(self, study: str) -> list[Run]:
+        return [run for run in self.runs if run.study == study]
+
+    def examples_of(self, study: str) -> list[Run]:
+        """Runs whose predictions are worth a look: the first seed, on clean masks and on the noisiest."""
+        runs = self.runs_of(study)
+        noisiest: dict[tuple[str, str], float] = {}
+        for run in runs:
+            part = (run.dataset, run.base_variant)
+            noisiest[part] = max(noisiest.get(part, 0), run.noise.extent)
+        return [
+            run
+            for run in runs
+            if run.seed == runs[0].seed and run.noise.extent in (0, noisiest[run.dataset, run.base_variant])
+        ]
+
+    def checked_of(self, study: str) -> list[Run]:
+        """The runs of the first seed: their measures are held against another implementation."""
+        runs = self.runs_of(study)
+        return [run for run in runs if run.seed == runs[0].seed]
+
+    def resolved_losses(self, study: str) -> dict[str, Any]:
+        """Every loss of the study's runs, completed."""
+        return {run.loss: losses.resolved(run.loss_specification) for run in self.runs_of(study)}
+
+    def note(self, study: str) -> str:
+        """What figures say about the scale of a study and about the kinds of its data."""
+        scale = self.workflow.scale
+        own = self.studies[study].scales[scale].get("note")
+        note = own or SCALE_NOTES.get(scale, f"{scale.capitalize()} scale.")
+        kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in self.runs_of(study))
+        return f"{note} Data: {'; '.join(kinds)}."
+
+    def users_folder(self, dataset: str) -> str | None:
+        """The folder that the user names for the data set, or for another form of the same official files."""
+        if dataset in self.workflow.own_data:
+            return self.workflow.own_data[dataset].folder
+        of_sources = {self.datasets[name].sources: folder for name, folder in self.workflow.raw.items()}
+        return self.workflow.raw.get(dataset) or of_sources.get(self.datasets[dataset].sources)
+
+    @property
+    def device(self) -> str:
+        """``cpu``, ``cuda``, or ``allocated``: the GPU that a cluster gives the job, on one machine the CPU."""
+        default = "cuda" if self.workflow.scale == "paper" else "allocated"
+        return default if self.workflow.device == "auto" else self.workflow.device
