@@ -20,6 +20,7 @@ SEEN_IN_SETTINGS = {
     "lib.datasets",
     "lib.fields",
     "lib.losses.catalogue",
+    "lib.losses.parameters",
     "lib.losses.specification",
     "lib.networks.catalogue",
     "lib.registry",

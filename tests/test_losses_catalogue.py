@@ -8,8 +8,9 @@ import pytest
 
 from lib.losses import page
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch
-from lib.losses.catalogue import LOSSES, Chosen, LossEntry
+from lib.losses.catalogue import LOSSES, LossEntry
+from lib.losses.inputs import LossInputs
+from lib.losses.parameters import Chosen
 from lib.losses.specification import named_sums, required_maps, resolved
 from lib.maps import MAPS
 
@@ -74,4 +75,6 @@ def test_options_are_those_of_the_batch_and_of_the_loss() -> None:
     options = set(resolved("mae")["parameters"]) - {"class_weights"}
     assert set(inspect.signature(SegmentationLoss.__init__).parameters) - {"self"} == options
     assert set(page.OPTIONS) == options
-    assert {"sigmoid", "to_onehot_y", "ignore_index"} <= set(inspect.signature(Batch.__init__).parameters)
+    assert {"sigmoid", "to_onehot_y", "ignore_index"} <= set(
+        inspect.signature(LossInputs.__init__).parameters
+    )

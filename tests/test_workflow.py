@@ -134,22 +134,22 @@ def test_code_runs_only_what_uses_it(workflow: Path) -> None:
 
 
 def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(workflow: Path) -> None:
-    catalogue = workflow / "lib/losses/catalogue.py"
+    catalogue, parameters = (workflow / f"lib/losses/{name}.py" for name in ("catalogue", "parameters"))
     edit(
         catalogue,
         '    "cross_entropy": _pixelwise(',
         '    "other": _pixelwise("Other", Options, "", ""),\n    "cross_entropy": _pixelwise(',
     )
-    edit(catalogue, "gamma: NonNegative = 2.0", "gamma: NonNegative = 3.0")  # the study says 2
+    edit(parameters, "gamma: NonNegative = 2.0", "gamma: NonNegative = 3.0")  # the study says 2
     assert planned(workflow) == {}
-    edit(catalogue, "= (1.0, 2e5)", "= (1.0, 3e5)")
+    edit(parameters, "= (1.0, 2e5)", "= (1.0, 3e5)")
     assert planned(workflow)["train"] == 1
     edit(workflow / "lib/networks/catalogue.py", "(8, 16, 32)", "(8, 16, 24)")
     assert planned(workflow)["train"] == 3
 
 
 def test_an_option_more_runs_nothing_and_another_default_who_takes_it(workflow: Path) -> None:
-    training, losses = workflow / "lib/training/catalogue.py", workflow / "lib/losses/catalogue.py"
+    training, losses = workflow / "lib/training/catalogue.py", workflow / "lib/losses/parameters.py"
     edit(
         training,
         "    eps: Positive = 1e-8\n\n\nclass AdamW",

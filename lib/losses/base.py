@@ -6,22 +6,22 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from lib.losses.batch import Batch, Maps
+from lib.losses.inputs import LossInputs, Maps
 
 TINY = 1e-12
 
 
 class Call:
-    """The arguments of one call; terms that read the target alike share a Batch."""
+    """The arguments of one call; terms that read the target alike share a LossInputs."""
 
     def __init__(self, logits: Tensor, target: Tensor, maps: Maps | None) -> None:
         self.logits, self.target, self.maps = logits, target, maps
-        self._batches: dict[tuple, Batch] = {}
+        self._batches: dict[tuple, LossInputs] = {}
 
-    def batch(self, sigmoid: bool, to_onehot_y: bool | None, ignore_index: int | None) -> Batch:
+    def batch(self, sigmoid: bool, to_onehot_y: bool | None, ignore_index: int | None) -> LossInputs:
         key = (sigmoid, to_onehot_y, ignore_index)
         if key not in self._batches:
-            self._batches[key] = Batch(self.logits, self.target, self.maps, *key)
+            self._batches[key] = LossInputs(self.logits, self.target, self.maps, *key)
         return self._batches[key]
 
 
@@ -31,7 +31,7 @@ class SegmentationLoss(nn.Module):
     Args:
         include_background: False leaves channel 0 out; one channel has no background.
         classes: the channels (for pixel-wise losses: the true classes) that count; None for all.
-        sigmoid, to_onehot_y, ignore_index: see ``Batch``.
+        sigmoid, to_onehot_y, ignore_index: see ``LossInputs``.
         reduction: "mean", "sum" or "none" of what the catalogue names under ``per``.
     """
 
@@ -59,10 +59,10 @@ class SegmentationLoss(nn.Module):
         with full_precision(batch.device.type):
             return self.compute(batch) if weight is None else self.compute(batch, weight)
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         raise NotImplementedError
 
-    def classes(self, batch: Batch) -> list[int]:
+    def classes(self, batch: LossInputs) -> list[int]:
         return batch.classes(self.include_background, self.chosen)
 
     def reduced(self, values: Tensor) -> Tensor:

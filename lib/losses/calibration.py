@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from lib.errors import SeglossError
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, one_hot_of
+from lib.losses.inputs import LossInputs
 from lib.losses.instance import sums_by_label
 from lib.losses.region import ratio
+from lib.losses.tensors import one_hot_of
 
 EMPTY_BIN = 0.01
 
@@ -28,7 +29,7 @@ class AverageCalibrationError(SegmentationLoss):
         super().__init__(**options)
         self.bins, self.binning = bins, binning
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         classes = self.classes(batch)
         region = batch.region(classes)
         p, y = (values.flatten(2).flatten(0, 1) for values in region)  # (batch * classes, voxels)
@@ -72,7 +73,7 @@ class NeighborAwareCalibration(SegmentationLoss):
         super().__init__(**options)
         self.alpha, self.kernel_size, self.distance = alpha, kernel_size, distance
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         if batch.multilabel or batch.n_channels == 1:
             raise SeglossError("loss 'nacl' needs softmax logits: two or more channels, and sigmoid: false")
         labels = batch.truth.long()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from lib.errors import SeglossError
 from lib.losses.base import Call, set_progress
-from lib.losses.batch import Maps
+from lib.losses.inputs import Maps
 from lib.losses.schedule import weight_at
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss
-from lib.losses.batch import Batch, channels_of, on_device, one_hot_of
+from lib.losses.inputs import LossInputs
 from lib.losses.region import ratio
+from lib.losses.tensors import channels_of, on_device, one_hot_of
 
 ANTISYMMETRIC = ("signed_distance", "signed_distance_2d")
 """Maps of which a class and its complement have each other's negative."""
@@ -25,7 +26,7 @@ class DistanceLoss(SegmentationLoss):
         super().__init__(**options)
         self.distance = distance
 
-    def map(self, batch: Batch) -> Tensor:
+    def map(self, batch: LossInputs) -> Tensor:
         """The map of the chosen classes, (batch, classes, *spatial), 0 where the voxel is ignored."""
         classes = self.classes(batch)
         antisymmetric = self.distance in ANTISYMMETRIC
@@ -45,7 +46,7 @@ class Boundary(DistanceLoss):
         super().__init__(**options)
         self.zero_minimum, self.normalize = zero_minimum, normalize
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         phi = self.map(batch)
         if self.normalize:
             phi = phi / phi.abs().amax(batch.spatial, keepdim=True).clamp_min(TINY)
@@ -74,7 +75,7 @@ class GeneralizedSurface(DistanceLoss):
         super().__init__(**options)
         self.class_weights = class_weights
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         above, below, size = batch.sums(self._terms, self.classes(batch), self.map(batch))
         weight = 1 / (1 + size**2) if self.class_weights is None else self._given_weights(batch)
         above, below = (weight * above).sum(1), (weight * below).sum(1)
@@ -84,7 +85,7 @@ class GeneralizedSurface(DistanceLoss):
     def _terms(p: Tensor, y: Tensor, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return (phi * (1 - (p + y))) ** 2, phi**2, y
 
-    def _given_weights(self, batch: Batch) -> Tensor:
+    def _given_weights(self, batch: LossInputs) -> Tensor:
         classes = self.classes(batch)
         if len(self.class_weights) != len(classes):
             raise SeglossError(
@@ -112,7 +113,7 @@ class HausdorffDistanceTransform(SegmentationLoss):
             monai = importlib.import_module("monai.losses")  # takes seconds to import
             self.border_distance = monai.HausdorffDTLoss().distance_field
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         classes = self.classes(batch)
         probability, target = batch.region(classes)
         if self.form == "both_sides":
@@ -125,7 +126,7 @@ class HausdorffDistanceTransform(SegmentationLoss):
         distance = sum(values.to(batch.dtype) ** self.alpha for values in distances)
         return self.mean_of_valid((probability - target) ** 2 * distance, batch.valid_of(classes))
 
-    def _predicted(self, batch: Batch, classes: Sequence[int]) -> Tensor:
+    def _predicted(self, batch: LossInputs, classes: Sequence[int]) -> Tensor:
         if not batch.binary:
             largest = one_hot_of(batch.logits.argmax(1, keepdim=True), batch.n_channels)
         elif batch.multilabel or batch.n_channels == 1:

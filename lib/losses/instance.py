@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import MOST_LABELS_OF_A_GPU, Batch
+from lib.losses.inputs import MOST_LABELS_OF_A_GPU, LossInputs
 from lib.losses.region import ratio
 
 
@@ -44,7 +44,7 @@ class InstanceLoss(SegmentationLoss):
         super().__init__(**options)
         self.dice_weight, self.ce_weight, self.smooth = dice_weight, ce_weight, smooth
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         batch = batch.foreground()
         labels = batch.label_map(self.map_name).flatten(1)
         count = n_labels(labels)

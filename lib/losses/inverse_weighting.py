@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.losses.base import Call, SegmentationLoss
-from lib.losses.batch import Maps
+from lib.losses.inputs import Maps
 from lib.losses.instance import n_labels, sums_by_label
 
 

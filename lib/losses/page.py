@@ -8,7 +8,8 @@ import yaml
 
 from lib.docstrings import as_yaml, described, parameters
 from lib.files import write_text
-from lib.losses.catalogue import LOSSES, Chosen, InverseWeights, LossEntry
+from lib.losses.catalogue import LOSSES, LossEntry
+from lib.losses.parameters import Chosen, InverseWeights
 from lib.losses.specification import named_sums
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"

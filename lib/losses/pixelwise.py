@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lib.errors import SeglossError
 from lib.losses.base import TINY, SegmentationLoss, weighted
-from lib.losses.batch import Batch
-from lib.losses.voxels import Voxels, Voxelwise
+from lib.losses.inputs import LossInputs
+from lib.losses.pointwise import Voxels, Voxelwise
 
 
 class PixelwiseLoss(SegmentationLoss):
@@ -25,11 +25,11 @@ class PixelwiseLoss(SegmentationLoss):
         super().__init__(**options)
         self.class_weights = class_weights
 
-    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+    def compute(self, batch: LossInputs, weight: Tensor | None = None) -> Tensor:
         values = self.reduced_voxels(self.values, batch, weight)
         return values if self.reduction == "none" else values.sum()
 
-    def reduced_voxels(self, function: Voxelwise, batch: Batch, weight: Tensor | None) -> Tensor:
+    def reduced_voxels(self, function: Voxelwise, batch: LossInputs, weight: Tensor | None) -> Tensor:
         """Reduce a function of all voxels to those that count: one number a channel, unless the reduction is none."""
         counted = self.counted(batch)
         multiplier = combined(counted, weight)
@@ -46,7 +46,7 @@ class PixelwiseLoss(SegmentationLoss):
         """The loss of every voxel."""
         raise NotImplementedError
 
-    def counted(self, batch: Batch) -> Tensor | None:
+    def counted(self, batch: LossInputs) -> Tensor | None:
         """How much every voxel counts; None where all count 1."""
         weights = self.class_weights
         if self.chosen is not None or not self.include_background:
@@ -91,7 +91,7 @@ class Focal(PixelwiseLoss):
         self.alpha, self.gamma, self.smooth, self.epsilon = alpha, gamma, smooth, epsilon
         self.sum_classes = sum_classes
 
-    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+    def compute(self, batch: LossInputs, weight: Tensor | None = None) -> Tensor:
         loss = super().compute(batch, weight)
         return loss * batch.n_channels if self.sum_classes and batch.multilabel else loss
 
@@ -119,7 +119,7 @@ class TopKCrossEntropy(PixelwiseLoss):
         super().__init__(**options)
         self.k = k
 
-    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+    def compute(self, batch: LossInputs, weight: Tensor | None = None) -> Tensor:
         counted = self.counted(batch)
         values = weighted(batch.cross_entropy(), combined(counted, weight))
         chosen = self._shares(values.detach(), None if counted is None else counted.expand_as(values) > 0)
@@ -167,7 +167,7 @@ class AdaptiveCrossEntropy(PixelwiseLoss):
     problems only; the channels of a multi-label problem share the weight.
     """
 
-    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+    def compute(self, batch: LossInputs, weight: Tensor | None = None) -> Tensor:
         require_binary(batch, "adaptive_cross_entropy")
         predicted = batch.sums(lambda p, y: [p], batch.problems)[0].sum()
         n_voxels = batch.truth.numel() if batch.valid is None else batch.valid.expand_as(batch.truth).sum()
@@ -191,7 +191,7 @@ class BalancedCrossEntropy(SegmentationLoss):
     problems only.
     """
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         require_binary(batch, "balanced_cross_entropy")
         total = 0
         for inverted in (False, True):
@@ -259,7 +259,7 @@ def log_with(voxels: Voxels, epsilon: float) -> Tensor:
     return (voxels.log_p.exp() + epsilon).log() if epsilon else voxels.log_p
 
 
-def require_binary(batch: Batch, name: str) -> None:
+def require_binary(batch: LossInputs, name: str) -> None:
     if not batch.binary:
         raise SeglossError(
             f"loss {name!r} is for binary problems: the logits have {batch.n_channels} softmax channels; use one"

@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch, channels_of
+from lib.losses.inputs import LossInputs
+from lib.losses.tensors import channels_of
 
 EPSILON = 1e-10
 
@@ -22,10 +23,10 @@ class ProportionLoss(SegmentationLoss):
         super().__init__(**options)
         self.temperature = temperature
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         return self.reduced(self.compare(*self.proportions(batch, self.classes(batch))))
 
-    def proportions(self, batch: Batch, classes: Sequence[int], inverted: bool = False) -> list[Tensor]:
+    def proportions(self, batch: LossInputs, classes: Sequence[int], inverted: bool = False) -> list[Tensor]:
         """Proportions of target and prediction, (batch, classes) each."""
         sums = batch.sums(lambda p, y: (y, p), classes, temperature=self.temperature, inverted=inverted)
         n_voxels = batch.n_voxels_of(classes)
@@ -56,7 +57,7 @@ class ProportionKL(ProportionLoss):
         super().__init__(**options)
         self.one_sided = one_sided
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         chosen = self.classes(batch)
         everything = range(batch.n_channels)
         actual, predicted = self.proportions(batch, everything)

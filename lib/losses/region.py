@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lib.losses.base import TINY, SegmentationLoss, weighted
-from lib.losses.batch import Batch
+from lib.losses.inputs import LossInputs
 
 LOWEST_DICE = 1e-7
 
@@ -35,7 +35,7 @@ class RegionLoss(SegmentationLoss):
         super().__init__(**options)
         self.pooled, self.squared = batch, squared
 
-    def compute(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+    def compute(self, batch: LossInputs, weight: Tensor | None = None) -> Tensor:
         sums = self.sums(batch, weight)
         if self.pooled:
             sums = Sums(*(values.sum(0, keepdim=True) for values in sums))
@@ -44,14 +44,14 @@ class RegionLoss(SegmentationLoss):
             scores = scores * self._seen(batch, scores)
         return self.reduced(scores)
 
-    def sums(self, batch: Batch, weight: Tensor | None) -> Sums:
+    def sums(self, batch: LossInputs, weight: Tensor | None) -> Sums:
         return Sums(*batch.sums(self._terms, self.classes(batch), weight))
 
     def _terms(self, p: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         heavy = weighted(p, weight)
         return heavy * y, heavy * p if self.squared else heavy, weighted(y, weight)
 
-    def _seen(self, batch: Batch, scores: Tensor) -> Tensor:
+    def _seen(self, batch: LossInputs, scores: Tensor) -> Tensor:
         """Whether anything counts there: a fully ignored sample adds 0 to the mean."""
         seen = batch.valid.flatten(1).any(1)
         seen = seen.any(0, keepdim=True) if self.pooled else seen
@@ -120,7 +120,7 @@ class GeneralizedDice(RegionLoss):
         super().__init__(batch=form == "seglossbias", squared=form == "shirokikh", **options)
         self.form = form
 
-    def sums(self, batch: Batch, weight: Tensor | None) -> Sums:
+    def sums(self, batch: LossInputs, weight: Tensor | None) -> Sums:
         sums = super().sums(batch, weight)
         if batch.n_channels > 1:
             return sums

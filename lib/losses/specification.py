@@ -23,7 +23,8 @@ import yaml
 
 from lib.errors import SeglossError
 from lib.fields import Name, Number, Section
-from lib.losses.catalogue import LOSSES, Chosen, InverseWeights, LossEntry, Options, Weights
+from lib.losses.catalogue import LOSSES, LossEntry
+from lib.losses.parameters import Chosen, InverseWeights, Options, Weights
 from lib.losses.schedule import SCHEDULES
 from lib.suggest import suggestion
 from lib.validation import validated

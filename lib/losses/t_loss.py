@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.losses.base import SegmentationLoss
-from lib.losses.batch import Batch
+from lib.losses.inputs import LossInputs
 
 
 class TLoss(SegmentationLoss):
@@ -32,7 +32,7 @@ class TLoss(SegmentationLoss):
         self.epsilon = epsilon
         self.log_precision = log_precision
 
-    def compute(self, batch: Batch) -> Tensor:
+    def compute(self, batch: LossInputs) -> Tensor:
         classes = self.classes(batch)
         (squared_error,) = batch.sums(lambda p, y: [(p - y) ** 2], classes)
         loss = self._negative_log_likelihood(squared_error.double(), batch.n_voxels_of(classes))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
-from lib.losses.voxels import (
+from lib.losses.checks import check_finite, check_labels, check_tensors, require
+from lib.losses.pointwise import (
     BinaryVoxels,
     SoftmaxVoxels,
     Voxelwise,
@@ -18,6 +18,7 @@ from lib.losses.voxels import (
     evaluates_in_pieces,
     sum_in_pieces,
 )
+from lib.losses.tensors import can_hold, channels_of, joined, on_device, one_hot_of, times, times_each
 
 Maps = Mapping[str, Tensor]
 
@@ -34,7 +35,7 @@ class Region(NamedTuple):
     target: Tensor
 
 
-class Batch:
+class LossInputs:
     """The tensors of one call of a loss; what several terms of a sum need is made once.
 
     A single channel, two softmax channels and every channel of a multi-label problem are binary problems: ``scores`` is
@@ -277,7 +278,7 @@ class Batch:
             probability, target = (channels_of(values, classes) for values in (F.softmax(scaled, 1), one_hot))
         return Region(probability, target) if valid is None else Region(probability * valid, target * valid)
 
-    def foreground(self) -> "Batch":
+    def foreground(self) -> "LossInputs":
         """The same voxels as foreground against background: one logit, whatever the number of softmax classes.
 
         Raises:
@@ -369,127 +370,3 @@ class Batch:
         if values.device != self.device:
             raise SeglossError(f"map {name!r} is on {values.device}, the logits are on {self.device}")
         return values
-
-
-def can_hold(dtype: torch.dtype, value: int) -> bool:
-    """Whether a tensor of this type may hold ``value``; a comparison would wrap it around."""
-    if dtype == torch.bool:
-        return value in (0, 1)
-    return dtype.is_floating_point or torch.iinfo(dtype).min <= value <= torch.iinfo(dtype).max
-
-
-def joined(channels: list[Tensor]) -> Tensor:
-    return channels[0] if len(channels) == 1 else torch.cat(channels, 1)
-
-
-def times_each(values: Tensor, factor: Tensor | None) -> Tensor:
-    """Multiply every group of channels of ``values`` by the channels of ``factor``."""
-    if factor is None:
-        return values
-    return (values.unflatten(1, (-1, factor.shape[1])) * factor.unsqueeze(1)).flatten(1, 2)
-
-
-def times(factor: float, values: Tensor) -> Tensor:
-    """The product, without a pass through memory where the factor is 1."""
-    return values if factor == 1 else factor * values
-
-
-def on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers as a tensor, kept for the next call: a copy to a GPU makes the host wait."""
-    made = torch.tensor if torch.compiler.is_compiling() else _kept_tensor
-    return made(values, dtype=dtype, device=device)
-
-
-@lru_cache
-def _kept_tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # so that a later call may save it for its backward pass
-        return torch.tensor(values, dtype=dtype, device=device)
-
-
-def channels_of(values: Tensor, channels: Sequence[int]) -> Tensor:
-    """The chosen channels of (batch, channels, ...)."""
-    if len(channels) == values.shape[1]:
-        return values
-    return values.index_select(1, on_device(tuple(channels), torch.long, values.device))
-
-
-def one_hot_of(labels: Tensor, n_channels: int) -> Tensor:
-    """Truth values (batch, channels, *spatial) of labels (batch, 1, *spatial)."""
-    channels = torch.arange(n_channels, dtype=labels.dtype, device=labels.device)
-    return labels == channels.view(1, -1, *[1] * (labels.ndim - 2))
-
-
-def check_tensors(logits: Tensor, target: Tensor, sigmoid: bool, to_onehot_y: bool | None) -> None:
-    """Check types and shapes.
-
-    Raises:
-        SeglossError: they do not fit each other or the options.
-    """
-    for name, tensor in (("logits", logits), ("target", target)):
-        if not isinstance(tensor, Tensor):
-            raise SeglossError(f"{name}: a tensor was expected, found {type(tensor).__name__}")
-    if not logits.is_floating_point():
-        raise SeglossError(f"logits are {logits.dtype}: a floating-point type was expected")
-    if target.is_complex():
-        raise SeglossError(f"target is {target.dtype}: integer labels or 0 and 1 were expected")
-    if logits.ndim not in (4, 5):
-        raise SeglossError(
-            f"logits {tuple(logits.shape)}: (batch, channels, height, width[, depth]) was expected"
-        )
-    if not logits.numel():
-        raise SeglossError(f"logits {tuple(logits.shape)} are empty")
-    n_channels = logits.shape[1]
-    allowed = {None: {1, n_channels}, True: {1}, False: {n_channels}}[to_onehot_y]
-    spatial_fits = (len(target), *target.shape[2:]) == (len(logits), *logits.shape[2:])
-    if target.ndim != logits.ndim or not spatial_fits or target.shape[1] not in allowed:
-        shapes = " or ".join(str((len(logits), n, *logits.shape[2:])) for n in sorted(allowed))
-        raise SeglossError(
-            f"target {tuple(target.shape)} does not fit logits {tuple(logits.shape)}: {shapes} was expected"
-            + (f" with to_onehot_y={to_onehot_y}" if to_onehot_y is not None else "")
-        )
-    if logits.device != target.device:
-        raise SeglossError(f"target is on {target.device}, the logits are on {logits.device}")
-
-
-def check_finite(values: Tensor, name: str) -> None:
-    lowest, highest = torch.aminmax(values.detach())
-    require(
-        torch.isfinite(lowest) & torch.isfinite(highest),
-        lambda: f"{name} {tuple(values.shape)} hold NaN or infinity: finite numbers were expected",
-    )
-
-
-def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> None:
-    """Check that the target holds whole numbers from 0 to n_values - 1."""
-    if target.dtype == torch.bool:
-        return
-    lowest, highest = torch.aminmax(target)
-    hint = (
-        "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
-    )
-    require(
-        (lowest >= 0) & (highest < n_values),
-        lambda: (
-            f"target {tuple(target.shape)} holds values from {lowest.item():g} to {highest.item():g}:"
-            f" 0..{n_values - 1} was expected{hint}"
-        ),
-    )
-    if target.is_floating_point():
-        require(
-            (target == target.round()).all(),
-            lambda: (
-                f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected"
-            ),
-        )
-
-
-def require(holds: Tensor, told: Callable[[], str]) -> None:
-    """Raise SeglossError(told()) unless ``holds``; on a GPU the kernel stops, as to look would make the host wait."""
-    if torch.compiler.is_compiling():
-        return  # looking at a value would break the graph
-    if holds.device.type != "cpu":
-        torch._assert_async(
-            holds, "segloss: a value of logits, target or map is not allowed; a CPU tells which"
-        )
-    elif not holds:
-        raise SeglossError(told())
