@@ -1,9 +1,6 @@
 """Official files, fetched, continued after interruptions, and checked against all that is known of them."""
 
 import email.utils
-import gzip
-import hashlib
-import io
 import logging
 import os
 import random
@@ -12,52 +9,34 @@ import shutil
 import stat
 import string
 import time
-import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote
-from urllib.request import HTTPHandler, HTTPSHandler, Request, build_opener
+from urllib.request import Request
 
-from lib import archives
+from lib import archives, connections
 from lib.datasets.sources import Source, SourceFile
+from lib.download_checks import Damage, Fault, head_of, page_or, recorded, verify
 from lib.errors import SeglossError
-from lib.files import atomic_path, read_json, sha256, write_json
+from lib.files import atomic_path, read_json, write_json
 from lib.suggest import shortened
 
-TIMEOUT = 60.0
-"""Seconds without an answer or a further byte after which a connection counts as lost."""
-LEAST = 2**16
-"""Bytes: a connection that brings fewer in ``TIMEOUT`` seconds counts as lost, too, and an attempt as fruitless."""
 ATTEMPTS = 8
 """Fruitless attempts in a row after which the network is given up."""
 FIRST_PAUSE = 2.0
 """Seconds before the second attempt; doubled for each further one that brings nothing."""
 LONGEST_PAUSE = 300.0
 """Seconds, also where a server asks for more."""
-REPORT_EVERY = 10.0
-"""Seconds between two lines of progress."""
 _CHUNK = 2**20
-_PAGE = "a web page instead of the file: the address needs a login or has moved"
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _GZIP = (".gz", ".tgz")
-_MAGIC = {".gz": b"\x1f\x8b", ".png": b"\x89PNG", ".7z": b"7z\xbc\xaf\x27\x1c"}
 
 log = logging.getLogger(__name__)
-
-
-class _Fault(Exception):
-    """The file cannot be had, or another one came: trying again would not help."""
-
-
-class _Damage(_Fault):
-    """The whole file came and is wrong: it may have suffered on the way."""
 
 
 class _Interruption(Exception):
@@ -116,7 +95,7 @@ def download(
             _fetch(place, file, output, record)
         else:
             _copy(Path(place), file, output, record)
-    except (_Fault, _Interruption) as fault:
+    except (Fault, _Interruption) as fault:
         raise SeglossError(f"{_shown(place)}: {fault}; {advice}") from fault
 
 
@@ -142,13 +121,13 @@ def _copy(original: Path, file: SourceFile, output: Path, record: Path | None) -
     """A copy and no link: what happens to it later must not reach the original."""
     try:
         if not stat.S_ISREG(original.stat().st_mode):  # to open a pipe would wait for its writer
-            raise _Fault("not a regular file")
+            raise Fault("not a regular file")
         original.open("rb").close()
     except OSError as error:
-        raise _Fault(f"cannot be read: {error.strerror}") from error
+        raise Fault(f"cannot be read: {error.strerror}") from error
     with atomic_path(output) as temporary:
         shutil.copyfile(original, temporary)
-        _verify(temporary, file, record, str(original))
+        verify(temporary, file, record, str(original))
 
 
 def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) -> None:
@@ -157,15 +136,15 @@ def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) ->
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
             _receive_all(address, file, part)
-            _verify(part.path, file, record, part.address)
-        except _Damage as damage:
+            verify(part.path, file, record, part.address)
+        except Damage as damage:
             log.warning("%s: %s; trying once more from the beginning", part.address, damage)
             part.discard()
             _receive_all(address, file, part)
-            _verify(part.path, file, record, part.address)
+            verify(part.path, file, record, part.address)
         part.path.replace(output)
         part.discard()
-    except _Fault:
+    except Fault:
         part.discard()
         raise
     except OSError as error:
@@ -178,7 +157,7 @@ def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) ->
 def _has_checksum(file: SourceFile, record: Path | None) -> bool:
     """Whether a checksum shows parts that do not belong together: a known one, or one within an archive."""
     has_own = file.path.lower().endswith((".zip", *_GZIP))
-    return bool(_recorded(record) or file.sha256 or file.md5 or has_own)
+    return bool(recorded(record) or file.sha256 or file.md5 or has_own)
 
 
 @dataclass(frozen=True)
@@ -256,7 +235,9 @@ def _receive_all(address: str, file: SourceFile, part: _Part) -> None:
         except _Interruption as interruption:
             if isinstance(interruption, _Mismatch):
                 part.discard()
-            most, fruitless = (part.size, 0) if part.size >= most + LEAST else (most, fruitless + 1)
+            most, fruitless = (
+                (part.size, 0) if part.size >= most + connections.LEAST else (most, fruitless + 1)
+            )
             if fruitless == ATTEMPTS:
                 raise _Interruption(_given_up(interruption, part)) from interruption
             backoff = FIRST_PAUSE * 2 ** max(fruitless - 1, 0) * random.uniform(0.5, 1)
@@ -303,57 +284,9 @@ def _asked(address: str, version: _Version | None, start: int) -> Iterator[HTTPR
         request = Request(quote(address, safe=string.punctuation), headers=headers)
         if login:  # not for the address that a redirection leads to
             request.add_unredirected_header("Authorization", login)
-        reply = build_opener(_HTTPHandler, _HTTPSHandler).open(request, timeout=TIMEOUT)
+        reply = connections.opener().open(request, timeout=connections.TIMEOUT)
     with reply:
         yield reply
-
-
-class _Watched(io.RawIOBase):
-    """What comes over a connection; ``TIMEOUT`` alone would wait forever for one byte after the other."""
-
-    def __init__(self, raw: io.RawIOBase):
-        self._raw = raw
-        self._begun, self._come = time.monotonic(), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        count = self._raw.readinto(buffer)
-        self._come += count or 0
-        if (now := time.monotonic()) - self._begun > TIMEOUT:
-            if self._come < LEAST:
-                raise TimeoutError(f"fewer than {LEAST} bytes in {TIMEOUT:.0f} s")
-            self._begun, self._come = now, 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(HTTPResponse):
-    def __init__(self, *arguments: Any, **options: Any):
-        super().__init__(*arguments, **options)
-        self.fp = io.BufferedReader(_Watched(self.fp.detach()))
-
-
-class _HTTPConnection(HTTPConnection):
-    response_class = _Response
-
-
-class _HTTPSConnection(HTTPSConnection):
-    response_class = _Response
-
-
-class _HTTPHandler(HTTPHandler):
-    def http_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_HTTPConnection, request)
-
-
-class _HTTPSHandler(HTTPSHandler):
-    def https_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_HTTPSConnection, request)
 
 
 @contextmanager
@@ -366,10 +299,10 @@ def _network_faults() -> Iterator[None]:
         if error.code == 416:
             raise _Mismatch(message) from error
         if error.code not in _PASSING:
-            raise _Fault(message) from error
+            raise Fault(message) from error
         raise _Interruption(message, _seconds(error.headers.get("Retry-After"))) from error
     except (ValueError, InvalidURL) as error:
-        raise _Fault(f"not a valid address: {_cut(error)}") from error
+        raise Fault(f"not a valid address: {_cut(error)}") from error
     except (OSError, HTTPException) as error:
         raise _Interruption(_cut(getattr(error, "reason", None) or error)) from error
 
@@ -397,7 +330,7 @@ def _refuse_encoded(reply: HTTPResponse, file: SourceFile) -> None:
     if file.path.lower().endswith(_GZIP):
         encodings -= {"gzip", "x-gzip"}  # so Apache names what the file itself is
     if encodings and not file.sha256 and not file.md5:
-        raise _Fault(f"sent in the encoding {shortened(min(encodings))}, which was not asked for")
+        raise Fault(f"sent in the encoding {shortened(min(encodings))}, which was not asked for")
 
 
 def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
@@ -412,7 +345,7 @@ def _refuse_wrong(reply: HTTPResponse, file: SourceFile) -> None:
     else:
         fault = f"{total} bytes announced, {file.size} expected"
     with _network_faults():
-        raise _Fault(_page_or(reply.read(512), fault))
+        raise Fault(page_or(reply.read(512), fault))
 
 
 def _require_space(folder: Path, size: int) -> None:
@@ -425,7 +358,7 @@ def _require_space(folder: Path, size: int) -> None:
 
 def _write(reply: HTTPResponse, part: _Part, start: int, announced: int | None, file: SourceFile) -> None:
     expected = announced or file.size
-    progress = _Progress(file.path, start, expected)
+    progress = connections.Progress(file.path, start, expected)
     with part.path.open("ab") as stream:
         for chunk in _chunks(reply):
             stream.write(chunk)
@@ -435,10 +368,10 @@ def _write(reply: HTTPResponse, part: _Part, start: int, announced: int | None, 
             if size == announced:  # a server may keep the connection open
                 return
             if expected and size > expected:
-                raise _Fault(_page_or(_head(part.path), f"more than the expected {expected} bytes"))
+                raise Fault(page_or(head_of(part.path), f"more than the expected {expected} bytes"))
     if expected and part.size < expected:
-        if message := _page_or(_head(part.path), ""):
-            raise _Fault(message)
+        if message := page_or(head_of(part.path), ""):
+            raise Fault(message)
         raise _Interruption(f"the connection ended {expected - part.size} bytes too early")
 
 
@@ -449,100 +382,3 @@ def _chunks(reply: HTTPResponse) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
-
-
-class _Progress:
-    def __init__(self, name: str, start: int, total: int | None):
-        self._name, self._start, self._total = name, start, total
-        self._began = self._reported = time.monotonic()
-
-    def report(self, size: int) -> None:
-        now = time.monotonic()
-        if now - self._reported < REPORT_EVERY:
-            return
-        self._reported = now
-        speed = (size - self._start) / (now - self._began)
-        if self._total:
-            share, left = 100 * size / self._total, (self._total - size) / max(speed, 1)
-            known = f"{share:.0f} % of {self._total / 1e6:.0f} MB, {left / 60:.0f} min left"
-        else:
-            known = f"{size / 1e6:.0f} MB"
-        log.info("%s: %s, %.1f MB/s", self._name, known, speed / 1e6)
-
-
-def _verify(path: Path, file: SourceFile, record: Path | None, address: str) -> None:
-    """Compare the whole file with all that is known of it, and remember what is not."""
-    size = path.stat().st_size
-    if file.size not in (None, size):
-        raise _Damage(_page_or(_head(path), f"{size} bytes found, {file.size} expected"))
-    digest = sha256(path)
-    if file.sha256 and not digest.startswith(file.sha256):
-        raise _Damage(_page_or(_head(path), f"SHA-256 {digest} found, {file.sha256} expected"))
-    if file.md5 and (found := _md5(path)) != file.md5:
-        raise _Damage(_page_or(_head(path), f"MD5 {found} found, {file.md5} expected"))
-    if not file.sha256 and not file.md5:
-        _require_likeness(path, file.path)
-    if record:
-        _compare_with_record(record, {"size": size, "sha256": digest}, address)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _require_likeness(path: Path, name: str) -> None:
-    """Without a checksum, the content must at least be of the kind that the name says."""
-    head = _head(path)
-    expected = _MAGIC.get(Path(name).suffix.lower(), b"")
-    if not head or _page_or(head, "") or not head.startswith(expected):
-        raise _Damage(_page_or(head, f"not a {Path(name).suffix} file" if head else "empty"))
-    try:
-        if archives.is_archive(name):
-            archives.check(path, name)
-        elif expected == _MAGIC[".gz"]:
-            _read_through(path)
-    except (SeglossError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _Damage(f"the content is cut off or damaged ({error})") from error
-
-
-def _read_through(path: Path) -> None:
-    with gzip.open(path) as stream:
-        while stream.read(_CHUNK):
-            pass
-
-
-def _compare_with_record(record: Path, found: dict[str, Any], address: str) -> None:
-    known = _recorded(record)
-    if known is None:
-        date = datetime.now(UTC).isoformat(timespec="seconds")
-        return write_json(record, {**found, "address": address, "date": date})
-    if any(known[key] != value for key, value in found.items()):
-        raise _Damage(
-            f"SHA-256 {found['sha256']} found, {known['sha256']} by the first download, as {record} says;"
-            " if the publisher has changed the file on purpose, delete this record"
-        )
-
-
-def _recorded(record: Path | None) -> dict[str, Any] | None:
-    """Size and SHA-256 of the first download, None before it."""
-    if record is None or not os.path.lexists(record):
-        return None
-    known = read_json(record, "delete it and run again")
-    kinds = {"size": int, "sha256": str}
-    if not isinstance(known, dict) or any(not isinstance(known.get(key), kinds[key]) for key in kinds):
-        raise SeglossError(
-            f"{record}: no record of a download (size and sha256 are expected); delete it and run again"
-        )
-    return known
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(512)
-
-
-def _page_or(head: bytes, fault: str) -> str:
-    """The fault, or that a web page came where the content begins like one."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return _PAGE if text.startswith((b"<!doctype html", b"<html", b"<!--")) else fault

@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 from test_workflow import snakemake
 
+import lib.connections
 import lib.datasets.sources
 import lib.download
 from lib.datasets.sources import Source, SourceFile, load_source
@@ -120,8 +121,8 @@ def server(monkeypatch):
     monkeypatch.setattr(lib.download, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(lib.download, "ATTEMPTS", ATTEMPTS)
-    monkeypatch.setattr(lib.download, "LEAST", 1)
-    monkeypatch.setattr(lib.download, "TIMEOUT", 10.0)
+    monkeypatch.setattr(lib.connections, "LEAST", 1)
+    monkeypatch.setattr(lib.connections, "TIMEOUT", 10.0)
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.replies, server.requests, server.asked, server.served = [], [], [], []
         server.released = threading.Event()
@@ -548,7 +549,7 @@ def test_a_wrong_description_of_what_an_earlier_job_left_does_no_harm(server, ou
 
 
 def test_a_stalled_line_is_continued(server, output, monkeypatch):
-    monkeypatch.setattr(lib.download, "TIMEOUT", 0.2)
+    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.2)
     server.replies = [_stored(stop=5000, then="stall"), _stored()]
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT and _ranges(server) == [None, "bytes=5000-"]
@@ -566,23 +567,23 @@ def test_an_unreachable_server_is_reported(server, output):
 
 
 def test_a_silent_server_is_given_up(server, output, monkeypatch):
-    monkeypatch.setattr(lib.download, "TIMEOUT", 0.1)
+    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.1)
     server.shutdown()  # connections are accepted by the kernel, and never answered
     assert "timed out" in _fault(FILE, server.url, output)
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
 def test_a_server_that_sends_next_to_nothing_is_given_up(server, output, monkeypatch, part):
-    monkeypatch.setattr(lib.download, "TIMEOUT", 0.1)
-    monkeypatch.setattr(lib.download, "LEAST", 1000)
+    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.1)
+    monkeypatch.setattr(lib.connections, "LEAST", 1000)
     server.replies = [_stored(slow=part)] * ATTEMPTS
     left = KEPT if part == "body" else ()
     assert "4 times without progress" in _fault(FILE, server.url, output, left=left)
 
 
 def test_a_slow_line_is_waited_for(server, output, monkeypatch):
-    monkeypatch.setattr(lib.download, "TIMEOUT", 0.2)
-    monkeypatch.setattr(lib.download, "LEAST", 2)
+    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.2)
+    monkeypatch.setattr(lib.connections, "LEAST", 2)
     file = SourceFile(path="a", sha256=hashlib.sha256(CONTENT[:50]).hexdigest())
     server.replies = [_stored(CONTENT[:50], slow="body")] * 3
     download(file, _source(server.url, file), output)
@@ -869,7 +870,7 @@ def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, tmp_pat
 
 
 def test_progress_is_reported(server, output, monkeypatch, caplog):
-    monkeypatch.setattr(lib.download, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(lib.connections, "REPORT_EVERY", 0.0)
     monkeypatch.setattr(lib.download, "_CHUNK", 5120)
     caplog.set_level(logging.INFO, "lib.download")
     server.replies = [Reply(CONTENT)]
