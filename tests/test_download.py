@@ -872,7 +872,7 @@ def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, tmp_pat
 def test_progress_is_reported(server, output, monkeypatch, caplog):
     monkeypatch.setattr(lib.connections, "REPORT_EVERY", 0.0)
     monkeypatch.setattr(lib.download, "_CHUNK", 5120)
-    caplog.set_level(logging.INFO, "lib.download")
+    caplog.set_level(logging.INFO, "lib.connections")
     server.replies = [Reply(CONTENT)]
     download(FILE, _source(server.url, FILE), output)
     found = re.fullmatch(r".*some file\.json: (\d+) % of 0 MB, 0 min left, \d+\.\d MB/s", caplog.messages[-1])
