@@ -18,4 +18,4 @@ class SeglossError(Exception):
 
 
 class CaseExcluded(SeglossError):
-    """This case cannot be used; the others can. The message is the reason that the data set's report tells."""
+    """This case cannot be used; the others can. The message is the reason, which the data set's report gives."""

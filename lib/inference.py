@@ -54,9 +54,9 @@ def predict_volume(
         count[window] += 1
         for first in range(0, len(batch), SLICES_AT_ONCE):
             some = (slice(first, first + SLICES_AT_ONCE), slice(None), *window)
-            told = _of_classes(network(batch[some].to(device)).float(), exclusive)
-            sums = sums or tuple(torch.zeros(len(batch), told[0].shape[1], *padded) for _ in told)
-            for total, values in zip(sums, told, strict=True):
+            outputs = _of_classes(network(batch[some].to(device)).float(), exclusive)
+            sums = sums or tuple(torch.zeros(len(batch), outputs[0].shape[1], *padded) for _ in outputs)
+            for total, values in zip(sums, outputs, strict=True):
                 total[some] += values.cpu()
     inside = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
     probability, logit = ((total / count)[inside].numpy() for total in sums)

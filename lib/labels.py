@@ -52,7 +52,7 @@ class Labels:
 
     @property
     def loss_options(self) -> dict[str, Any]:
-        """What a loss is told of the labels: options that all losses of the library take."""
+        """The options that a loss needs for these labels; all losses of the library take them."""
         return ({} if self.exclusive else {"sigmoid": True}) | (
             {"ignore_index": IGNORED} if self.partly_annotated else {}
         )

@@ -3,7 +3,7 @@
 A case is a folder ``image.b2nd`` (channels, *spatial) float32, ``label.b2nd`` (*spatial) uint8, multi-label
 (classes, *spatial), and ``case.json``
 (patient, shape, spacing, affine, voxel counts, checksums of the array contents). Maps of the case lie beside
-them. A case that cannot be used keeps its place with empty files: its ``case.json`` tells only the reason.
+them. A case that cannot be used keeps its place with empty files: its ``case.json`` holds only the reason.
 """
 
 import logging
@@ -99,12 +99,12 @@ def write_relabelled(folder: Path, case: "StoredCase", label: np.ndarray, noise:
     ``noise``: the kind of the change, ``clean`` for none.
     """
     content = write_array(folder / "label.b2nd", label)
-    told = case.description | {"noise": noise}
+    description = case.description | {"noise": noise}
     if noise != "clean":
-        told |= _described(label, len(case.shape))
-        told["sha256"] = case.description["sha256"] | {"label": content}
-    write_json(folder / "case.json", told)
-    return told
+        description |= _described(label, len(case.shape))
+        description["sha256"] = case.description["sha256"] | {"label": content}
+    write_json(folder / "case.json", description)
+    return description
 
 
 def _described(label: np.ndarray, dimensions: int, n_lesions: int | None = None) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def digest_of_order(dataset, split, part):
 
 
 def bundles_option(files):
-    """What tells a script some bundles: their names alone, so that the line stays short for thousands of cases."""
+    """Options that name some bundles to a script: their names alone, so that the line stays short for thousands of cases."""
     folder = Path(files[0]).parent if files else "."
     return option("folder", folder) + option("bundles", json.dumps([Path(file).stem for file in files]))
 
@@ -165,7 +165,7 @@ def option(name, *values):
 
 
 def split_parts(*parts):
-    """Input function: files that tell all cases of some parts of the job's split, their arrays by checksum.
+    """Input function: files that list all cases of some parts of the job's split, their arrays by checksum.
 
     One file a part stands for thousands of cases, so that the graph does not grow with runs times cases.
     """
@@ -186,13 +186,13 @@ def noise_table_of(run):
 
 
 def run_masks(wildcards):
-    """Input function: the noisy masks of the run's training, of which the table tells the content; none if clean."""
+    """Input function: the noisy masks of the run's training, whose content stands in the table; none if clean."""
     run = run_of(wildcards)
     return [noise_table_of(run), ancient(noisy_set(run, "masks"))] if run.noise.alpha else []
 
 
 def data_options(wildcards):
-    """Params function: what tells the training the data that not every training has."""
+    """Params function: options with the data that not every training has."""
     run = run_of(wildcards)
     return (
         option("measured", *run_measured(wildcards))
@@ -209,7 +209,7 @@ def map_lists(run):
 
 
 def run_maps(wildcards):
-    """Input function: files that tell the maps that the run's training reads, made of the masks that it sees."""
+    """Input function: files that list the maps that the run's training reads, made of the masks that it sees."""
     run = run_of(wildcards)
     folders = [noisy_set(run, f"maps/{name}") for name in run.maps] if run.noise.alpha else []
     return [*map_lists(run), *map(ancient, folders)]
@@ -243,13 +243,13 @@ def training_code(wildcards):
 def data_code(*modules):
     """Hash of the code that makes data of which trainings are made, whose change would train every run again.
 
-    At paper scale it is told beside the result instead.
+    At paper scale it is reported with the result instead.
     """
     return code_version(*modules) if CONFIG.workflow.scale == "demo" else ""
 
 
 def notes_on_code():
-    """What is told of what paper scale keeps though the code has changed; at demo scale it is made again."""
+    """Notes on what paper scale keeps though the code has changed; at demo scale it is made again."""
     if CONFIG.workflow.scale == "demo":
         return
     try:
@@ -277,8 +277,8 @@ def study_files(study, *names):
 
 def evaluation_settings(study):
     """Digest of what decides the tables and figures of a study besides the files of its runs."""
-    told = [(run.evaluation_settings(), noise_table_of(run)) for run in runs_of(study)]
-    return hashlib.sha256(json.dumps([PATHS.result(study), told]).encode()).hexdigest()
+    settings = [(run.evaluation_settings(), noise_table_of(run)) for run in runs_of(study)]
+    return hashlib.sha256(json.dumps([PATHS.result(study), settings]).encode()).hexdigest()
 
 
 def study_artifacts(study):

@@ -12,8 +12,8 @@ OUTCOME = [
     *study_targets(),
     *(published_targets() if takes_published_records() else []),
     *chain.from_iterable(
-        expand(SUMMARIES[told.metrics].output, study=study)
-        for study, told in CONFIG.studies.items()
+        expand(SUMMARIES[settings.metrics].output, study=study)
+        for study, settings in CONFIG.studies.items()
         if CONFIG.runs_of(study)
     ),
     *expand(rules.data_report.output, dataset=datasets_used()),

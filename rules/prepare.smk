@@ -1,4 +1,4 @@
-"""Cases found among raw files, prepared in bundles (image, label, description), and told in a report."""
+"""Cases found among raw files, prepared in bundles (image, label, description), and shown in a report."""
 
 
 checkpoint index:

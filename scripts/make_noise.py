@@ -1,4 +1,4 @@
-"""Put noise into the masks of a split's training cases, and tell what has changed in each."""
+"""Put noise into the masks of a split's training cases, and record what has changed in each."""
 
 from pathlib import Path
 
@@ -32,9 +32,9 @@ def main(prepared: Path, cases: Path, noise: dict, masks: Path, table: Path, mad
             clean = case.array("label")[...]
             label = noisy_label(clean, draw, noise, case.description["spacing"]) if draw else clean
             kind = draw.kind if draw else "clean"
-            told = write_relabelled(folder / name, case, label, noise=kind)
+            description = write_relabelled(folder / name, case, label, noise=kind)
             row = {"case": name, "kind": kind, **realised_change(clean, label)}
-            rows.append({**row, "sha256": told["sha256"]["label"]})
+            rows.append({**row, "sha256": description["sha256"]["label"]})
         if all(row["dice"] == 1 for row in rows):
             raise SeglossError(
                 f"{cases}: none of its {len(rows)} training masks changes with alpha"

@@ -13,8 +13,8 @@ def main(prepared: Path, cases: Path, noisy: Path, table: Path, title: str, nois
     from lib.plotting.noise_sheet import draw_noise_sheet
     from lib.store import open_noisy_cases
 
-    shown, told = open_noisy_cases(prepared, cases, noisy), pd.read_csv(table, dtype={"case": str})
-    draw_noise_sheet(output, f"{title}: {noise}", shown, told)
+    shown, changes = open_noisy_cases(prepared, cases, noisy), pd.read_csv(table, dtype={"case": str})
+    draw_noise_sheet(output, f"{title}: {noise}", shown, changes)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def test_a_damaged_provenance_is_named(configuration: Configuration) -> None:
 def test_a_provenance_without_code_is_named(configuration: Configuration, content: str) -> None:
     trained_with(configuration, configuration.runs[0], "older").write_text(content)
     with pytest.raises(
-        SeglossError, match=r"provenance.json: does not tell the code .*delete it and run again"
+        SeglossError, match=r"provenance.json: does not state the code .*delete it and run again"
     ):
         changes(configuration)
 

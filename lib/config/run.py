@@ -103,8 +103,8 @@ class Run:
         return InferenceSettings(network=self.network, inference=self.settings.inference)
 
     def evaluation_settings(self) -> dict[str, Any]:
-        """The run's keys in tables and, for lesion-wise metrics, how lesions are told by size, as JSON values."""
-        told: dict[str, Any] = {
+        """The run's keys in tables and, for lesion-wise metrics, how lesions are grouped by size, as JSON values."""
+        settings: dict[str, Any] = {
             "keys": {
                 "scale": self.scale,
                 "dataset": self.dataset,
@@ -117,17 +117,17 @@ class Run:
         }
         evaluation = self.settings.evaluation
         if self.metrics == "lesions":
-            told["small_diameter"] = evaluation.small_diameter.get(self.dataset)
-            told["size_bins"] = evaluation.size_bins
+            settings["small_diameter"] = evaluation.small_diameter.get(self.dataset)
+            settings["size_bins"] = evaluation.size_bins
         if self.metrics == "surface":
-            told["labels"] = self.labels.as_json()
-            told["surface_tolerance"] = evaluation.surface_tolerance
-        return told
+            settings["labels"] = self.labels.as_json()
+            settings["surface_tolerance"] = evaluation.surface_tolerance
+        return settings
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The validated configuration, the runs that it expands to, and what a user should be told of it.
+    """The validated configuration, the runs that it expands to, and notes on it for the user.
 
     ``values`` are what it was loaded from: a script that needs the runs of a study loads them again.
     """

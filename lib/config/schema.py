@@ -113,7 +113,7 @@ class Noise(Section):
     @field_validator("kinds")
     @classmethod
     def _in_one_order(cls, kinds: list[str]) -> list[str]:
-        """Draws go by place, and the name tells no order."""
+        """Draws go by place, and the name has no order."""
         return sorted(kinds, key=NOISE_KINDS.index)
 
     @property
@@ -123,14 +123,14 @@ class Noise(Section):
 
     @property
     def name(self) -> str:
-        """What tells it from every other noise, fit for a path."""
+        """What distinguishes it from every other noise, fit for a path."""
         if not self.alpha:
             return "clean"
-        told = [f"alpha{self.alpha:.12g}-beta{self.beta:.12g}"]
-        told += ["released"] if self.form == "released" else []
-        told += self.kinds if len(self.kinds) < len(NOISE_KINDS) else []
-        told += [f"seed{self.seed}"] if self.seed else []
-        return "-".join(told)
+        parts = [f"alpha{self.alpha:.12g}-beta{self.beta:.12g}"]
+        parts += ["released"] if self.form == "released" else []
+        parts += self.kinds if len(self.kinds) < len(NOISE_KINDS) else []
+        parts += [f"seed{self.seed}"] if self.seed else []
+        return "-".join(parts)
 
 
 def _of_different_names(noises: list[Noise]) -> list[Noise]:

@@ -138,8 +138,8 @@ class UserLoss(nn.Module):
                 f" {', '.join(maps or {}) or 'none'}: {_told(error)}"
             ) from error
         if not isinstance(value, Tensor) or value.numel() != 1:
-            told = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise SeglossError(f"loss {self.name!r} returned {told}: a scalar tensor was expected")
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise SeglossError(f"loss {self.name!r} returned {found}: a scalar tensor was expected")
         return value.reshape(())
 
     def on(self, call: Call) -> Tensor:

@@ -40,7 +40,7 @@ class LossInputs:
 
     A single channel, two softmax channels and every channel of a multi-label problem are binary problems: ``scores`` is
     one logit each, for two softmax channels the difference of the two, which is exact and half the work, and ``truth``
-    is 0 or 1. With more softmax channels ``scores`` are the logits and ``truth`` the labels. ``valid`` tells the voxels
+    is 0 or 1. With more softmax channels ``scores`` are the logits and ``truth`` the labels. ``valid`` marks the voxels
     that count, None where all do.
 
     Args:

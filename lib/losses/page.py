@@ -46,12 +46,12 @@ Every loss takes these; those with *no classes* in the overview take neither `in
 
 OPTIONS = {
     "include_background": "`false` leaves channel 0 out; one channel has no background. A pixel-wise loss leaves out"
-    " the voxels whose true class it is, but as a term of a sum it sees all voxels unless told itself, as in MONAI and"
-    " nnU-Net",
+    " the voxels whose true class it is, but as a term of a sum it sees all voxels unless it has the option itself, as"
+    " in MONAI and nnU-Net",
     "classes": "the channels (pixel-wise losses: the true classes) that count, instead of `include_background`",
     "sigmoid": "every channel is a binary problem of its own",
     "to_onehot_y": "`true`: `target` must hold labels; `false`: it must have the shape of `logits`; `null`: its shape"
-    " tells",
+    " decides",
     "ignore_index": "value of `target` at voxels that do not count, neither in values and gradients nor in sizes and"
     " means; a fully ignored image adds 0 and stays in a mean over images (`dice_bias`: log 2)",
     "reduction": "of what *mean over* names below: `mean`, `sum` or `none`",
@@ -60,7 +60,7 @@ OPTIONS = {
 OVERVIEW = """\
 ## Overview
 
-*Empty* and *full* tell whether a target without foreground, or of foreground only, leaves a gradient (one channel,
+*Empty* and *full* say whether a target without foreground, or of foreground only, leaves a gradient (one channel,
 default parameters); where it does not, a false positive (or a hole) costs nothing there. *iw*: takes the modifier
 `inverse_weights`. *MONAI* names the equal loss there, which a test compares. `{distance}` is the map that the parameter
 `distance` names.
@@ -160,10 +160,10 @@ def _families() -> Iterator[str]:
 def _sum_rows() -> Iterator[str]:
     for name, entry in named_sums().items():
         content = {key: value for key, value in entry.items() if key != "source"}
-        told = yaml.safe_dump(
+        terms = yaml.safe_dump(
             content.get("sum", content), default_flow_style=True, sort_keys=False, width=10_000
         )
-        yield f"| `{name}` | `{told.strip()}` | {entry['source']} |"
+        yield f"| `{name}` | `{terms.strip()}` | {entry['source']} |"
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def nth_largest(values: Tensor, n: int | Tensor) -> Tensor:
 
 
 def kth_largest(values: np.ndarray, k: int) -> np.floating:
-    """The k-th largest value: a sample tells most values that cannot be it, the rest is partitioned."""
+    """The k-th largest value: a sample excludes most values, the rest is partitioned."""
     sample = values[:: max(1, values.size // 65536)]
     generous = min(sample.size, int(1.1 * k * sample.size / values.size) + 100)
     candidates = values[values >= np.partition(sample, -generous)[-generous]]

@@ -78,9 +78,9 @@ def resolved(specification: Specification) -> dict[str, Any]:
             raise SeglossError(f"{key!r}: not the name of a parameter")
     supervision = _modifier("deep_supervision", options, _DeepSupervision)
     if ("name" in options) == ("sum" in options):
-        told = f"; allowed names: {', '.join(names())}"
+        allowed = f"; allowed names: {', '.join(names())}"
         found = "both 'name' and 'sum'" if "name" in options else "neither 'name' nor 'sum'"
-        raise SeglossError(f"has {found}, one is needed{told}")
+        raise SeglossError(f"has {found}, one is needed{allowed}")
     loss = _resolved_sum(options) if "sum" in options else _resolved_name(options)
     if supervision is None:
         return loss

@@ -14,7 +14,7 @@ Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
 class NetworkParameters(Parameters):
     """What every network takes.
 
-    Two classes are told apart by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
+    Two classes are distinguished by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
     """
 
     background_channel: bool = False

@@ -99,8 +99,7 @@ def code_changes(made: Iterable[Artifact]) -> list[dict[str, Any]]:
 
 
 def _codes(path: Path) -> list[str]:
-    told = read_json(path, "delete it and run again")
-    match told:
+    match read_json(path, "delete it and run again"):
         case {"parts": list(parts)}:
             codes = [part.get("code") if isinstance(part, dict) else None for part in parts]
         case {"code": code}:
@@ -108,5 +107,5 @@ def _codes(path: Path) -> list[str]:
         case _:
             codes = []
     if not codes or not all(isinstance(code, str) for code in codes):
-        raise SeglossError(f"{path}: does not tell the code that made it; delete it and run again")
+        raise SeglossError(f"{path}: does not state the code that made it; delete it and run again")
     return codes

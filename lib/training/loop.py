@@ -54,10 +54,10 @@ class Trainer:
     passed since the last time, and when SIGTERM or SIGINT asks for the end. So it makes no difference to the outcome
     where, or how often, a run is interrupted.
 
-    The history tells, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
+    The history holds, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
     the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what
-    ``measures`` tells of the network by part of the split, in the epochs for which the settings ask for it. ``parts``
-    tells code, machine, steps, time and memory of every process that had a share in the run.
+    ``measures`` returns for the network by part of the split, in the epochs for which the settings ask for it.
+    ``parts`` holds code, machine, steps, time and memory of every process that had a share in the run.
 
     A finished run that ``keep`` has kept is not trained again: ``finished`` then holds what was kept with it.
 
@@ -130,10 +130,12 @@ class Trainer:
                     progress.set_description(f"epoch {epoch + 1}/{epochs}")
                     row = self._epoch(epoch, batches, progress)
                     self._end_epoch(row)
-                    told = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
-                    progress.set_postfix(told)
+                    shown = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
+                    progress.set_postfix(shown)
                     if hidden:
-                        log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, told.items())))
+                        log.info(
+                            "epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, shown.items()))
+                        )
             except Interrupted as signal:
                 self._save()
                 raise SeglossError(

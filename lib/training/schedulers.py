@@ -43,7 +43,7 @@ class Scheduler:
         """Take note of what ``training.monitor`` has measured in each epoch so far."""
 
     def state(self) -> dict[str, Any]:
-        """What step and measured values do not tell."""
+        """What does not follow from the step and the measured values."""
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
