@@ -8,6 +8,10 @@ from lib.errors import SeglossError
 
 IGNORED = 255
 """Value of voxels that are not annotated."""
+NOISE_KINDS = ("dilate", "erode", "affine")
+"""What noise does to a mask."""
+MASK_KINDS = ("clean", *NOISE_KINDS)
+"""What may have been done to a training mask."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,9 @@ from skimage import transform
 
 from lib.errors import SeglossError
 from lib.evaluation.overlap import dice
-from lib.labels import IGNORED
+from lib.labels import IGNORED, NOISE_KINDS
 from lib.maps import foreground
-from lib.store import MASK_KINDS
 
-KINDS = MASK_KINDS[1:]
 LARGEST_ANGLE = 30.0  # degrees, to either side
 RELEASED_DIRECTIONS = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, 1), (0, -1), (1, -1))
 """As in the released code: (-1, 1) twice, (-1, -1) missing."""
@@ -59,7 +57,7 @@ def assign(cases: Sequence[str], noise: Mapping[str, Any], dimensions: int) -> d
     released = noise["form"] == "released"
     count = len(ordered) * noise["alpha"] + (0 if released else ROUNDING)
     noisy = sorted(shuffled[: int(count)])
-    kinds = noise.get("kinds", KINDS)
+    kinds = noise.get("kinds", NOISE_KINDS)
     if released:
         return {case: _released_draw(stream, kinds, dimensions) for case in noisy}
     return {case: _corrected_draw(case, noise["seed"], kinds, dimensions) for case in noisy}

@@ -21,8 +21,6 @@ from lib.files import atomic_path, read_json, sha256, write_json
 from lib.labels import BINARY, IGNORED, Labels
 
 log = logging.getLogger(__name__)
-MASK_KINDS = ("clean", "dilate", "erode", "affine")
-"""What may have been done to a training mask."""
 PREPARED = ("image", "label")
 """The arrays that are a prepared case; others are maps."""
 

@@ -75,7 +75,7 @@ rule evaluate_surface:
         "surface distances of {wildcards.run}"
     shell:
         f"python {SCRIPTS}/evaluate_surface.py {PRODUCTS} --predictions {{input.predictions:q}}"
-        " --prepared {params.prepared:q} --cases {input.cases:q} --labels {params.labels:q} --tolerance {params.tolerance} --table {output:q} &> {log:q}"
+        " --prepared {params.prepared:q} --cases {input.cases:q} --labels {params.labels:q} --tolerance {params.tolerance:q} --table {output:q} &> {log:q}"
 
 
 rule check_measures:

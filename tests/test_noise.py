@@ -14,11 +14,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lib.config.schema import NOISE_KINDS
 from lib.errors import SeglossError
-from lib.labels import IGNORED
+from lib.labels import IGNORED, NOISE_KINDS
 from lib.noise import (
-    KINDS,
     RELEASED_DIRECTIONS,
     Draw,
     _released_draw,
@@ -32,7 +30,7 @@ BETAS = (0.3, 0.5, 0.7)
 
 
 def noise(form: str, beta: float = 0.5, alpha: float = 1.0, **others: Any) -> dict[str, Any]:
-    return {"alpha": alpha, "beta": beta, "form": form, "kinds": list(KINDS), "seed": 0, **others}
+    return {"alpha": alpha, "beta": beta, "form": form, "kinds": list(NOISE_KINDS), "seed": 0, **others}
 
 
 def ball(
@@ -72,7 +70,7 @@ COUNTS = {
 def test_the_released_stream_has_the_published_counts(count: int, alpha: float) -> None:
     draws = assign(random.Random(1).sample(ids(count), count), noise("released", alpha=alpha), 2)
     found = Counter(draw.kind for draw in draws.values())
-    assert tuple(found[kind] for kind in KINDS) == COUNTS[count, alpha]
+    assert tuple(found[kind] for kind in NOISE_KINDS) == COUNTS[count, alpha]
     assert [*draws] == sorted(draws)
 
 
@@ -216,7 +214,7 @@ def random_disks(length: int, radii: tuple[int, int], margin: int) -> list[np.nd
 def draws_in_order(kind: str, stream: random.Random) -> Iterator[Draw]:
     while True:
         if kind == "add_noise":
-            yield _released_draw(stream, KINDS, 2)
+            yield _released_draw(stream, NOISE_KINDS, 2)
         else:
             yield affine_draw(stream) if kind == "affine" else Draw(kind)
 
@@ -241,7 +239,7 @@ STATISTICS = {
 
 
 @pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("kind", [*KINDS, "add_noise"])
+@pytest.mark.parametrize("kind", [*NOISE_KINDS, "add_noise"])
 def test_released_statistics_equal_golden_values(golden: dict, kind: str, beta: float) -> None:
     expected = golden["stat_128"][f"{kind}_beta{beta}"]
     disks = random_disks(128, (8, 45), 2)
@@ -589,7 +587,3 @@ def test_realised_change() -> None:
 def test_batches_are_refused() -> None:
     with pytest.raises(SeglossError, match="2D or 3D"):
         noisy_label(np.zeros((1, 2, 3, 4), np.uint8), Draw("dilate"), noise("corrected"), (1.0,) * 4)
-
-
-def test_the_schema_knows_the_same_kinds() -> None:
-    assert NOISE_KINDS == KINDS

@@ -88,14 +88,11 @@ def test_the_noisy_set_is_the_drawn_one_and_the_table_states_its_change(finished
 
 def test_training_gets_its_masks_and_the_evaluation_takes_clean_ones(finished: Path) -> None:
     run = finished / RUNS / f"base_{NOISY}/t_loss/seed-0"
-    masks = json.loads((run / "provenance.json").read_text())["settings"]["masks"]
-    assert masks["train"]["alpha"] == 0.5
-    assert masks["train"]["form"] == "released"
-    assert masks["test"] == "clean"
-    clean = json.loads((finished / RUNS / "base/t_loss/seed-0/provenance.json").read_text())["settings"][
-        "masks"
-    ]
-    assert clean["train"]["alpha"] == 0
+    masks, clean = (
+        json.loads((folder / "provenance.json").read_text())["settings"]["masks"]
+        for folder in (run, finished / RUNS / "base/t_loss/seed-0")
+    )
+    assert (masks["alpha"], masks["form"], clean["alpha"]) == (0.5, "released", 0)
     overlap = pd.read_csv(run / "overlap.csv")
     for row in overlap.itertuples():
         label = StoredCase(finished / "data/prepared/phantom_blobs" / row.case).array("label")[...]

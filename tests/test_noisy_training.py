@@ -15,12 +15,12 @@ from lib.config.load import load
 from lib.config.schema import Sampling
 from lib.errors import SeglossError
 from lib.files import write_json
-from lib.labels import BINARY
+from lib.labels import BINARY, MASK_KINDS
 from lib.losses import build_loss, build_resolved
 from lib.losses.specification import resolved
 from lib.maps import connected_components
 from lib.networks import build_network
-from lib.store import MASK_KINDS, Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
+from lib.store import Case, NoisyCase, StoredCase, open_noisy_cases, write_case, write_relabelled
 from lib.training.catalogue import SCHEDULERS
 from lib.training.loop import Trainer
 from lib.training.monitor import measure_cases

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from lib.arrays import write_array
 from lib.comparison.runs import EvaluatedRun
 from lib.files import write_json
-from lib.labels import IGNORED, Labels
-from lib.noise import KINDS, realised_change
+from lib.labels import IGNORED, NOISE_KINDS, Labels
+from lib.noise import realised_change
 from lib.plotting.examples import draw_examples, example_figures
 from lib.plotting.noise_response import base_variant, dice_by_noise_figure, draw_dice_by_noise, noise_label
 from lib.plotting.noise_sheet import draw_noise_sheet, noise_sheet_figures
@@ -256,7 +256,7 @@ def trained(tmp_path: Path) -> Callable[..., EvaluatedRun]:
 def agreement(offset: float) -> dict[str, list[float | None]]:
     curves = {
         f"dice_{kind}_{masks}": [0.1 + offset, 0.2 + offset, 0.3 + offset]
-        for kind in (*KINDS, "clean")
+        for kind in (*NOISE_KINDS, "clean")
         for masks in ("masks", "clean")
     }
     return curves | {"dice_affine_masks": [None] * 3, "dice_affine_clean": [None] * 3}

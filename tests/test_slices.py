@@ -17,9 +17,10 @@ from lib.config.run import Configuration
 from lib.config.schema import Sampling
 from lib.errors import SeglossError
 from lib.inference import SLICES_AT_ONCE, predict_volume
+from lib.labels import MASK_KINDS
 from lib.maps import connected_components, published_distance_2d, signed_distance
 from lib.networks import build_network
-from lib.store import MASK_KINDS, NoisyCase, StoredCase, write_relabelled
+from lib.store import NoisyCase, StoredCase, write_relabelled
 from lib.training.patch_overlap import PatchOverlap
 from lib.training.sampling import PatchSampler
 

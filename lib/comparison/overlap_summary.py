@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib.comparison.runs import EvaluatedRun, read_table, run_status
 from lib.evaluation.overlap import MEASURED, pooled_dice
-from lib.store import MASK_KINDS
+from lib.labels import MASK_KINDS
 
 TESTED = [f"test_{name}" for name in MEASURED["overlap"]]
 METRIC = TESTED[0]

@@ -38,6 +38,7 @@ from lib.fields import (
     unique,
     whole_number,
 )
+from lib.labels import NOISE_KINDS
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
 from lib.suggest import shortened, suggestion
@@ -89,7 +90,6 @@ class OwnData(Section):
         return self
 
 
-NOISE_KINDS = ("dilate", "erode", "affine")
 NoiseKind = Literal[NOISE_KINDS]
 
 

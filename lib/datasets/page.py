@@ -6,15 +6,14 @@ How a data set is prepared is read from the text of its adapter's module, withou
 import ast
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from pathlib import Path
 
+from lib import ROOT
 from lib.config.schema import Folders
 from lib.datasets import DATASETS, Dataset
 from lib.datasets.sources import Source, load_source, source_names
 from lib.files import write_text
 from lib.paths import Paths
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "data_sets.md"
 
 INTRODUCTION = """\

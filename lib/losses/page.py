@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from itertools import groupby, starmap
-from pathlib import Path
 
 import yaml
 
+from lib import ROOT
 from lib.docstrings import as_yaml, described, parameters
 from lib.files import write_text
 from lib.losses.catalogue import LOSSES, LossEntry
 from lib.losses.parameters import Chosen, InverseWeights
 from lib.losses.specification import named_sums
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "losses.md"
+PAGE = ROOT / "docs/losses.md"
 
 INTRODUCTION = """\
 # Losses

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lib.labels import NOISE_KINDS
 from lib.maps import foreground
-from lib.noise import KINDS
 from lib.plotting.plane import CLEAN_ONLY, OTHER_ONLY, Plane, comparison_legend, evenly, short
 from lib.plotting.style import PALETTE, QUIET, new_figure, save_pages
 from lib.store import NoisyCase, StoredCase
@@ -35,7 +35,7 @@ def draw_noise_sheet(path: Path, title: str, cases: Sequence[NoisyCase], table: 
 
 
 def noise_sheet_figures(title: str, cases: Sequence[NoisyCase], table: pd.DataFrame) -> list[Figure]:
-    noisy = table[table["kind"].isin(KINDS)]
+    noisy = table[table["kind"].isin(NOISE_KINDS)]
     pages = [_distributions(title, noisy, len(table))]
     return [*pages, _contact_sheet(title, cases, noisy)] if len(noisy) else pages
 
@@ -43,11 +43,11 @@ def noise_sheet_figures(title: str, cases: Sequence[NoisyCase], table: pd.DataFr
 def _distributions(title: str, noisy: pd.DataFrame, n: int) -> Figure:
     figure = new_figure(11, 6.6, f"{_counts(noisy, n)}\nLines: medians.")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    panels = figure.subplots(len(KINDS), len(_MEASURES), sharex="col")
+    panels = figure.subplots(len(NOISE_KINDS), len(_MEASURES), sharex="col")
     for column, (measure, text) in zip(panels.T, _MEASURES.items(), strict=True):
         values = noisy[measure].dropna()
         high = 1.0 if measure == "dice" else max(1.02 * values.max() if len(values) else 0, 1.0)
-        for axis, kind, colour in zip(column, KINDS, PALETTE, strict=False):
+        for axis, kind, colour in zip(column, NOISE_KINDS, PALETTE, strict=False):
             of_kind = values[noisy["kind"] == kind]
             _histogram(axis, of_kind, np.linspace(0, high, BINS + 1), colour)
             axis.set_ylabel(f"{kind}\ncases" if measure == "dice" else "")
@@ -69,7 +69,7 @@ def _histogram(axis: Axes, values: pd.Series, edges: np.ndarray, colour: str) ->
 
 def _counts(noisy: pd.DataFrame, n: int) -> str:
     of_kind = noisy["kind"].value_counts()
-    kinds = ", ".join(f"{kind} {of_kind.get(kind, 0)}" for kind in KINDS)
+    kinds = ", ".join(f"{kind} {of_kind.get(kind, 0)}" for kind in NOISE_KINDS)
     summary = f"{len(noisy)} of n = {n} training cases are noisy ({len(noisy) / max(n, 1):.0%}): {kinds}"
     unchanged, apart = (noisy["dice"] == 1).sum(), (noisy["dice"] == 0).sum()
     faults = [f"{unchanged} came out unchanged"] * bool(unchanged)
@@ -85,8 +85,8 @@ def _contact_sheet(title: str, cases: Sequence[NoisyCase], noisy: pd.DataFrame) 
     figure = new_figure(15, 5.6, footer)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0, hspace=0)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    grid = figure.add_gridspec(len(KINDS), 4 * EXAMPLES, width_ratios=[0.12, 1, 1, 1] * EXAMPLES)
-    for row, kind in enumerate(KINDS):
+    grid = figure.add_gridspec(len(NOISE_KINDS), 4 * EXAMPLES, width_ratios=[0.12, 1, 1, 1] * EXAMPLES)
+    for row, kind in enumerate(NOISE_KINDS):
         name = figure.add_subplot(grid[row, 0])
         name.axis("off")
         of_kind = noisy[noisy["kind"] == kind].sort_values("dice")

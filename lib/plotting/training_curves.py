@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from lib.comparison.runs import EvaluatedRun
-from lib.noise import KINDS
+from lib.labels import NOISE_KINDS
 from lib.plotting.noise_response import base_variant, noise_label
 from lib.plotting.style import (
     BAND_ALPHA,
@@ -81,7 +81,7 @@ def _counts(members: Sequence[EvaluatedRun]) -> str:
 
 def _training_dice(members: Sequence[EvaluatedRun], note: str) -> Figure:
     table = pd.read_csv(members[0].noise_table)
-    kinds = [kind for kind in KINDS if kind in set(table["kind"])]
+    kinds = [kind for kind in NOISE_KINDS if kind in set(table["kind"])]
     if not kinds:
         return page_saying(_ALL_CLEAN, note)
     figure = new_figure(3.6 * max(len(kinds), 2) + 2.2, 6.8, "\n".join([note, _MEMORY, _counts(members)]))

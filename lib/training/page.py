@@ -1,8 +1,8 @@
 """The page `docs/training.md`, made from the entries: ``python -m lib.training.page`` writes it. No torch."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from lib import ROOT
 from lib.docstrings import described, parameters
 from lib.files import write_text
 from lib.networks.catalogue import NETWORKS, NetworkEntry, NetworkParameters
@@ -15,7 +15,7 @@ from lib.training.catalogue import (
     SchedulerParameters,
 )
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+PAGE = ROOT / "docs/training.md"
 
 INTRODUCTION = """\
 # Networks, optimizers, schedulers, augmentation

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from lib.labels import IGNORED
-from lib.store import MASK_KINDS
+from lib.labels import IGNORED, MASK_KINDS
 from lib.training.history import Row
 
 

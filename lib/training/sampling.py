@@ -12,7 +12,8 @@ import numpy as np
 from lib.arrays import cut, cut_distance
 from lib.config.schema import Sampling
 from lib.errors import SeglossError
-from lib.store import MASK_KINDS, NoisyCase, StoredCase
+from lib.labels import MASK_KINDS
+from lib.store import NoisyCase, StoredCase
 from lib.training.augmentation import augment
 
 Batch = dict[str, np.ndarray]
