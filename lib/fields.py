@@ -154,6 +154,9 @@ Seed = Annotated[Int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 ModuleName = Annotated[str, AfterValidator(_module_name)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Modules = Annotated[
+    list[ModuleName], AfterValidator(unique), BeforeValidator(_listed), BeforeValidator(_split_at_commas)
+]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]

@@ -71,7 +71,9 @@ class Registry(dict[str, E]):
         values = {
             key: value for key, value in values.items() if value is not None
         }  # an empty key of a YAML file
-        name = values.get("name")
+        if "name" not in values:
+            raise ValueError(f"name: is missing; allowed: {', '.join(self)}")
+        name = values["name"]
         if not isinstance(name, str) or name not in self:
             raise ValueError(f"unknown {self.kind} {shortened(name)}{suggestion(name, self)}")
         known = [key for key in self[name].parameters.model_fields if key != "name"]

@@ -77,6 +77,8 @@ def test_the_optimizers_are_given_every_option_and_the_loss_a_group_of_its_own()
         ),
         ({"scheduler": "poli"}, "scheduler: unknown scheduler 'poli'; did you mean 'poly'?"),
         ({"scheduler": 3}, "scheduler: unknown scheduler 3"),
+        ({"scheduler": {}}, "scheduler: name: is missing; allowed: constant, step"),
+        ({"scheduler": {"name": "poly", "warmup_steps": 6}}, "warmup_steps 6 leave no step of the training"),
         ({"scheduler": {"name": "cosine", "power": 2}}, "scheduler: cosine has no 'power'"),
         ({"scheduler": "plateau"}, "scheduler 'plateau' follows a measure: name it in monitor"),
         ({"gradient_clipping": 0}, "gradient_clipping: 0 is not allowed; expected greater than 0"),

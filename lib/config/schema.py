@@ -19,7 +19,7 @@ from lib.fields import (
     Folder,
     Int,
     Mirror,
-    ModuleName,
+    Modules,
     Name,
     NameList,
     Names,
@@ -163,7 +163,7 @@ class WorkflowConfig(Section):
     variants: Names = "all"
     losses: Names = "all"
     seeds: Seeds = "all"
-    plugins: Annotated[list[ModuleName], AfterValidator(unique)] = []
+    plugins: Modules = []
     noise: Noises = []
     computing: Computing = Computing()
     cases_per_job: PositiveInt = 16
@@ -230,6 +230,10 @@ class Training(Section):
     def _sensible(self) -> "Training":
         if self.test_epochs > self.epochs:
             raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
+        if self.scheduler.warmup_steps >= self.epochs * self.steps_per_epoch:
+            raise ValueError(
+                f"scheduler: warmup_steps {self.scheduler.warmup_steps} leave no step of the training"
+            )
         if SCHEDULERS.entry_of(self.scheduler).monitored and not self.monitor:
             raise ValueError(
                 f"scheduler {self.scheduler.name!r} follows a measure: name it in monitor, as {{part: validation}}"
