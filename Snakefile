@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 from lib.config.checks import check_apart, check_maps, check_writable
 from lib.config.load import load
 from lib.datasets.sources import load_source, source_names
-from lib.errors import SeglossError
+from lib.errors import faults_in_one_line
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
 from lib.training.failures import failure_report
@@ -18,37 +18,31 @@ min_version("9.20")
 
 CONFIG_FILE = Path(workflow.basedir) / "workflow_config.yaml"
 
-try:  # before Snakemake reads it, which may end in a traceback or not at all
+with faults_in_one_line():  # before Snakemake reads it, which may end in a traceback or not at all
     files = [*filter(Path.exists, [CONFIG_FILE]), *workflow.configfiles]
     check_configuration(files, workflow.config_settings.config_args)
-except SeglossError as error:
-    sys.exit(f"error: {error}")
 
 
 configfile: CONFIG_FILE
 
 
-try:
+with faults_in_one_line():
     CONFIG = load(config)
     check_maps(CONFIG.runs, MAPS)
     check_writable(CONFIG.workflow.folders, Path.cwd())
     check_apart(CONFIG.workflow, Path.cwd())
     for name in source_names():
         load_source(name)
-except SeglossError as error:
-    sys.exit(f"error: {error}")
 
 
 include: "rules/common.smk"
 
 
 if workflow.is_main_process:
-    try:
+    with faults_in_one_line():
         check_scale(CONFIG.runs, PATHS)
-    except SeglossError as error:
-        sys.exit(f"error: {error}")
-    for note in [*CONFIG.notes, *notes_on_code()]:
-        print(f"note: {note}", file=sys.stderr)
+        for note in [*CONFIG.notes, *notes_on_code()]:
+            print(f"note: {note}", file=sys.stderr)
 
 
 include: "rules/download.smk"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import get_args
 
-from lib.errors import SeglossError
+from lib.errors import faults_in_one_line
 from lib.products import making
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def run(main: Callable[..., list[Path] | None]) -> None:
     logging.getLogger("lib").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
     start = time.monotonic()
-    try:
+    with faults_in_one_line():
         if plugins:
             from lib.registry import load_plugins  # slow to import
 
@@ -59,8 +59,6 @@ def run(main: Callable[..., list[Path] | None]) -> None:
         else:
             main(**arguments)
         log.info("done in %.1f s", time.monotonic() - start)
-    except SeglossError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 def _add_option(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:

@@ -1,6 +1,9 @@
 """The one exception that stands for bad input and failed conditions."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lib.names import printable
 
@@ -19,3 +22,12 @@ class SeglossError(Exception):
 
 class CaseExcluded(SeglossError):
     """This case cannot be used; the others can. The message is the reason, which the data set's report gives."""
+
+
+@contextmanager
+def faults_in_one_line() -> Iterator[None]:
+    """End the process with a line and status 1 where a fault is raised within."""
+    try:
+        yield
+    except SeglossError as error:
+        sys.exit(f"error: {error}")

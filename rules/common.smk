@@ -252,11 +252,7 @@ def notes_on_code():
     """Notes on what paper scale keeps though the code has changed; at demo scale it is made again."""
     if CONFIG.workflow.scale == "demo":
         return
-    try:
-        changed = code_changes(artifacts(CONFIG.runs, CONFIG, indexes_on_disk(CONFIG)))
-    except SeglossError as error:
-        sys.exit(f"error: {error}")
-    if changed:
+    if changed := code_changes(artifacts(CONFIG.runs, CONFIG, indexes_on_disk(CONFIG))):
         yield (
             f"{len(changed)} trained runs and sets of data are kept though other code had a part in making them;"
             f" {PATHS.result('<study>/code_changes.csv')} names them. To train a run anew, delete its folder;"
