@@ -70,37 +70,16 @@ if workflow.is_main_process:
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md
 
 
-localrules:  # seconds each, or the network: not worth, or not possible on, a node of a cluster
-    all,
-    published,
-    download,
-    list_part,
-    check_part,
-    list_maps,
-    list_code_changes,
-    summarize,
-    summarize_overlap,
-    summarize_surface,
-    plot_froc,
-    plot_noise,
-    plot_dice_by_noise,
-    plot_training,
-    plot_examples,
-    plot_surface,
-    plot_loss_weights,
-    plot_beside_published,
-    published_table,
-    published_figures,
-
-
 rule all:
     default_target: True
     input:
         study_targets(),
         published_targets() if takes_published_records() else [],
         rules.crate.output,
+    localrule: True
 
 
 rule published:
     input:
         published_targets(),
+    localrule: True

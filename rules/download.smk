@@ -13,6 +13,7 @@ rule download:
     wildcard_constraints:
         source=one_of(source_names()),
         file=".+",
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -140,6 +140,7 @@ rule summarize:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=one_of(studies_with("lesions")),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -169,6 +170,7 @@ rule summarize_overlap:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=one_of(studies_with("overlap")),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -199,6 +201,7 @@ rule summarize_surface:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
         study=one_of(studies_with("surface")),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -229,6 +232,7 @@ rule list_code_changes:
         PATHS.benchmark("list_code_changes/{study}")
     wildcard_constraints:
         study=one_of(CONFIG.studies),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -37,6 +37,7 @@ rule list_maps:
         PATHS.log("list_maps/{dataset}/{split}/{map_name}"),
     benchmark:
         PATHS.benchmark("list_maps/{dataset}/{split}/{map_name}")
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1

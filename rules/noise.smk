@@ -41,6 +41,7 @@ rule plot_noise:
         PATHS.log("plots/noise/{dataset}/{split}/{noise}"),
     benchmark:
         PATHS.benchmark("plots/noise/{dataset}/{split}/{noise}")
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1

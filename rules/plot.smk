@@ -14,6 +14,7 @@ rule plot_froc:
     wildcard_constraints:
         place=f"|{one_of(map(froc_place, studies_with('lesions')))}",
         suffix="|_small|_tuned",
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -42,6 +43,7 @@ rule plot_dice_by_noise:
         PATHS.benchmark("plots/{study}/dice_by_noise")
     wildcard_constraints:
         study=one_of(CONFIG.studies),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -71,6 +73,7 @@ rule plot_training:
     wildcard_constraints:
         study=one_of(CONFIG.studies),
         figure="training_dice|loss_parameters",
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -99,6 +102,7 @@ rule plot_examples:
     wildcard_constraints:
         study=one_of(CONFIG.studies),
         figure="examples|distances",
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -125,6 +129,7 @@ rule plot_surface:
     wildcard_constraints:
         study=one_of(studies_with("surface")),
         figure="over_epochs|boxplots",
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -148,6 +153,7 @@ rule plot_loss_weights:
         PATHS.benchmark("plots/{study}/loss_weights")
     wildcard_constraints:
         study=one_of(CONFIG.studies),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -176,6 +182,7 @@ rule plot_beside_published:
         PATHS.benchmark("plots/{study}/beside_published")
     wildcard_constraints:
         study=one_of(studies_with("surface")),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -199,6 +206,7 @@ rule published_table:
         PATHS.log("published/table"),
     benchmark:
         PATHS.benchmark("published/table")
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -220,6 +228,7 @@ rule published_figures:
         PATHS.log("published/figures"),
     benchmark:
         PATHS.benchmark("published/figures")
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1

@@ -71,6 +71,7 @@ rule list_part:
         PATHS.benchmark("list_part/{dataset}/{split}/{part}")
     wildcard_constraints:
         part=one_of(SPLITS),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
@@ -96,6 +97,7 @@ rule check_part:
         PATHS.benchmark("check_part/{dataset}/{split}/{part}")
     wildcard_constraints:
         part=one_of(SPLITS),
+    localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
