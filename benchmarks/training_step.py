@@ -87,7 +87,7 @@ def row(options: argparse.Namespace) -> str:
         "sampling": {"patch_size": [options.patch] * 3},
         "training": {"epochs": 2, "steps_per_epoch": options.steps},
     }
-    settings = TrainingSettings.model_validate(merged(run.training_settings.as_json(), changes))
+    settings = TrainingSettings.model_validate(merged(run.training_settings.model_dump(mode="json"), changes))
     with tempfile.TemporaryDirectory() as folder:
         sampler = PatchSampler([stored_ct(Path(folder))], settings.sampling, run.maps, 0, 2 * options.steps)
         torch.manual_seed(0)

@@ -37,10 +37,12 @@ def code_version(*modules: str) -> str:
     Comments, docstrings and layout do not count. Given to a rule among its ``params``, it makes Snakemake run
     a job again when, and only when, code that the job uses has changed.
 
+    Modules of installed packages, as a plugin may name, are left out.
+
     Raises:
-        ModuleNotFoundError: a module is not part of the project.
+        ModuleNotFoundError: a module of the project does not exist.
     """
-    pending, seen = list(modules), set()
+    pending, seen = [module for module in modules if _is_ours(module)], set()
     while pending:
         module = pending.pop()
         if module not in seen | SEEN_IN_SETTINGS:
@@ -50,6 +52,12 @@ def code_version(*modules: str) -> str:
     for module in sorted(seen):
         digest.update(f"{module}\0{_code(module)}\0".encode())
     return digest.hexdigest()[:12]
+
+
+def _is_ours(module: str) -> bool:
+    """Whether its package, or the file that it is, lies in the project, be it there or not."""
+    top = ROOT / module.split(".")[0]
+    return top.is_dir() or top.with_suffix(".py").is_file()
 
 
 def in_project(module: str) -> bool:

@@ -45,19 +45,52 @@ class Entry:
 
     @cached_property
     def loaded(self) -> Any:
-        """The class or function itself."""
-        return getattr(importlib.import_module(self.module), self.implementation.partition(":")[2])
+        """The class or function itself.
+
+        Raises:
+            SeglossError: there is none.
+        """
+        try:
+            return getattr(importlib.import_module(self.module), self.implementation.partition(":")[2])
+        except Exception as error:  # whatever a user's module may raise
+            raise SeglossError(f"{self.implementation}: {type(error).__name__}: {error}") from error
+
+    def build(self, *arguments: Any, **options: Any) -> Any:
+        """Call it.
+
+        Raises:
+            SeglossError: it fails.
+        """
+        try:
+            return self.loaded(*arguments, **options)
+        except SeglossError:
+            raise
+        except Exception as error:
+            raise SeglossError(
+                f"{self.implementation} cannot be built: {type(error).__name__}: {error}"
+            ) from error
 
 
 E = TypeVar("E", bound=Entry)
 
 
 class Registry(dict[str, E]):
-    """The entries of one ``kind`` by name."""
+    """The entries of one ``kind`` by name.
 
-    def __init__(self, kind: str, entries: dict[str, E]) -> None:
+    Args:
+        entry: type of the entries.
+        parameters: what the parameters of each are derived from.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        entries: dict[str, E],
+        entry: type[Entry] = Entry,
+        parameters: type[Parameters] = Parameters,
+    ) -> None:
         super().__init__(entries)
-        self.kind = kind
+        self.kind, self.entry, self.parameters = kind, entry, parameters
 
     def parse(self, chosen: Any) -> Parameters:
         """The parameters, completed by their defaults, of ``name`` or ``{"name": ..., **parameters}``.
@@ -86,12 +119,18 @@ class Registry(dict[str, E]):
         """Add an entry, as a plugin does.
 
         Raises:
-            SeglossError: the name is taken, or does not fit into paths and commands.
+            SeglossError: it is no such entry, the name is taken, or does not fit into paths and commands.
         """
         if not re.fullmatch(NAME, name):
             raise SeglossError(
                 f"{self.kind} {shortened(name)}: letters, digits, '_', '.' and '-' only were expected"
             )
+        if not isinstance(entry, self.entry) or ":" not in entry.implementation:
+            raise SeglossError(
+                f"{self.kind} {name!r}: {self.entry.__name__}('module:name', ...) was expected"
+            )
+        if not issubclass(entry.parameters, self.parameters):
+            raise SeglossError(f"{self.kind} {name!r}: its parameters must be a {self.parameters.__name__}")
         if name in self:
             raise SeglossError(f"{self.kind} {name!r} is there already; choose another name")
         self[name] = entry
@@ -109,7 +148,9 @@ def load_plugins(modules: Iterable[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except Exception as error:  # whatever a user's module may raise
+        except (Exception, SystemExit) as error:  # whatever a user's module may raise
+            if isinstance(error, SeglossError):
+                raise SeglossError(f"plugins: {module}: {error}") from error
             reason = f"{type(error).__name__}: {error}"
             raise SeglossError(
                 f"plugins: {module} cannot be imported ({reason}); put it beside the Snakefile or install it"

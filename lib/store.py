@@ -58,8 +58,12 @@ def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
     return open_array(path)
 
 
-def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -> None:
+def write_case(
+    folder: Path, name: str, case: Case, notes: Sequence[str] = (), background: bool = True
+) -> None:
     """Write a case's arrays and, last, its description with ``notes`` on the files that it was read from.
+
+    ``background``: 0 in the label stands for no structure.
 
     Raises:
         CaseExcluded: image and label differ in shape, or the image is constant or not finite.
@@ -85,6 +89,7 @@ def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = ()) -
         "spacing": [float(length) for length in case.spacing],
         "affine": None if case.affine is None else np.asarray(case.affine, dtype=float).tolist(),
         **_described(label, len(shape), case.n_lesions),
+        **({} if background else {"background": False}),
         "notes": list(notes),
         "sha256": checksums,
     }
@@ -225,7 +230,8 @@ def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
 
 def shows_something(description: Mapping[str, Any]) -> bool:
     """Whether a case that is not excluded has a foreground voxel, by its description."""
-    return bool(description["class_voxels"].keys() - {"0", str(IGNORED)})
+    none = {str(IGNORED)} | ({"0"} if description.get("background", True) else set())
+    return bool(description["class_voxels"].keys() - none)
 
 
 _DESCRIPTION = {

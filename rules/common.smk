@@ -226,7 +226,7 @@ def network_module(wildcards):
 
 def training_settings(wildcards, output):
     """Params function: the settings; not among what makes a job run again, as it takes ``output``."""
-    return json.dumps(run_of(wildcards).training_settings.as_json())
+    return run_of(wildcards).training_settings.model_dump_json()
 
 
 def training_identity(wildcards):

@@ -44,6 +44,7 @@ rule prepare:
     params:
         adapter=lambda wildcards: CONFIG.datasets[wildcards.dataset].adapter,
         parameters=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].parameters),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
         cases=lambda wildcards: json.dumps(list(entries_of(wildcards))),
         entries=lambda wildcards: repr(entries_of(wildcards)),
         files=state_of_cases,
@@ -53,7 +54,7 @@ rule prepare:
         "prepare {wildcards.dataset}, bundle {wildcards.bundle}"
     shell:
         f"python {SCRIPTS}/prepare.py {PRODUCTS} --adapter {{params.adapter:q}} --parameters {{params.parameters:q}}"
-        " --cases {params.cases:q} --prepared {params.prepared:q} --output {output:q} &> {log:q}"
+        " --labels {params.labels:q} --cases {params.cases:q} --prepared {params.prepared:q} --output {output:q} &> {log:q}"
 
 
 rule list_part:

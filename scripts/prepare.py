@@ -10,7 +10,9 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Path) -> list[Path]:
+def main(
+    adapter: str, parameters: dict, labels: dict, prepared: Path, cases: list, output: Path
+) -> list[Path]:
     import logging
     from importlib import import_module
 
@@ -18,16 +20,19 @@ def main(adapter: str, parameters: dict, prepared: Path, cases: list, output: Pa
     from lib.datasets.index import read_index
     from lib.errors import CaseExcluded
     from lib.files import read_json, write_json
+    from lib.labels import Labels
     from lib.provenance import code_version
     from lib.store import PREPARED, write_case, write_excluded
 
+    meaning = Labels(**labels)
     log = logging.getLogger("lib")
     prepare, entries = import_module(adapter).prepare, read_index(prepared / "index.json").cases
     for case in cases:
         log.info("%s", case)
         with collected_notes() as notes:
             try:
-                write_case(prepared / case, case, prepare(case, entries[case], parameters), notes)
+                made = prepare(case, entries[case], parameters)
+                write_case(prepared / case, case, made, notes, meaning.background or not meaning.exclusive)
             except CaseExcluded as error:
                 reason = "; ".join([str(error), *notes])
                 log.warning("excluded: %s", reason)

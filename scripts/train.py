@@ -64,7 +64,7 @@ def main(
     trainer = Trainer(
         network,
         loss,
-        PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length),
+        PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length, chosen.background),
         chosen,
         computing,
         checkpoint,

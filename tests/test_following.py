@@ -125,7 +125,7 @@ def make_trainer(cases: list[StoredCase], checkpoint: Path, **training: object) 
         run="study/data/base/dice/seed-1",
         seed=1,
         loss=resolved("dice"),
-        network={"network": NETWORK, "network_class": "", "out_channels": 1},
+        network={"network": NETWORK, "out_channels": 1},
         sampling={"patch_size": (8, 8), "batch_size": 2},
         training={"epochs": 6, "steps_per_epoch": 2, "optimizer": ADAM, **training},
         measured={"metrics": "surface", "labels": BINARY, "inference": INFERENCE},

@@ -16,6 +16,7 @@ from lib.losses.specification import resolved
 from lib.maps import connected_components, signed_distance, signed_distance_2d
 from lib.networks import build_network
 from lib.noise import assign, noisy_label
+from lib.plotting.data_report import draw_data_report
 from lib.store import Case, StoredCase, write_case, write_map
 from lib.training.loop import Trainer
 from lib.training.patch_overlap import PatchOverlap
@@ -142,6 +143,39 @@ def test_measures_of_structures_are_those_of_their_masks_and_agree_with_monai(ca
     compared = case_agreement("a", predicted, label, spacing, ORGANS, 1)
     assert {row["structure"] for row in compared} == set(ORGANS.names)
     assert not any(row["above_tolerance"] for row in compared if row["measure"] != "hd95")
+
+
+def test_without_a_background_what_lies_outside_is_not_annotated(tmp_path: Path) -> None:
+    label = np.full((12, 16), 0, np.uint8)
+    label[:, 8:], label[:2] = 1, IGNORED
+    image = np.random.default_rng(0).normal(size=(1, *label.shape))
+    write_case(tmp_path / "a", "a", Case(image, label, (1.0, 1.0), "a"), background=False)
+    options = {"patch_size": [24, 24], "batch_size": 2, "cases": "passes", "foreground_fraction": 0}
+    turning = {"name": "rotate", "probability": 1, "range": [20, 40]}
+    for augmentation in ([], [turning]):
+        chosen = changed(settings(), sampling=options | {"augmentation": augmentation}).sampling
+        batch = PatchSampler([StoredCase(tmp_path / "a")], chosen, [], 0, 9, background=False)[0]
+        counts = {value: int((batch["label"] == value).sum()) for value in (0, 1, IGNORED)}
+        assert sum(counts.values()) == batch["label"].size
+        assert 0.8 < counts[0] / (2 * 80) < 1.2 and 0.8 < counts[1] / (2 * 80) < 1.2
+
+
+def test_without_a_background_class_0_counts(tmp_path: Path) -> None:
+    target = torch.tensor([[[[0, 0, 0, 1, IGNORED]]]])
+    logits = torch.nn.functional.one_hot(torch.tensor([[[0, 0, 1, 1, 1]]]), 3).movedim(-1, 1).float()
+    overlap = PatchOverlap(False, CPU, background=False)
+    overlap.add(logits, target, None, None)
+    assert overlap.dice() == {"patch_dice": pytest.approx(3 / 4)}
+    image = np.random.default_rng(0).normal(size=(1, 8, 8))
+    road = Case(image, np.zeros((8, 8), np.uint8), (1.0, 1.0), "a")
+    for background in (True, False):
+        write_case(tmp_path / f"{background}", "a", road, background=background)
+        assert StoredCase(tmp_path / f"{background}").shows_something != background
+
+
+def test_the_data_report_counts_components_of_all_structures(case: StoredCase, tmp_path: Path) -> None:
+    draw_data_report(tmp_path / "r.pdf", "Organs", [case], ORGANS, ["1 case"])
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_without_a_background_every_class_is_measured_and_nothing_else() -> None:

@@ -71,7 +71,7 @@ def settings(**training: object) -> TrainingSettings:
         run="study/data/base/t_loss/seed-1",
         seed=1,
         loss=resolved("t_loss"),
-        network={"network": NETWORK, "network_class": "", "out_channels": 1},
+        network={"network": NETWORK, "out_channels": 1},
         sampling=sampling(),
         training={"epochs": 4, "steps_per_epoch": 3, "optimizer": ADAM, **training},
         measured={"metrics": "overlap", "labels": BINARY, "inference": INFERENCE},

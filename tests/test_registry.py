@@ -14,14 +14,17 @@ from pydantic import ValidationError
 from lib import ROOT
 from lib.config.load import load
 from lib.config.schema import Training
+from lib.errors import SeglossError
 from lib.losses.catalogue import LOSSES
 from lib.losses.specification import resolved, without_defaults
-from lib.networks.catalogue import NETWORKS
+from lib.networks import build_network
+from lib.networks.catalogue import NETWORKS, NetworkEntry
 from lib.registry import Entry, Parameters, Registry
 from lib.training import page
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 from lib.training.optimizers import build_optimizer
 from lib.training.settings import TrainingSettings, identity
+from lib.validation import validated
 
 ADAM = {"name": "adam", "learning_rate": 0.01}
 REGISTRIES = (NETWORKS, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
@@ -51,7 +54,8 @@ def test_the_optimizers_are_given_every_option_and_the_loss_a_group_of_its_own()
         assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
         assert [group["weight_decay"] for group in optimizer.param_groups] == [0.25, 0.25]
         known = inspect.signature(entry.loaded).parameters
-        for option, value in chosen.arguments().items():
+        own = chosen.model_dump(exclude={"name", "learning_rate", "loss_learning_rate"})
+        for option, value in own.items():
             assert optimizer.defaults[option] == value
             if option != "betas":
                 assert entry.parameters.model_fields[option].default == known[option].default
@@ -85,9 +89,6 @@ def test_the_optimizers_are_given_every_option_and_the_loss_a_group_of_its_own()
     ],
 )
 def test_unknown_and_unused_options_are_refused(section: dict, message: str) -> None:
-    from lib.errors import SeglossError
-    from lib.validation import validated
-
     with pytest.raises(SeglossError) as error:
         validated(Training, {"epochs": 2, "steps_per_epoch": 3, "optimizer": ADAM} | section, "here")
     assert message in str(error.value)
@@ -139,9 +140,9 @@ def without(record: dict, *keys: str) -> dict:
 def test_every_run_is_itself_after_a_way_through_json() -> None:
     for scale in ("demo", "paper"):
         for run in load({"scale": scale}).runs:
-            record = json.loads(json.dumps(run.training_settings.as_json()))
-            again = TrainingSettings.model_validate(record)
-            assert again == run.training_settings and again.same_as(record)
+            again = TrainingSettings.model_validate_json(run.training_settings.model_dump_json())
+            assert again == run.training_settings
+            assert again.same_as(json.loads(json.dumps(run.training_settings.as_json())))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +188,39 @@ def test_a_changed_default_is_another_training(settings: TrainingSettings) -> No
     assert not settings.same_as(settings.as_json() | {"an option that is gone": 1})
     for nothing in (None, [], {}, "settings", 3):
         assert not settings.same_as(nothing)
+
+
+def test_another_class_of_the_same_name_is_another_training(
+    settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = settings.as_json()
+    assert record["classes"][1] == "torch.optim:Adam"
+    monkeypatch.setitem(OPTIMIZERS, "adam", Entry("torch.optim:NAdam", OPTIMIZERS["adam"].parameters))
+    assert not settings.same_as(record)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (3, "network 'x': NetworkEntry('module:name', ...) was expected"),
+        (Entry("a:b", NETWORKS["enet_2d"].parameters), "NetworkEntry('module:name', ...) was expected"),
+        (NetworkEntry("no_colon", NETWORKS["enet_2d"].parameters), "NetworkEntry('module:name', ...)"),
+        (NetworkEntry("a:b", Parameters), "its parameters must be a NetworkParameters"),
+    ],
+)
+def test_entries_of_another_kind_are_refused(entry: object, message: str) -> None:
+    with pytest.raises(SeglossError) as error:
+        NETWORKS.add("x", entry)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("implementation", ["no_such_module:A", "lib.networks.enet:Nope", "math:prod"])
+def test_what_cannot_be_built_ends_in_a_line(monkeypatch: pytest.MonkeyPatch, implementation: str) -> None:
+    monkeypatch.setitem(
+        NETWORKS, "enet_2d", NetworkEntry(implementation, NETWORKS["enet_2d"].parameters, dimensions=2)
+    )
+    with pytest.raises(SeglossError, match=f"^{implementation}"):
+        build_network("enet_2d", 1)
 
 
 def test_options_without_their_defaults_make_the_same_loss() -> None:

@@ -168,6 +168,26 @@ def test_training_stopped_at_any_step_ends_with_the_same_bits(
         assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
 
 
+def test_a_network_that_draws_goes_on_with_the_same_draws(
+    tiny_cases: list[StoredCase], tmp_path: Path
+) -> None:
+    def train_again(name: str, stop_at: int | None) -> tuple[str, dict]:
+        trainer = make_trainer(tiny_cases, tmp_path / name)
+        trainer.network = torch.nn.Sequential(trainer.network, torch.nn.Dropout3d(0.5))
+        if stop_at:
+            trainer._step = stopping_after(stop_at, trainer._step)
+        try:
+            return trainer.train().as_csv(), trainer.network.state_dict()
+        except KeyboardInterrupt:
+            return train_again(name, None)
+
+    history, weights = train_again("whole", None)
+    for stop_at in (1, 2, 3, 7):
+        again_history, again = train_again(f"{stop_at}", stop_at)
+        assert again_history == history
+        assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
 def stopping_after(steps: int, step: Callable) -> Callable:
     remaining = iter(range(steps))
 

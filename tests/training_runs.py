@@ -27,7 +27,7 @@ def settings(**changes: object) -> TrainingSettings:
             run="study/data/base/bce/seed-3",
             seed=3,
             loss=resolved("cross_entropy"),
-            network={"network": network, "network_class": "", "out_channels": 1},
+            network={"network": network, "out_channels": 1},
             sampling={"patch_size": (8, 8, 8), "batch_size": 2},
             training={
                 "epochs": 4,
@@ -43,7 +43,7 @@ def settings(**changes: object) -> TrainingSettings:
 
 def changed(settings: TrainingSettings, **changes: object) -> TrainingSettings:
     loss = {"loss": changes.pop("loss")} if "loss" in changes else {}
-    return TrainingSettings.model_validate(merged(settings.as_json(), changes) | loss)
+    return TrainingSettings.model_validate(merged(settings.model_dump(mode="json"), changes) | loss)
 
 
 def sampling(**options: object) -> Sampling:

@@ -42,7 +42,8 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, S
     if not (section := study.scales.get(workflow.scale)):
         return {}
     scale = validated(Scale, section, f"{path}: {workflow.scale}")
-    chosen = {"computing": workflow.computing.model_dump(exclude_unset=True)}
+    computing = workflow.computing.model_dump(exclude_unset=True)
+    chosen = {"computing": computing} if computing else {}
     return {
         variant: validated(
             Settings,
@@ -131,6 +132,11 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
     if not dataset.labels.one_structure and study.metrics != "surface":
         return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any labels"
+    if dataset.labels.exclusive and not dataset.labels.background:
+        if settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction:
+            return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
+        if any(noise.alpha for noise in settings.noise):
+            return "has no background, which noise in masks needs"
     monitor = settings.training.monitor
     if (
         monitor

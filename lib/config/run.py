@@ -56,7 +56,6 @@ class Run:
         network = self.settings.network
         return NetworkSettings(
             network=network,
-            network_class=NETWORKS.entry_of(network).implementation,
             out_channels=self.labels.out_channels(network.background_channel),
             exclusive=self.labels.exclusive,
         )
@@ -94,13 +93,18 @@ class Run:
             computing=settings.computing,
             maps=self.maps,
             masks=self.noise,
+            background=self.labels.background or not self.labels.exclusive,
             measured=measured if settings.training.measured else None,
         )
 
     @property
     def inference_settings(self) -> InferenceSettings:
         """All that decides the predictions of given weights."""
-        return InferenceSettings(network=self.network, inference=self.settings.inference)
+        return InferenceSettings(
+            network=self.network,
+            network_class=NETWORKS.entry_of(self.settings.network).implementation,
+            inference=self.settings.inference,
+        )
 
     def evaluation_settings(self) -> dict[str, Any]:
         """The run's keys in tables and, for lesion-wise metrics, how lesions are grouped by size, as JSON values."""

@@ -340,7 +340,7 @@ class Scale(Section):
     """One scale of a study: common ``settings``, the ``variants`` that change them, and what figures say about it."""
 
     note: Text | None = None
-    variants: dict[Name, dict[str, Any] | None] = {"base": {}}
+    variants: Annotated[dict[Name, dict[str, Any] | None], Field(min_length=1)] = {"base": {}}
     settings: dict[str, Any]
 
     @model_validator(mode="before")

@@ -204,18 +204,27 @@ def parts(resolved_loss: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def without_defaults(resolved_loss: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved specification without the parameters that have their default."""
-
-    def chosen(section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
-        return section.model_validate(values).model_dump(mode="json", exclude_defaults=True)
-
     whole = dict(resolved_loss)
     if "sum" in whole:
-        whole["sum"] = [term | {"loss": without_defaults(term["loss"])} for term in whole["sum"]]
+        whole["sum"] = [
+            {"loss": without_defaults(term["loss"]), "weight": _weight_without_defaults(term["weight"])}
+            for term in whole["sum"]
+        ]
     elif whole["name"] in LOSSES:
-        whole["parameters"] = chosen(LOSSES[whole["name"]].parameters, whole["parameters"])
+        whole["parameters"] = _chosen(LOSSES[whole["name"]].parameters, whole["parameters"])
     if "inverse_weights" in whole:
-        whole["inverse_weights"] = chosen(InverseWeights, whole["inverse_weights"])
+        whole["inverse_weights"] = _chosen(InverseWeights, whole["inverse_weights"])
+    if "deep_supervision" in whole:
+        whole["deep_supervision"] = _chosen(_DeepSupervision, whole["deep_supervision"])
     return whole
+
+
+def _weight_without_defaults(weight: Any) -> Any:
+    return _chosen(SCHEDULES[weight["schedule"]], weight) if isinstance(weight, Mapping) else weight
+
+
+def _chosen(section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
+    return section.model_validate(values).model_dump(mode="json", exclude_defaults=True)
 
 
 def required_maps(specification: Specification) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ def build_network(chosen: Any, in_channels: int, out_channels: int = 1) -> "nn.M
 
     Raises:
         ValueError: an unknown network or parameter.
+        SeglossError: the network cannot be built.
     """
     parameters = NETWORKS.parse(chosen)
-    build = NETWORKS.entry_of(parameters).loaded
-    return build(in_channels=in_channels, out_channels=out_channels, **parameters.arguments())
+    options = parameters.model_dump(exclude={"name", "background_channel"})
+    return NETWORKS.entry_of(parameters).build(in_channels=in_channels, out_channels=out_channels, **options)

@@ -1,7 +1,7 @@
 """What the workflow knows of each network without importing torch."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,9 +23,6 @@ class NetworkParameters(Parameters):
     def divisor(self) -> int:
         """What the lengths of a patch must divide by."""
         return 1
-
-    def arguments(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"name", "background_channel"})
 
 
 class UNet(NetworkParameters):
@@ -126,4 +123,6 @@ NETWORKS: Registry[NetworkEntry] = Registry(
             dimensions=2,
         ),
     },
+    NetworkEntry,
+    NetworkParameters,
 )

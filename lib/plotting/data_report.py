@@ -33,7 +33,7 @@ def draw_data_report(
         return
     chosen = [cases[i] for i in np.unique(np.linspace(0, len(cases) - 1, MOST_OVERLAYS).round().astype(int))]
     per_page = COLUMNS * ROWS
-    pages = [_histograms(title, cases, usage)]
+    pages = [_histograms(title, cases, labels, usage)]
     for first in range(0, len(chosen), per_page):
         shown = chosen[first : first + per_page]
         footer = (
@@ -44,8 +44,8 @@ def draw_data_report(
     save_pages(pages, path)
 
 
-def _histograms(title: str, cases: Sequence[StoredCase], usage: Sequence[str]) -> Figure:
-    diameters = np.concatenate([_diameters(case) for case in cases])
+def _histograms(title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]) -> Figure:
+    diameters = np.concatenate([_diameters(case, labels) for case in cases])
     spacing = np.array([case.description["spacing"] for case in cases])
     shape = np.array([case.shape for case in cases])
     components = f"{len(diameters)} connected components of the foreground"
@@ -86,9 +86,9 @@ def _bins(counts: np.ndarray) -> np.ndarray:
     return np.arange(0, counts.max() + 1 + step, step) - 0.5
 
 
-def _diameters(case: StoredCase) -> np.ndarray:
+def _diameters(case: StoredCase, labels: Labels) -> np.ndarray:
     """Diameter in mm (pixels in 2D) of the ball (disc) as large as each component."""
-    components = connected_components(case.array("label")[...])
+    components = connected_components(case.array("label")[...], None, labels)
     size = np.bincount(components.ravel())[1:] * float(np.prod(case.description["spacing"]))
     return (6 * size / np.pi) ** (1 / 3) if components.ndim == 3 else (4 * size / np.pi) ** 0.5
 

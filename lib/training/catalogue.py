@@ -4,7 +4,7 @@ The parameters are explained where the classes and functions are; those of the o
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,9 +20,6 @@ class OptimizerParameters(Parameters):
     learning_rate: Positive
     loss_learning_rate: Positive | None = None
     weight_decay: NonNegative = 0.0
-
-    def arguments(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"name", "learning_rate", "loss_learning_rate"})
 
 
 class Adam(OptimizerParameters):
@@ -59,6 +56,7 @@ OPTIMIZERS = Registry(
         "sgd": Entry("torch.optim:SGD", SGD),
         "rmsprop": Entry("torch.optim:RMSprop", RMSprop, "Tieleman and Hinton, 2012"),
     },
+    parameters=OptimizerParameters,
 )
 
 
@@ -151,6 +149,8 @@ SCHEDULERS: Registry[SchedulerEntry] = Registry(
             "NuPlateau", NuPlateau, "Gonzalez-Jimenez et al., MICCAI 2023, the released code"
         ),
     },
+    SchedulerEntry,
+    SchedulerParameters,
 )
 
 
@@ -255,4 +255,5 @@ AUGMENTATIONS = Registry(
         "low_resolution": _augmentation("low_resolution", LowResolution),
         "gamma": _augmentation("gamma", Gamma),
     },
+    parameters=AugmentationParameters,
 )

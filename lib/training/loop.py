@@ -172,6 +172,7 @@ class Trainer:
             prefetch_factor=4 if self.workers else None,
             pin_memory=on_gpu,
             worker_init_fn=ignore_signals,
+            generator=torch.Generator(),  # its own, as a seed is drawn that would change the state a resumed epoch has
         )
 
     def _epoch(self, epoch: int, batches: Any, progress: tqdm) -> Row:
@@ -213,7 +214,8 @@ class Trainer:
             self.best.after_epoch(self.monitor.values(self.history), self.history, self.network)
 
     def _no_overlap(self) -> PatchOverlap:
-        return PatchOverlap(self.sampler.noisy, self.device, self.settings.network.exclusive)
+        settings = self.settings
+        return PatchOverlap(self.sampler.noisy, self.device, settings.network.exclusive, settings.background)
 
     def _between_steps(self) -> None:
         self.interruption.check()

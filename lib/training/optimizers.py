@@ -15,13 +15,12 @@ def build_optimizer(
     groups = [{"params": list(network.parameters())}]
     if trainable := list(loss.parameters()):
         groups.append({"params": trainable, "lr": parameters.loss_learning_rate or parameters.learning_rate})
-    build = OPTIMIZERS.entry_of(parameters).loaded
-    return build(groups, lr=parameters.learning_rate, **parameters.arguments())
+    options = parameters.model_dump(exclude={"name", "learning_rate", "loss_learning_rate"})
+    return OPTIMIZERS.entry_of(parameters).build(groups, lr=parameters.learning_rate, **options)
 
 
 def build_scheduler(training: Training) -> Scheduler:
     """The scheduler of the network's learning rate."""
-    build = SCHEDULERS.entry_of(training.scheduler).loaded
-    return build(
+    return SCHEDULERS.entry_of(training.scheduler).build(
         training.scheduler, training.optimizer.learning_rate, training.epochs, training.steps_per_epoch
     )

@@ -10,8 +10,10 @@ from lib.training.history import Row
 class PatchOverlap:
     """Pooled Dice of predictions with training masks and, where these are noisy, by kind with noisy and clean ones."""
 
-    def __init__(self, noisy: bool, device: torch.device, exclusive: bool = True) -> None:
-        self.exclusive = exclusive
+    def __init__(
+        self, noisy: bool, device: torch.device, exclusive: bool = True, background: bool = True
+    ) -> None:
+        self.exclusive, self.lowest = exclusive, 1 if background else 0  # number of a structure
         rows = len(MASK_KINDS) if noisy else 1
         self.noisy = noisy
         self.with_masks = torch.zeros(rows, 3, dtype=torch.float64, device=device)
@@ -44,7 +46,7 @@ class PatchOverlap:
         one_logit = logits.shape[1] == 1 or not self.exclusive
         classes = (logits > 0).to(target.dtype) if one_logit else logits.argmax(1, keepdim=True)
         annotated = target != IGNORED
-        predicted, present = (((mask > 0) & annotated).flatten(1) for mask in (classes, target))
+        predicted, present = (((mask >= self.lowest) & annotated).flatten(1) for mask in (classes, target))
         both = present & (classes == target).flatten(1)
         return torch.stack([both.sum(1), predicted.sum(1), present.sum(1)], dim=1).double()
 

@@ -12,7 +12,7 @@ import numpy as np
 from lib.arrays import cut, cut_distance
 from lib.config.schema import Sampling
 from lib.errors import SeglossError
-from lib.labels import MASK_KINDS
+from lib.labels import IGNORED, MASK_KINDS
 from lib.store import NoisyCase, StoredCase
 from lib.training.augmentation import augment
 
@@ -35,7 +35,7 @@ class PatchSampler:
     its place is uniform along the axes where the patch fits in the volume, and the volume's centre along those where it
     does not, or as ``place`` says. Outside the volume the image is padded with the minimum of the part
     that was cut, label and maps of labels with 0, distances by ``lib.arrays.cut_distance``. All of a sample is
-    augmented alike.
+    augmented alike. Without a ``background`` the label is ``IGNORED`` outside.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class PatchSampler:
         maps: Sequence[str],
         seed: int,
         steps: int,
+        background: bool = True,
     ) -> None:
+        self.background = background
         self.cases = cases
         self.in_passes = sampling.cases == "passes"
         if not self.in_passes:
@@ -101,11 +103,17 @@ class PatchSampler:
         patch = {"image": cut(case.array("image"), start, self.patch_size, fill=None)}
         for name in ("label", *self.maps):
             patch[name] = self._cut(case.array(name), start)
+        if not self.background:  # 0 is what lies outside, here and in the augmentation
+            patch["label"] = cut(case.array("label"), start, self.patch_size, fill=IGNORED)[None] + np.uint8(
+                1
+            )
         if self.noisy:
             patch["clean"] = self._cut(case.clean.array("label"), start)
         if self.by_slice:
             patch = {name: values[..., 0] for name, values in patch.items()}
         patch = augment(patch, self.augmentation, rng)
+        if not self.background:
+            patch["label"] = patch["label"] - np.uint8(1)
         if self.noisy:
             patch["kind"] = np.int64(MASK_KINDS.index(case.noise))
         return patch

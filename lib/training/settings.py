@@ -1,6 +1,7 @@
 """The settings of trainings and predictions, and whether two trainings have the same. Never imports torch."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,18 +14,17 @@ from lib.files import read_json
 from lib.labels import Labels
 from lib.losses.specification import without_defaults
 from lib.networks.catalogue import NETWORKS
-from lib.registry import chosen_from
+from lib.registry import Entry, chosen_from
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 
 class NetworkSettings(Section):
-    """A network; its class is named, so that another one is another network.
+    """A network.
 
     ``exclusive``: its channels are classes of which every voxel has one (`lib.labels.Labels`).
     """
 
     network: chosen_from(NETWORKS)
-    network_class: str
     out_channels: PositiveInt
     exclusive: bool = True
 
@@ -33,6 +33,7 @@ class InferenceSettings(Section):
     """All that decides the predictions of given weights."""
 
     network: NetworkSettings
+    network_class: str
     inference: Inference
 
 
@@ -45,7 +46,10 @@ class Measured(Section):
 
 
 class TrainingSettings(Section):
-    """All that decides the trained weights but data and code; ``loss`` is resolved, ``masks`` are the training's."""
+    """All that decides the trained weights but data and code; ``loss`` is resolved, ``masks`` are the training's.
+
+    ``background``: 0 in a label stands for no class, or for that of the background.
+    """
 
     run: str
     seed: Seed
@@ -57,29 +61,31 @@ class TrainingSettings(Section):
     maps: tuple[str, ...] = ()
     masks: Noise = Noise(alpha=0)
     measured: Measured | None = None
+    background: bool = True
 
     @property
-    def modules(self) -> set[str]:
-        """Modules of all that is chosen by name but the loss."""
+    def entries(self) -> list[Entry]:
+        """Of all that is chosen by name but the loss."""
         training = self.training
-        return {
-            NETWORKS.entry_of(self.network.network).module,
-            OPTIMIZERS.entry_of(training.optimizer).module,
-            SCHEDULERS.entry_of(training.scheduler).module,
-            *(AUGMENTATIONS.entry_of(step).module for step in self.sampling.augmentation),
-        }
+        return [
+            NETWORKS.entry_of(self.network.network),
+            OPTIMIZERS.entry_of(training.optimizer),
+            SCHEDULERS.entry_of(training.scheduler),
+            *map(AUGMENTATIONS.entry_of, self.sampling.augmentation),
+        ]
 
     def as_json(self) -> dict[str, Any]:
-        """All of them, as JSON values."""
-        return self.model_dump(mode="json")
+        """All of them, as JSON values, with the classes and functions that the names stand for."""
+        return self.model_dump(mode="json") | {"classes": [entry.implementation for entry in self.entries]}
 
     def same_as(self, recorded: Any) -> bool:
         """Whether a training with the ``recorded`` settings, as JSON values, is the same.
 
         An option that was not there then must have its default now.
         """
-        chosen = self.model_dump(mode="json", exclude_defaults=True)
-        return _same(recorded, self.as_json(), chosen | {"loss": without_defaults(self.loss)})
+        chosen = self.model_dump(mode="json", exclude_defaults=True) | {"loss": without_defaults(self.loss)}
+        present = self.as_json()
+        return _same(recorded, present, chosen | {"classes": present["classes"]})
 
 
 def _same(recorded: Any, present: Any, chosen: Any) -> bool:
@@ -102,4 +108,4 @@ def identity(settings: TrainingSettings, provenance: Path) -> str:
         recorded = read_json(provenance) if provenance.is_file() else None
         if isinstance(recorded, dict) and settings.same_as(recorded.get("settings")):
             return str(recorded.get("identity"))
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(json.dumps(settings.as_json()).encode()).hexdigest()
