@@ -55,6 +55,13 @@ class Labels:
         return self.binary and self.background
 
     @property
+    def problem(self) -> str:
+        """``binary``, ``multi-class`` or ``multi-label``, as losses say which they are for."""
+        if not self.exclusive:
+            return "multi-label"
+        return "binary" if self.binary else "multi-class"
+
+    @property
     def loss_options(self) -> dict[str, Any]:
         """The options that a loss needs for these labels; all losses of the library take them."""
         return ({} if self.exclusive else {"sigmoid": True}) | (

@@ -68,6 +68,11 @@ def test_decisions() -> None:
             labels.decide(logits[0])
 
 
+def test_problems() -> None:
+    problems = [labels.problem for labels in (BINARY, HEART, STREET, ORGANS)]
+    assert problems == ["binary", "multi-class", "binary", "multi-label"]
+
+
 def test_losses_are_given_what_the_labels_ask_for() -> None:
     assert BINARY.loss_options == {}
     assert HEART.loss_options == {"ignore_index": IGNORED}

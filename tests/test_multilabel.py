@@ -7,6 +7,8 @@ import pytest
 import torch
 from training_runs import changed, settings
 
+from lib.config.expand import _for_labels
+from lib.errors import SeglossError
 from lib.evaluation.agreement import case_agreement
 from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
@@ -189,3 +191,21 @@ def test_without_a_background_every_class_is_measured_and_nothing_else() -> None
     maps = signed_distance(label, (1, 1), STREET)
     assert maps.shape == (3, 12, 16)
     np.testing.assert_array_equal(maps < 0, [label == number for number in range(3)])
+
+
+def test_options_reach_every_loss_of_the_library_and_no_other() -> None:
+    labels = Labels(("a", "b"), exclusive=False, partly_annotated=True)
+    own = {"name": "torch.nn.MSELoss"}
+    chosen = _for_labels({"sum": ["dice", own, {"name": "focal", "weight": 2}]}, labels, "here")
+    first, second, third = (term["loss"] for term in resolved(chosen)["sum"])
+    assert (first["parameters"]["sigmoid"], first["parameters"]["ignore_index"]) == (True, IGNORED)
+    assert third["parameters"]["sigmoid"] and second["parameters"] == {}
+    assert _for_labels(own, labels, "here") == own
+    assert _for_labels({"name": "dice", "ignore_index": 7}, labels, "here")["ignore_index"] == 7
+
+
+def test_losses_that_are_not_for_such_labels_are_refused() -> None:
+    for specification in ("nacl", {"sum": ["dice", "blob"]}):
+        with pytest.raises(SeglossError, match=r"^here: (nacl|blob) is for binary and multi-class labels"):
+            _for_labels(specification, ORGANS, "here")
+        _for_labels(specification, STREET, "here")

@@ -10,7 +10,9 @@ from lib.config.run import Run
 from lib.config.schema import CONFIG_NAME, Scale, Settings, Study, WorkflowConfig
 from lib.datasets import Dataset
 from lib.errors import SeglossError
+from lib.labels import Labels
 from lib.losses import specification as losses
+from lib.losses.catalogue import LOSSES
 from lib.networks.catalogue import NETWORKS
 from lib.suggest import suggestion
 from lib.validation import validated
@@ -89,17 +91,39 @@ def _expand(
                 noise=noise,
                 metrics=study.metrics,
                 labels=datasets[dataset].labels,
-                loss_specification=_for_dataset(specifications[loss], datasets[dataset]),
+                loss_specification=_for_labels(
+                    specifications[loss],
+                    datasets[dataset].labels,
+                    f"{path}: losses.{loss} on data set {dataset!r}",
+                ),
                 settings=settings,
             )
 
 
-def _for_dataset(specification: losses.Specification, dataset: Dataset) -> losses.Specification:
-    """The loss with the options that the labels ask for; a user's own class has to see to that itself."""
-    options = {"name": specification} if isinstance(specification, str) else dict(specification)
-    if not dataset.labels.loss_options or "." in str(options.get("name", "")):
+def _for_labels(specification: losses.Specification, labels: Labels, where: str) -> losses.Specification:
+    """The loss with the options that the labels ask for; a user's own class has to see to that itself.
+
+    Raises:
+        SeglossError: the loss is not for such labels; ``where`` begins the message.
+    """
+    complete = _with_options(specification, labels.loss_options)
+    for part in losses.parts(losses.resolved(complete)):
+        entry = LOSSES.get(part.get("name"))
+        if entry and labels.problem not in entry.problems:
+            kinds = " and ".join(entry.problems)
+            raise SeglossError(f"{where}: {part['name']} is for {kinds} labels, these are {labels.problem}")
+    return complete
+
+
+def _with_options(specification: losses.Specification, options: Mapping[str, Any]) -> losses.Specification:
+    """The options given to every loss of the library in a specification that has not its own."""
+    own = {"name": specification} if isinstance(specification, str) else dict(specification)
+    missing = {key: value for key, value in options.items() if key not in own}
+    if not missing or "." in str(own.get("name", "")):
         return specification
-    return dataset.labels.loss_options | options
+    if "sum" in own:
+        return own | {"sum": [_with_options(term, missing) for term in own["sum"]]}
+    return missing | own
 
 
 def _check_references(settings: Settings, study: Study, datasets: Mapping[str, Dataset], where: str) -> None:
