@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage, special
 from torch import Tensor
 
-from lib.losses import build_loss, voxels
+from lib.losses import build_loss, pointwise
 from lib.losses.catalogue import LOSSES
 from lib.losses.instance import sums_by_label
 from lib.losses.pixelwise import kth_largest
@@ -286,7 +286,7 @@ def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
 ) -> None:
     rng = np.random.default_rng(3)
     spatial = (33, 45, 64)
-    assert np.prod(spatial) > voxels.PIECE
+    assert np.prod(spatial) > pointwise.PIECE
     logits = torch.from_numpy(rng.standard_normal((2, channels, *spatial)) * 3)
     target = torch.from_numpy(rng.integers(0, max(channels, 2), (2, 1, *spatial)))
     target[:, :, :2] = 255
@@ -298,8 +298,8 @@ def test_large_patches_are_evaluated_in_pieces_to_the_same_values(
         logits, target = logits[:, :1], target.clamp(max=1)
     specification = {"name": name, **({"inverse_weights": {}} if LOSSES[name].weightable else {})}
     results = []
-    for piece in (voxels.PIECE, 10**9):
-        monkeypatch.setattr(voxels, "PIECE", piece)
+    for piece in (pointwise.PIECE, 10**9):
+        monkeypatch.setattr(pointwise, "PIECE", piece)
         loss = build_loss(specification, ignore_index=255).double()
         results.append(value_and_gradient(loss, logits, target, maps))
     assert_equal(*results, 1e-9)
