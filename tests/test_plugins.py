@@ -151,7 +151,7 @@ def test_a_multi_label_data_set_from_outside_takes_part_in_a_study(tmp_path: Pat
     demo["training"] |= {"epochs": 4, "steps_per_epoch": 30, "scheduler": "constant", "test_epochs": 1}
     demo["training"]["optimizer"]["learning_rate"] = 0.02
     demo["training"] |= {"monitor": {"keep_best": True}}
-    demo["noise"] = [{"alpha": 0}, {"alpha": 0.7, "beta": 0.7}]
+    study["figures"] = ["examples.pdf", "distances.pdf", "boxplots.pdf"]
     del demo["variants"]
     (tmp_path / "studies/boundary.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     done = snakemake(tmp_path)
