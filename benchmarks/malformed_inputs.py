@@ -580,14 +580,14 @@ def make_torch(folder: Path, rng: Random) -> None:
     torch.manual_seed(0)
     network = torch.nn.Conv3d(2, 3, 3).state_dict()
     checkpoints.save(folder / "weights.pt", {"network": network})
-    state = {"losses": [0.5, 0.25], "network": network}
+    state = {"state_key": "k", "losses": [0.5, 0.25], "network": network}
     checkpoints.save(folder / "checkpoint.pt", state)
 
 
 def read_torch(folder: Path) -> dict[str, Any]:
     network = torch.nn.Conv3d(2, 3, 3)
     checkpoints.load_weights(folder / "weights.pt", network)
-    state = checkpoints.load(folder / "checkpoint.pt", bool)
+    state = checkpoints.load(folder / "checkpoint.pt", lambda state: state.get("state_key") == "k")
     if state is None:  # a line of the log says why
         raise SeglossError("starting from the beginning")
     tensors = network.state_dict() | {f"saved {name}": value for name, value in state.pop("network").items()}
