@@ -45,6 +45,11 @@ class Labels:
         return self.names[1:] if self.background else self.names
 
     @property
+    def has_outside(self) -> bool:
+        """Whether 0 in a label stands for no structure."""
+        return self.background or not self.exclusive
+
+    @property
     def binary(self) -> bool:
         """Whether one channel decides between two classes."""
         return self.exclusive and len(self.names) == 2

@@ -32,7 +32,7 @@ def main(
         with collected_notes() as notes:
             try:
                 made = prepare(case, entries[case], parameters)
-                write_case(prepared / case, case, made, notes, meaning.background or not meaning.exclusive)
+                write_case(prepared / case, case, made, notes, meaning.has_outside)
             except CaseExcluded as error:
                 reason = "; ".join([str(error), *notes])
                 log.warning("excluded: %s", reason)

@@ -1,13 +1,17 @@
 """Structures that may overlap, in 2D and 3D, from the store to the measures; and classes without a background."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from training_runs import changed, settings
 
+from lib import ROOT
 from lib.config.expand import _for_labels
+from lib.config.load import load
 from lib.errors import SeglossError
 from lib.evaluation.agreement import case_agreement
 from lib.evaluation.surface import surface_rows
@@ -209,3 +213,20 @@ def test_losses_that_are_not_for_such_labels_are_refused() -> None:
         with pytest.raises(SeglossError, match=r"^here: (nacl|blob) is for binary and multi-class labels"):
             _for_labels(specification, ORGANS, "here")
         _for_labels(specification, STREET, "here")
+
+
+@pytest.mark.parametrize("in_the_study", [True, False])
+def test_noise_is_refused_without_a_background(tmp_path: Path, in_the_study: bool) -> None:
+    for part in ("studies", "published"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    path = tmp_path / "studies/t_loss.yaml"
+    study = yaml.safe_load(path.read_text())
+    study |= {"metrics": "surface", "figures": []}
+    del study["published"]
+    noise = [{"alpha": 0.5, "beta": 0.7}]
+    study["demo"] |= {"datasets": ["cityscapes"], "noise": noise if in_the_study else [{"alpha": 0}]}
+    del study["demo"]["variants"]
+    path.write_text(yaml.safe_dump(study))
+    values = {"studies": "t_loss", "noise": [] if in_the_study else noise}
+    with pytest.raises(SeglossError, match="'cityscapes' has no background, which noise in masks needs"):
+        load(values, tmp_path)

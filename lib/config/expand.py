@@ -79,6 +79,10 @@ def _expand(
             [*settings.losses, *added],
             settings.seeds,
         ):
+            if noise.alpha and not datasets[dataset].labels.has_outside:
+                raise SeglossError(
+                    f"{path}: data set {dataset!r} has no background, which noise in masks needs"
+                )
             yield Run(
                 study=name,
                 dataset=dataset,
@@ -156,11 +160,9 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
     if not dataset.labels.one_structure and study.metrics != "surface":
         return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any labels"
-    if dataset.labels.exclusive and not dataset.labels.background:
-        if settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction:
-            return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
-        if any(noise.alpha for noise in settings.noise):
-            return "has no background, which noise in masks needs"
+    by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
+    if by_lesions and not dataset.labels.has_outside:
+        return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
     monitor = settings.training.monitor
     if (
         monitor

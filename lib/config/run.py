@@ -93,7 +93,7 @@ class Run:
             computing=settings.computing,
             maps=self.maps,
             masks=self.noise,
-            background=self.labels.background or not self.labels.exclusive,
+            background=self.labels.has_outside,
             measured=measured if settings.training.measured else None,
         )
 
