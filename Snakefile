@@ -4,9 +4,8 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from lib.config.checks import check_apart, check_maps, check_writable
+from lib.config.checks import check
 from lib.config.load import load
-from lib.datasets.sources import load_source, source_names
 from lib.errors import faults_in_one_line
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
@@ -28,11 +27,7 @@ configfile: CONFIG_FILE
 
 with faults_in_one_line():
     CONFIG = load(config)
-    check_maps(CONFIG.runs, MAPS)
-    check_writable(CONFIG.workflow.folders, Path.cwd())
-    check_apart(CONFIG.workflow, Path.cwd())
-    for name in source_names():
-        load_source(name)
+    check(CONFIG, MAPS, Path.cwd())
 
 
 include: "rules/common.smk"
@@ -43,6 +38,8 @@ if workflow.is_main_process:
         check_scale(CONFIG.runs, PATHS)
         for note in [*CONFIG.notes, *notes_on_code()]:
             print(f"note: {note}", file=sys.stderr)
+    # at the exit, as Snakemake calls no onsuccess where nothing is to be done
+    atexit.register(print_lines_on_data, Path.cwd())
 
 
 include: "rules/download.smk"
@@ -58,13 +55,7 @@ include: "rules/crate.smk"
 
 onerror:
     if workflow.is_main_process:
-        for line in failure_report(CONFIG.runs, PATHS):
-            print(line, file=sys.stderr)
-
-
-if workflow.is_main_process:
-    # at the exit, as Snakemake calls no onsuccess where nothing is to be done
-    atexit.register(print_lines_on_data, Path.cwd())
+        print(*failure_report(CONFIG.runs, PATHS), sep="\n", file=sys.stderr)
 
 
 container: "envs/segloss.sif"  # where --sdm apptainer asks for it; docs/environments.md
@@ -76,10 +67,4 @@ rule all:
         study_targets(),
         published_targets() if takes_published_records() else [],
         rules.crate.output,
-    localrule: True
-
-
-rule published:
-    input:
-        published_targets(),
     localrule: True

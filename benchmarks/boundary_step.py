@@ -67,17 +67,13 @@ def map_of_patch(batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.from_numpy(np.stack(made)[:, None])
 
 
-def steps_of(
-    case: StoredCase, network: dict, patch: list[int], batch_size: int
-) -> dict[str, Callable[[int], None]]:
+def steps_of(case: StoredCase, network: dict, patch: list[int], batch_size: int) -> dict[str, Callable[[int], None]]:
     """By name, one whole training step of the same network from the same beginning."""
     sampling = {
         **{"patch_size": patch, "batch_size": batch_size, "cases": "by_lesions", "augmentation": []},
         **{"foreground_fraction": 0.0, "place": "anywhere"},
     }
-    stored, without = (
-        PatchSampler([case], sampling, maps, 0, REPEATS + 1) for maps in (["signed_distance"], [])
-    )
+    stored, without = (PatchSampler([case], sampling, maps, 0, REPEATS + 1) for maps in (["signed_distance"], []))
     torch.manual_seed(0)
     net = build_network(network, 1, out_channels=2)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
@@ -119,9 +115,7 @@ def main() -> None:
                     times[loss].append(seconds(step, number))
             for loss, taken in times.items():
                 ratios = [a / b for a, b in zip(taken[1:], times["GDL"][1:], strict=True)]
-                print(
-                    f"| {name} | {loss} | {statistics.median(taken[1:]):.3f} | {statistics.median(ratios):.3f} |"
-                )
+                print(f"| {name} | {loss} | {statistics.median(taken[1:]):.3f} | {statistics.median(ratios):.3f} |")
 
 
 if __name__ == "__main__":

@@ -136,13 +136,9 @@ def copied(base: Path, folder: Path) -> Path:
     return folder
 
 
-def clean_run(
-    base: Path, folder: Path, change: Callable[[Path], None] | None, *targets: str
-) -> dict[str, str]:
+def clean_run(base: Path, folder: Path, change: Callable[[Path], None] | None, *targets: str) -> dict[str, str]:
     """Results of a run from nothing."""
-    shutil.copytree(
-        base, folder, ignore=shutil.ignore_patterns("data", "results", "plots", "logs", ".snakemake")
-    )
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("data", "results", "plots", "logs", ".snakemake"))
     if change:
         change(folder)
     done = call(folder, *targets)
@@ -177,9 +173,7 @@ def spoil(path: Path, how: str, another: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         return
     if path.is_dir():
-        path, another = (
-            sorted(file for file in folder.rglob("*") if file.is_file())[-1] for folder in (path, another)
-        )
+        path, another = (sorted(file for file in folder.rglob("*") if file.is_file())[-1] for folder in (path, another))
     if how == "truncated":
         os.truncate(path, path.stat().st_size // 2)
     else:
@@ -236,9 +230,7 @@ def of_kills(work: Path, at_once: int, number: int, seed: int) -> Iterator[tuple
     done = call(base, TARGET)
     assert done.returncode == 0, done.stdout
     expected = {change: clean_run(base, work / change.__name__, change, TARGET) for change in CHANGES}
-    seconds = {
-        change: undisturbed(base, work / "undisturbed", change, expected[change]) for change in CHANGES
-    }
+    seconds = {change: undisturbed(base, work / "undisturbed", change, expected[change]) for change in CHANGES}
 
     def killed(turn: int) -> tuple[str, str]:
         draw = random.Random(f"{seed} {turn}")
@@ -291,9 +283,7 @@ def end_orphans(folder: Path, draw: random.Random) -> None:
 
 def children(folder: Path) -> list[int]:
     """Scripts of the project that are running."""
-    found = subprocess.run(
-        ["pgrep", "-f", f"python {folder}/scripts/"], capture_output=True, text=True
-    ).stdout
+    found = subprocess.run(["pgrep", "-f", f"python {folder}/scripts/"], capture_output=True, text=True).stdout
     return [int(number) for number in found.split()]
 
 
@@ -325,17 +315,13 @@ ACTS: dict[str, Callable[[subprocess.Popen, Path, random.Random], None]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("rules", "kills"))
     parser.add_argument("--number", type=int, default=200, help="of kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rules", nargs="+", help="some of the rules")
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument(
-        "--each-fault", action="store_true", help="every fault at every rule, not one in turn"
-    )
+    parser.add_argument("--each-fault", action="store_true", help="every fault at every rule, not one in turn")
     arguments = parser.parse_args()
     wrong = []
     with tempfile.TemporaryDirectory() as name:

@@ -66,11 +66,7 @@ def seconds_of_jobs() -> list[float]:
     command = ["sacct", "-X", "-n", "-P", "-o", "ElapsedRaw,Comment,JobName"]
     rows = [row.split("|") for row in subprocess.check_output(command, text=True).splitlines()]
     last = rows[-1][2]  # each call of Snakemake has a name
-    return [
-        float(elapsed)
-        for elapsed, comment, name in rows
-        if name == last and comment.startswith("rule_prepare")
-    ]
+    return [float(elapsed) for elapsed, comment, name in rows if name == last and comment.startswith("rule_prepare")]
 
 
 if __name__ == "__main__":

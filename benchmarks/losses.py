@@ -43,9 +43,7 @@ def lesion_patch(rng: np.random.Generator) -> np.ndarray:
 def inputs() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     rng = np.random.default_rng(0)
     labels = [lesion_patch(rng) for _ in range(2)]
-    distances = [
-        np.stack([published_distance(label == channel, (1, 1, 1)) for channel in (0, 1)]) for label in labels
-    ]
+    distances = [np.stack([published_distance(label == channel, (1, 1, 1)) for channel in (0, 1)]) for label in labels]
     maps = {
         "components": np.stack(list(map(connected_components, labels)))[:, None].astype(np.int32),
         "voronoi": np.stack([voronoi_cells(label, (1, 1, 1)) for label in labels])[:, None].astype(np.int32),
@@ -111,9 +109,7 @@ def written_inverse_weights(logits: Tensor, target: Tensor, maps: dict[str, Tens
         for label in labels:
             mask = components == label
             sample[mask] = mask.numel() / (len(labels) * mask.sum())
-    values = F.binary_cross_entropy_with_logits(
-        logits[:, 1:] - logits[:, :1], target.float(), reduction="none"
-    )
+    values = F.binary_cross_entropy_with_logits(logits[:, 1:] - logits[:, :1], target.float(), reduction="none")
     return (weight.clip(1, 2e5) * values).mean()
 
 

@@ -42,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib import ROOT, archives, arrays, products, store
 from lib.comparison.published_records import read_printed, read_published_records
-from lib.comparison.runs import read_table
+from lib.comparison.results import read_table
 from lib.config.checks import check_apart, check_maps, check_writable
 from lib.config.load import load
 from lib.config.schema import OwnData
@@ -51,9 +51,9 @@ from lib.datasets.index import Index, IndexedCase, read_index
 from lib.datasets.own import own_dataset
 from lib.datasets.raw import RawFiles
 from lib.errors import SeglossError
-from lib.evaluation.records import COLUMNS, write_records
 from lib.files import read_json, sha256, write_json, write_text
 from lib.maps import MAPS
+from lib.measures.records import COLUMNS
 from lib.strict_yaml import read_yaml
 from lib.training import checkpoints
 
@@ -347,9 +347,7 @@ def spoil_text_header(end: bytes, separator: bytes) -> Callable[[Path, Random], 
         content = path.read_bytes()
         length = content.index(end) + len(end)
         is_compressed = any(word in content[:length] for word in (b"CompressedData = True", b"gzip"))
-        how = rng.choice(
-            ["cut", "gone", "twice", *["byte"] * 2, *["junk"] * 3, "voxels" if is_compressed else "junk"]
-        )
+        how = rng.choice(["cut", "gone", "twice", *["byte"] * 2, *["junk"] * 3, "voxels" if is_compressed else "junk"])
         if how == "cut":
             return Mutation(cut(path, rng), {})
         if how == "voxels":
@@ -439,6 +437,7 @@ STUDY = "studies/inverse_weighting.yaml"
 def make_configuration(folder: Path, rng: Random) -> None:
     (folder / "studies").mkdir()
     (folder / STUDY).write_text((ROOT / STUDY).read_text())
+    shutil.copytree(ROOT / "published", folder / "published")
     make_description(folder, rng)
     own = {"folder": str(folder), "splits": str(next(folder.glob("s.*"))), "seed": 1, "test_share": 0.3}
     own |= {"window": [0, 9], "size": [8, 8, 8], "patients": ".*", "dimensions": 3, "title": "Mine"}
@@ -457,8 +456,9 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     check_apart(configuration.workflow, ROOT)
     json.loads(configuration.as_json)
     for run in configuration.runs:
-        json.dumps([run.training_settings.as_json(), run.evaluation_settings()])
+        json.dumps(run.training_settings.as_json())
         run.inference_settings.model_dump_json()
+        run.evaluation_settings().model_dump_json()
     collected: dict[str, list[Any]] = {}
     for sections in (configuration.runs[0].settings, *configuration.studies.values(), configuration.workflow):
         for key, value in sections:
@@ -486,11 +486,17 @@ TO_REFUSE = (
     (CONFIGURATION, "raw", {"lits": ""}),
     (CONFIGURATION, "own_data.mine.splits", ""),
     *((CONFIGURATION, "seeds", [seed]) for seed in (-1, 2**32, 2**63, 2**64)),
-    *(
-        (CONFIGURATION, "folders.data", name)
-        for name in ("a{b}", "a<b>", "a\0b", "lib", "studies/x", "results", "")
-    ),
-    (STUDY, "demo.evaluation.small_diameter", {"phantom_lesion": 3}),
+    *((CONFIGURATION, "folders.data", name) for name in ("a{b}", "a<b>", "a\0b", "lib", "studies/x", "results", "")),
+    *((STUDY, "demo.evaluation.froc", {"small_diameter": faulty}) for faulty in ({"phantom_lesion": 3}, 3)),
+    *((STUDY, "demo.evaluation", faulty) for faulty in ({"surface": {}}, {"lesions": {"tolerance": 1}})),
+    *((STUDY, "demo.factors", {"noise": faulty}) for faulty in ([["clean"]], [{"alpha": 0}] * 2, {"a": None})),
+    *((STUDY, "demo.factors", {"network": faulty}) for faulty in ([{"name": ["enet_2d"]}], "enet_2d", {"a/b": "enet"})),
+    (STUDY, "demo.training.monitor", {"measure": "avg_recall"}),
+    *((STUDY, "measures", faulty) for faulty in (["lesions", "froc"], ["overlap"], ["overlap", ["froc"]])),
+    *((STUDY, "primary", faulty) for faulty in ({"column": "hd95"}, {"cut": "decided"})),
+    (STUDY, "top_figures", ["boxplots"]),
+    (STUDY, "references", {"iwdl": "ld"}),
+    (STUDY, "looks.bce.marker", "q"),
     (STUDY, "published", {"table": "inverse_weighting", "datasets": {"lunar16": "luna"}}),
 )
 """Values that look right, or that only some of what reads them would miss."""
@@ -498,7 +504,6 @@ TO_REFUSE = (
 
 def spoil_with_a_value_to_refuse(folder: Path, rng: Random) -> Mutation:
     name, place, value = rng.choice(TO_REFUSE)
-    shutil.copytree(ROOT / "published", folder / "published")
     content = yaml.safe_load((folder / name).read_text())
     *parents, key = place.split(".")
     parent = content
@@ -618,7 +623,7 @@ RECORDS = Path("luna/iwdl/experiment_0/test_metrics/prc_records.json")
 def make_records(folder: Path, rng: Random) -> None:
     example = {str: "1", bool: True, float: 2.5}
     row = {name: example[kind] for name, kind in COLUMNS.items()}
-    write_records(folder / RECORDS, {"a": [row, row | {"diameter": float("inf")}], "b": [], "c": [row]})
+    write_json(folder / RECORDS, {"a": [row, row | {"diameter": float("inf")}], "b": [], "c": [row]})
 
 
 def read_records(folder: Path) -> dict[str, Any]:
@@ -671,11 +676,7 @@ def read_archive(folder: Path) -> dict[str, Any]:
     (path,) = folder.glob("archive.*")
     output = folder / "unpacked"
     archives.extract(path, output)
-    return {
-        "files": {
-            str(file.relative_to(output)): file.read_bytes() for file in output.rglob("*") if file.is_file()
-        }
-    }
+    return {"files": {str(file.relative_to(output)): file.read_bytes() for file in output.rglob("*") if file.is_file()}}
 
 
 ODD_NAMES = (

@@ -69,8 +69,7 @@ def write_index(dataset: str, sizes: tuple[int, int, int], path: Path, raw: Path
     raw.mkdir(parents=True)
     numbers = iter(range(sum(sizes)))
     parts = {
-        part: tuple(f"case_{next(numbers):04d}" for _ in range(size))
-        for part, size in zip(SPLITS, sizes, strict=True)
+        part: tuple(f"case_{next(numbers):04d}" for _ in range(size)) for part, size in zip(SPLITS, sizes, strict=True)
     }
     cases = {case: IndexedCase(case, {"image": [str(raw)]}) for ids in parts.values() for case in ids}
     Index(cases, dict.fromkeys(DATASETS[dataset].splits, parts)).write(path)

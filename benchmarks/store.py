@@ -77,9 +77,7 @@ def print_cost_of_verification(path: Path) -> None:
     for count in PATCHES:
         ratios = []
         for seed in range(PAIRS):
-            turns = [
-                (verified, lambda verified=verified: opened(path, verified)) for verified in (True, False)
-            ]
+            turns = [(verified, lambda verified=verified: opened(path, verified)) for verified in (True, False)]
             seconds = {
                 verified: 1 / patches_per_second(reader, 64, count, seed)
                 for verified, reader in (turns if seed % 2 else turns[::-1])

@@ -50,9 +50,7 @@ WAYS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=50)
@@ -62,9 +60,7 @@ def main() -> None:
     if options.way:
         print(row(options))
         return
-    print(
-        "| way | steps/s | times the first | GPU busy, % | peak MB, GPU | peak MB, host |\n|---|--:|--:|--:|--:|--:|"
-    )
+    print("| way | steps/s | times the first | GPU busy, % | peak MB, GPU | peak MB, host |\n|---|--:|--:|--:|--:|--:|")
     first = None
     for way in WAYS:  # a process each: memory, kernels and compiled code of one are not another's
         printed = subprocess.run(

@@ -83,16 +83,12 @@ def main() -> None:
     jobs = seconds_of_jobs(project)
     records = [path for top in ("data", "results", "plots") for path in (project / top).rglob(".*.made")]
     files = [file for record in records for file in products._paths(record, read_json(record)["files"])]
-    runs = [
-        path.relative_to(project / "results").parts[1]
-        for path in project.glob("results/*/*/*/*/*/weights.pt")
-    ]
+    runs = [path.relative_to(project / "results").parts[1] for path in project.glob("results/*/*/*/*/*/weights.pt")]
     of_data = {name: seconds_of_arrays(project / "data/prepared" / name) for name in set(runs)}
     costs = {
         f"{len(records)} records of {len(files)} files": seconds(products._state, files),
         f"{PLANS} plans": PLANS * seconds_of_comparison(project),
-        f"arrays, by {READERS} jobs of each of {len(runs)} runs": READERS
-        * sum(of_data[name] for name in runs),
+        f"arrays, by {READERS} jobs of each of {len(runs)} runs": READERS * sum(of_data[name] for name in runs),
         "predictions": seconds(sha256, project.glob("results/*/*/*/*/*/predictions/*")),
     }
     print("| what | s | % of the jobs' seconds |\n|---|--:|--:|")

@@ -165,9 +165,7 @@ class _Members:
     def wrote(self, size: int) -> None:
         self._written += size
         if self._written > self._limit:
-            raise SeglossError(
-                f"{self.archive}: unpacks to more than the plausible {self._limit} bytes; not unpacked"
-            )
+            raise SeglossError(f"{self.archive}: unpacks to more than the plausible {self._limit} bytes; not unpacked")
 
     def refusal(self, name: str, reason: str) -> SeglossError:
         return SeglossError(

@@ -25,9 +25,7 @@ def write_array(path: Path, array: np.ndarray) -> str:
         SHA-256 of its values. The file holds it too, and a digest of each compressed chunk if it is read by patches.
     """
     spatial_from = 1 if array.ndim > 3 else 0
-    chunks = [
-        length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)
-    ]
+    chunks = [length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)]
     array = np.ascontiguousarray(array)
     content = _content_hash(array)
     with atomic_path(path) as beside:
@@ -139,17 +137,13 @@ def cut(array: Any, start: Sequence[int], size: Sequence[int], fill: float | Non
     ``fill=None`` pads with the minimum of the part that lies inside, as inverse weighting's code does.
     """
     spatial = array.shape[-len(size) :]
-    inside = tuple(
-        slice(max(s, 0), min(s + n, length)) for s, n, length in zip(start, size, spatial, strict=True)
-    )
+    inside = tuple(slice(max(s, 0), min(s + n, length)) for s, n, length in zip(start, size, spatial, strict=True))
     leading = (slice(None),) * (array.ndim - len(size))
     part = np.asarray(array[leading + inside])
     if part.shape[-len(size) :] == tuple(size):
         return part
     if part.size == 0:
-        raise SeglossError(
-            f"box at {tuple(start)} of size {tuple(size)} lies outside the volume {tuple(spatial)}"
-        )
+        raise SeglossError(f"box at {tuple(start)} of size {tuple(size)} lies outside the volume {tuple(spatial)}")
     margins = [(0, 0)] * len(leading) + [
         (max(-s, 0), max(s + n - length, 0)) for s, n, length in zip(start, size, spatial, strict=True)
     ]

@@ -32,9 +32,7 @@ def run(main: Callable[..., list[Path] | None]) -> None:
     )
     for parameter in inspect.signature(main).parameters.values():
         _add_option(parser, parameter)
-    parser.add_argument(
-        "--products", type=Path, nargs="+", metavar="PATH", help="outputs of the job, to record"
-    )
+    parser.add_argument("--products", type=Path, nargs="+", metavar="PATH", help="outputs of the job, to record")
     parser.add_argument(
         "--plugins",
         nargs="*",

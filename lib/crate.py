@@ -105,9 +105,7 @@ def write_crate(path: Path, configuration: Configuration, outcome: Sequence[Path
     results = {_place(file, configuration.workflow.folders): file for file in sorted({*outcome, *of_runs})}
     for file in results.values():
         if not file.is_file():
-            raise SeglossError(
-                f"{file}: missing, and a crate holds every result; run the workflow to its end"
-            )
+            raise SeglossError(f"{file}: missing, and a crate holds every result; run the workflow to its end")
     parts = PARTS | _own_modules(configuration, root)
     code = {file.relative_to(root).as_posix(): file for file in _files_of([WORKFLOW, *parts], root)}
     settings = yaml.safe_dump(without_places(configuration.values), allow_unicode=True)
@@ -129,11 +127,12 @@ def _place(file: Path, folders: Folders) -> str:
 
 
 def _own_modules(configuration: Configuration, root: Path) -> dict[str, str]:
-    """The files and folders next to `lib` that hold losses of the user's own."""
+    """The files and folders next to `lib` that hold losses and plugins of the user's own."""
     losses = [resolved(loss) for study in configuration.studies.values() for loss in study.losses.values()]
-    modules = {module.partition(".")[0] for loss in losses for module in code_modules(loss)} - {"lib"}
+    named = [*configuration.workflow.plugins, *(module for loss in losses for module in code_modules(loss))]
+    modules = {module.partition(".")[0] for module in named} - {"lib"}
     places = [place for module in sorted(modules) for place in (module, f"{module}.py")]
-    return {place: "Losses of the user's own" for place in places if (root / place).exists()}
+    return {place: "Code of the user's own" for place in places if (root / place).exists()}
 
 
 def _files_of(parts: Iterable[str], root: Path) -> Iterator[Path]:
@@ -159,9 +158,7 @@ def _seconds(provenance: Path) -> float:
     content = read_json(provenance, "delete it and run again")
     seconds = content.get("seconds") if isinstance(content, dict) else None
     if not isinstance(seconds, int | float) or not 0 <= seconds < 1e10:
-        raise SeglossError(
-            f"{provenance}: does not state the seconds of the training; delete it and run again"
-        )
+        raise SeglossError(f"{provenance}: does not state the seconds of the training; delete it and run again")
     return seconds
 
 
@@ -200,10 +197,7 @@ def _metadata(
         name=citation["title"],
         version=citation["version"],
         input=graph.parameter("configuration", "File", asked),
-        output=[
-            graph.parameter("figures", "Dataset", figures),
-            graph.parameter("results", "Dataset", tables),
-        ],
+        output=[graph.parameter("figures", "Dataset", figures), graph.parameter("results", "Dataset", tables)],
         **rights,
     )
     run = graph.run(
@@ -234,10 +228,7 @@ def _metadata(
 def _compact(metadata: dict[str, Any]) -> dict[str, Any]:
     """The metadata with the one value in place of each list of one, as RO-Crate 1.1 recommends."""
     entities = [
-        {
-            key: value[0] if isinstance(value, list) and len(value) == 1 else value
-            for key, value in entity.items()
-        }
+        {key: value[0] if isinstance(value, list) and len(value) == 1 else value for key, value in entity.items()}
         for entity in metadata["@graph"]
     ]
     return metadata | {"@graph": entities}
@@ -301,9 +292,7 @@ class _Graph:
     def parameter(self, name: str, kind: str, example: "Entity") -> "Entity":
         """A parameter of the workflow, and in ``example`` what it was in this run."""
         properties = {"workExample": example}
-        example["exampleOfWork"] = self.crate.add_formal_parameter(
-            name, kind, f"#{name}", properties=properties
-        )
+        example["exampleOfWork"] = self.crate.add_formal_parameter(name, kind, f"#{name}", properties=properties)
         return example["exampleOfWork"]
 
     def workflow(self, **properties: Any) -> "Entity":
@@ -316,9 +305,7 @@ class _Graph:
             lang_version=version("snakemake"),
         )
 
-    def run(
-        self, workflow: "Entity", asked: "Entity", results: list["Entity"], **properties: Any
-    ) -> "Entity":
+    def run(self, workflow: "Entity", asked: "Entity", results: list["Entity"], **properties: Any) -> "Entity":
         """What the workflow did; who asked for it is not known."""
         address = "https://snakemake.github.io"
         snakemake = {"name": "Snakemake", "url": address, "softwareVersion": version("snakemake")}

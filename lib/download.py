@@ -149,9 +149,7 @@ def _fetch(address: str, file: SourceFile, output: Path, record: Path | None) ->
         raise
     except OSError as error:
         reason = error.strerror or error
-        raise SeglossError(
-            f"{output}: cannot be written: {reason}; free space or check permissions"
-        ) from error
+        raise SeglossError(f"{output}: cannot be written: {reason}; free space or check permissions") from error
 
 
 def _has_checksum(file: SourceFile, record: Path | None) -> bool:
@@ -235,9 +233,7 @@ def _receive_all(address: str, file: SourceFile, part: _Part) -> None:
         except _Interruption as interruption:
             if isinstance(interruption, _Mismatch):
                 part.discard()
-            most, fruitless = (
-                (part.size, 0) if part.size >= most + connections.LEAST else (most, fruitless + 1)
-            )
+            most, fruitless = (part.size, 0) if part.size >= most + connections.LEAST else (most, fruitless + 1)
             if fruitless == ATTEMPTS:
                 raise _Interruption(_given_up(interruption, part)) from interruption
             backoff = FIRST_PAUSE * 2 ** max(fruitless - 1, 0) * random.uniform(0.5, 1)

@@ -87,9 +87,7 @@ def recorded(record: Path | None) -> dict[str, Any] | None:
     known = read_json(record, "delete it and run again")
     kinds = {"size": int, "sha256": str}
     if not isinstance(known, dict) or any(not isinstance(known.get(key), kinds[key]) for key in kinds):
-        raise SeglossError(
-            f"{record}: no record of a download (size and sha256 are expected); delete it and run again"
-        )
+        raise SeglossError(f"{record}: no record of a download (size and sha256 are expected); delete it and run again")
     return known
 
 

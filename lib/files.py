@@ -66,9 +66,7 @@ def _locked(path: Path) -> TextIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     except OSError as error:
-        raise SeglossError(
-            f"{path}: cannot be written: {error.strerror}; free space or check permissions"
-        ) from error
+        raise SeglossError(f"{path}: cannot be written: {error.strerror}; free space or check permissions") from error
     try:  # lockf, not flock: the processes that load data for this one do not inherit it
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(file.fileno()), path.stat()):

@@ -4,11 +4,13 @@ Unlike MONAI's sliding window the volume is padded so that whole strides cover i
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
+
+from lib.labels import Labels
 
 SLICES_AT_ONCE = 8
 
@@ -76,3 +78,21 @@ def _of_classes(output: torch.Tensor, exclusive: bool) -> tuple[torch.Tensor, to
 def _volume_of(values: np.ndarray, by_slice: bool, exclusive: bool) -> np.ndarray:
     volume = np.moveaxis(values, 0, -1) if by_slice else values[0]
     return np.ascontiguousarray(volume[0] if len(volume) == 1 and exclusive else volume)
+
+
+def stored_kinds(
+    probability: np.ndarray, logit: np.ndarray, labels: Labels, kinds: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """What is stored of the outputs of :func:`predict_volume`.
+
+    Probabilities and logits are float16 as published: logits keep the ranking where probabilities saturate. ``labels``
+    are those that the stored logits stand for, so that it does not matter which of them a reader gets.
+    """
+    largest = np.finfo(np.float16).max
+    rounded = logit.clip(-largest, largest).astype(np.float16)
+    made = {
+        "labels": lambda: labels.decide(rounded),
+        "probability": lambda: probability.astype(np.float16),
+        "logit": lambda: rounded,
+    }
+    return {kind: made[kind]() for kind in kinds}

@@ -60,6 +60,11 @@ class Labels:
         return self.binary and self.background
 
     @property
+    def separate(self) -> bool:
+        """Whether each structure is decided by a value of its own."""
+        return self.one_structure or not self.exclusive
+
+    @property
     def problem(self) -> str:
         """``binary``, ``multi-class`` or ``multi-label``, as losses say which they are for."""
         if not self.exclusive:
@@ -85,6 +90,17 @@ class Labels:
         """Where a class is: bool (*spatial)."""
         number = self.names.index(name)
         return label == number if self.exclusive else label[number] == 1
+
+    def values_of(self, array: Any, name: str) -> Any:
+        """Probability of a class, or logit if the labels are ``separate``: (*spatial).
+
+        Args:
+            array: (*spatial) of a binary problem, of its second class; otherwise (classes, *spatial).
+        """
+        number = self.names.index(name)
+        if self.binary:
+            return array if number else 1 - array
+        return array[number]
 
     def masks(self, label: Any) -> Iterator[tuple[str, Any]]:
         """Each structure with its mask."""
@@ -114,9 +130,7 @@ class Labels:
         if self.binary:
             return (logits > 0).astype("uint8")
         if len(logits) != len(self.names):
-            raise SeglossError(
-                f"logits of shape {logits.shape}: expected ({len(self.names)} classes, *spatial)"
-            )
+            raise SeglossError(f"logits of shape {logits.shape}: expected ({len(self.names)} classes, *spatial)")
         return logits.argmax(0).astype("uint8") if self.exclusive else (logits > 0).astype("uint8")
 
     def as_json(self) -> dict[str, Any]:

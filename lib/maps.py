@@ -41,9 +41,7 @@ def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, i
     if mask.dtype != bool:
         raise SeglossError(f"components: a mask of bool was expected (`label > 0`), found {mask.dtype}")
     # never bool: of such a 2D mask cc3d 4.1.1 labels voxels outside of it; a copy, as it takes no view of an array
-    components, count = cc3d.connected_components(
-        np.array(mask, np.uint8), connectivity=connectivity, return_N=True
-    )
+    components, count = cc3d.connected_components(np.array(mask, np.uint8), connectivity=connectivity, return_N=True)
     if components.max(initial=0) != count or not np.array_equal(components > 0, mask):
         raise SeglossError(
             f"connected components of a mask of shape {mask.shape}: cc3d's labels do not cover the mask; install the"
@@ -100,9 +98,7 @@ def _by_slice(
     return np.stack([*slices], axis=-1)
 
 
-def _of_classes(
-    label: np.ndarray, labels: Labels, distance: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def _of_classes(label: np.ndarray, labels: Labels, distance: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     dimensions = _dimensions(label, labels)
     if labels.binary:
         return distance(labels.foreground(label) if labels.background else label == 1)

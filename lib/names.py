@@ -14,11 +14,7 @@ def unfit_for_path(path: str) -> str:
     """What a path holds that Snakemake or a terminal would misread; empty if nothing."""
     if marks := [mark for mark in FILLED if mark in path]:
         return f"{' and '.join(marks)}, which Snakemake reads as a wildcard or variable"
-    return (
-        "a line break, a control character or a byte that is not UTF-8"
-        if re.search(f"[{CONTROL}]", path)
-        else ""
-    )
+    return "a line break, a control character or a byte that is not UTF-8" if re.search(f"[{CONTROL}]", path) else ""
 
 
 def printable(text: str) -> str:

@@ -22,9 +22,9 @@ from scipy import ndimage
 from skimage import transform
 
 from lib.errors import SeglossError
-from lib.evaluation.overlap import dice
 from lib.labels import IGNORED, NOISE_KINDS
 from lib.maps import foreground
+from lib.measures.overlap import dice
 
 LARGEST_ANGLE = 30.0  # degrees, to either side
 RELEASED_DIRECTIONS = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, 1), (0, -1), (1, -1))
@@ -81,9 +81,7 @@ def _corrected_draw(case: str, seed: int, kinds: Sequence[str], dimensions: int)
     return Draw(kind, angle, directions[rng.integers(len(directions))])
 
 
-def noisy_label(
-    label: np.ndarray, draw: Draw, noise: Mapping[str, Any], spacing: Sequence[float]
-) -> np.ndarray:
+def noisy_label(label: np.ndarray, draw: Draw, noise: Mapping[str, Any], spacing: Sequence[float]) -> np.ndarray:
     """The label with noise in its foreground, all classes together.
 
     ``corrected`` changes exactly round(beta * foreground voxels) voxels wherever that can be reached and leaves at
@@ -144,9 +142,7 @@ def _difference(mask: np.ndarray, other: np.ndarray) -> int:
     return _size(mask ^ other)
 
 
-def _with_classes(
-    noisy: np.ndarray, label: np.ndarray, clean: np.ndarray, spacing: Sequence[float]
-) -> np.ndarray:
+def _with_classes(noisy: np.ndarray, label: np.ndarray, clean: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     result = np.where(label == IGNORED, IGNORED, 0).astype(np.uint8)
     classes = np.unique(label[clean])
     if classes.size == 1:
@@ -183,9 +179,7 @@ def _released(mask: np.ndarray, draw: Draw, beta: float) -> np.ndarray:
     return _released_affine(mask, draw, beta)
 
 
-def _by_layers(
-    mask: np.ndarray, step: Callable[[np.ndarray], np.ndarray], target: int, exhausted: int
-) -> np.ndarray:
+def _by_layers(mask: np.ndarray, step: Callable[[np.ndarray], np.ndarray], target: int, exhausted: int) -> np.ndarray:
     """Repeat ``step`` up to the target size or beyond, and take the better of the last two; never an exhausted one."""
     before = after = mask
     towards = np.sign(target - _size(mask))
@@ -253,14 +247,11 @@ def _surroundings(mask: np.ndarray, spacing: np.ndarray) -> tuple[slice, ...]:
     diagonal = np.linalg.norm([(side.stop - side.start) * mm for side, mm in zip(box, spacing, strict=True)])
     margins = np.ceil(3 * diagonal / spacing).astype(int)
     return tuple(
-        slice(max(side.start - margin, 0), side.stop + margin)
-        for side, margin in zip(box, margins, strict=True)
+        slice(max(side.start - margin, 0), side.stop + margin) for side, margin in zip(box, margins, strict=True)
     )
 
 
-def _displaced(
-    mask: np.ndarray, annotated: np.ndarray, draw: Draw, wanted: int, spacing: np.ndarray
-) -> np.ndarray:
+def _displaced(mask: np.ndarray, annotated: np.ndarray, draw: Draw, wanted: int, spacing: np.ndarray) -> np.ndarray:
     """Turned and moved until ``wanted`` voxels differ, or as near to that as a step comes."""
     angle = draw.angle
     while _difference(turned := _rotated(mask, angle, spacing), mask) > wanted:

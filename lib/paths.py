@@ -60,6 +60,10 @@ class Paths:
     def noise_table(self, dataset: str, split: str, noise: str) -> str:
         return self.result(f"noise/{dataset}/{split}/{noise}.csv")
 
+    def baseline(self, dataset: str, split: str) -> str:
+        """What a threshold without learning reaches."""
+        return self.result(f"baseline/{dataset}/{split}.json")
+
     def run(self, run: str, file: str = "") -> str:
         """Folder of a run's results, or a file in it."""
         return _joined(self.folders.results, run, file)

@@ -121,10 +121,7 @@ def checksums(output: Path) -> dict[str, str]:
 @cache
 def _checksums(record: Path, changed: int) -> dict[str, str]:
     made = read_json(record)["files"]
-    return {
-        str(path): of_file["sha256"]
-        for path, of_file in zip(_paths(record, made), made.values(), strict=True)
-    }
+    return {str(path): of_file["sha256"] for path, of_file in zip(_paths(record, made), made.values(), strict=True)}
 
 
 def _paths(record: Path, names: Iterable[str]) -> list[Path]:

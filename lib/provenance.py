@@ -16,13 +16,15 @@ PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pan
 
 
 SEEN_IN_SETTINGS = {
-    *(f"lib.config.{name}" for name in ("checks", "expand", "load", "run", "schema", "study")),
+    *(f"lib.config.{name}" for name in ("checks", "expand", "load", "run", "schema", "study", "study_schema")),
     "lib.datasets",
     "lib.fields",
     "lib.losses.catalogue",
     "lib.losses.parameters",
     "lib.losses.specification",
+    *("lib.measures.catalogue", "lib.measures.settings"),
     "lib.networks.catalogue",
+    "lib.plotting.catalogue",
     "lib.registry",
     "lib.training.catalogue",
     "lib.validation",
@@ -97,9 +99,7 @@ def _project_imports(module: str) -> frozenset[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    packages = {
-        ".".join(parts[:n]) for parts in (name.split(".") for name in names) for n in range(1, len(parts) + 1)
-    }
+    packages = {".".join(parts[:n]) for parts in (name.split(".") for name in names) for n in range(1, len(parts) + 1)}
     return frozenset(name for name in packages if _file(name) and name != module)
 
 

@@ -43,6 +43,11 @@ class Entry:
     def module(self) -> str:
         return self.implementation.partition(":")[0]
 
+    @property
+    def modules(self) -> set[str]:
+        """Those of all functions that the entry names."""
+        return {self.module}
+
     @cached_property
     def loaded(self) -> Any:
         """The class or function itself.
@@ -66,9 +71,7 @@ class Entry:
         except SeglossError:
             raise
         except Exception as error:
-            raise SeglossError(
-                f"{self.implementation} cannot be built: {type(error).__name__}: {error}"
-            ) from error
+            raise SeglossError(f"{self.implementation} cannot be built: {type(error).__name__}: {error}") from error
 
 
 E = TypeVar("E", bound=Entry)
@@ -101,9 +104,7 @@ class Registry(dict[str, E]):
         if isinstance(chosen, Parameters):
             return chosen
         values = chosen if isinstance(chosen, dict) else {"name": chosen}
-        values = {
-            key: value for key, value in values.items() if value is not None
-        }  # an empty key of a YAML file
+        values = {key: value for key, value in values.items() if value is not None}  # an empty key of a YAML file
         if "name" not in values:
             raise ValueError(f"name: is missing; allowed: {', '.join(self)}")
         name = values["name"]
@@ -122,13 +123,9 @@ class Registry(dict[str, E]):
             SeglossError: it is no such entry, the name is taken, or does not fit into paths and commands.
         """
         if not re.fullmatch(NAME, name):
-            raise SeglossError(
-                f"{self.kind} {shortened(name)}: letters, digits, '_', '.' and '-' only were expected"
-            )
+            raise SeglossError(f"{self.kind} {shortened(name)}: letters, digits, '_', '.' and '-' only were expected")
         if not isinstance(entry, self.entry) or ":" not in entry.implementation:
-            raise SeglossError(
-                f"{self.kind} {name!r}: {self.entry.__name__}('module:name', ...) was expected"
-            )
+            raise SeglossError(f"{self.kind} {name!r}: {self.entry.__name__}('module:name', ...) was expected")
         if not issubclass(entry.parameters, self.parameters):
             raise SeglossError(f"{self.kind} {name!r}: its parameters must be a {self.parameters.__name__}")
         if name in self:

@@ -41,26 +41,20 @@ class Case:
     n_lesions: int | None = None
 
 
-def open_prediction(folder: Path, case: str, kind: str = "logit") -> Any:
-    """Open the ``logit`` or ``probability`` that a run predicted for a case, from its folder of predictions.
+def open_prediction(folder: Path, case: str, kind: str = "labels") -> Any:
+    """Open ``labels``, ``logit`` or ``probability`` that a run predicted for a case, from its folder of predictions.
 
     Raises:
         SeglossError: it is missing, or is not what the checksums beside the folder say.
     """
     path = folder / f"{case}.{kind}.b2nd"
     checksums = folder.with_name(f"{folder.name}.json")
-    if (
-        checksums.is_file()
-        and path.is_file()
-        and read_json(checksums, MADE_AGAIN).get(path.name) != sha256(path)
-    ):
+    if checksums.is_file() and path.is_file() and read_json(checksums, MADE_AGAIN).get(path.name) != sha256(path):
         raise damaged(path, ValueError(f"its checksum is not that of {checksums.name}"))
     return open_array(path)
 
 
-def write_case(
-    folder: Path, name: str, case: Case, notes: Sequence[str] = (), background: bool = True
-) -> None:
+def write_case(folder: Path, name: str, case: Case, notes: Sequence[str] = (), background: bool = True) -> None:
     """Write a case's arrays and, last, its description with ``notes`` on the files that it was read from.
 
     ``background``: 0 in the label stands for no structure.
@@ -114,9 +108,7 @@ def _described(label: np.ndarray, dimensions: int, n_lesions: int | None = None)
     """Lesions, and voxels by class; multi-label by channel, from 1, with 0 for those that are in none."""
     from lib.maps import connected_components  # only preparation needs it
 
-    labels = (
-        BINARY if label.ndim == dimensions else Labels(tuple(map(str, range(len(label)))), exclusive=False)
-    )
+    labels = BINARY if label.ndim == dimensions else Labels(tuple(map(str, range(len(label)))), exclusive=False)
     return {
         "n_lesions": int(connected_components(label, None, labels).max()) if n_lesions is None else n_lesions,
         "class_voxels": _class_voxels(label) if labels.exclusive else _channel_voxels(label),
@@ -186,11 +178,7 @@ def open_cases(prepared: Path, *parts: Path, maps: Mapping[str, Path] | None = N
             len(cases),
         )
     if not used:
-        why = (
-            f"all {len(cases)} cases are excluded, as {cases[0].name}: {cases[0].excluded}"
-            if cases
-            else "no case"
-        )
+        why = f"all {len(cases)} cases are excluded, as {cases[0].name}: {cases[0].excluded}" if cases else "no case"
         raise SeglossError(f"{' and '.join(map(str, parts))}: {why}; see the data set's report")
     return used
 
@@ -218,9 +206,7 @@ def check_part(cases: Mapping[str, Mapping[str, Any]], where: str) -> None:
     if not used:
         first = next(iter(cases))
         why = f"; {first}: {cases[first]['excluded']}"
-        raise SeglossError(
-            f"{where}: none of its cases ({len(cases)}) can be used{why}; correct files or split"
-        )
+        raise SeglossError(f"{where}: none of its cases ({len(cases)}) can be used{why}; correct files or split")
     if not any(map(shows_something, used.values())):
         raise SeglossError(
             f"{where}: the masks of all its usable cases ({len(used)}) are empty: nothing can be learnt or measured;"
@@ -245,9 +231,7 @@ _DESCRIPTION = {
 def _checked_description(description: Any, where: Path) -> dict[str, Any]:
     fits = isinstance(description, dict) and isinstance(description.get("case"), str)
     if fits and "excluded" not in description:
-        fits = all(
-            key in description and isinstance(description[key], kind) for key, kind in _DESCRIPTION.items()
-        )
+        fits = all(key in description and isinstance(description[key], kind) for key, kind in _DESCRIPTION.items())
         fits = fits and all(isinstance(length, int) for length in description["shape"])
     if not fits:
         raise SeglossError(f"{where}: not the description of a case; delete it and run again")
@@ -271,9 +255,7 @@ class StoredCase:
     ) -> None:
         self.folder = Path(folder)
         where = self.folder / "case.json"
-        self.description = _checked_description(
-            read_json(where) if description is None else description, where
-        )
+        self.description = _checked_description(read_json(where) if description is None else description, where)
         self.maps = dict(maps or {})
 
     @property
@@ -326,6 +308,4 @@ class NoisyCase(StoredCase):
         return self.clean.array("image") if name == "image" else super().array(name)
 
     def _path(self, name: str) -> Path:
-        return (
-            super()._path(name) if name == "label" else self.noisy / "maps" / name / f"{self.clean.name}.b2nd"
-        )
+        return super()._path(name) if name == "label" else self.noisy / "maps" / name / f"{self.clean.name}.b2nd"

@@ -138,9 +138,7 @@ def read_yaml(path: Path, where: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:  # no UTF-8
         raise SeglossError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise SeglossError(
-            f"{where}: a mapping of keys to values was expected, found {type(content).__name__}"
-        )
+        raise SeglossError(f"{where}: a mapping of keys to values was expected, found {type(content).__name__}")
     return content
 
 

@@ -10,7 +10,16 @@ from lib.errors import SeglossError
 from lib.files import read_text
 from lib.suggest import shortened
 
-PUBLISHED_COLUMNS = ("study", "dataset", "loss", "variant", "metric", "value", "spread", "source")
+PUBLISHED_COLUMNS = (
+    *("study", "dataset", "loss", "noise", "network", "optimizer", "scheduler", "structure"),
+    *("metric", "epochs", "value", "spread", "spread_kind", "n", "source"),
+)
+"""Of the tables of `published/`; factors are empty where the publication does not vary them.
+
+``metric``: a column of `runs.csv`; ``epochs``: whether it is that of the ``last`` network, the ``mean`` over the last
+epochs, or of the epoch that was ``best_test``; ``spread``: 1 sd over ``spread_kind``, ``n`` of them.
+"""
+EPOCHS = ("last", "mean", "best_test")
 
 
 def read_published(path: Path) -> list[dict[str, str]]:
@@ -21,10 +30,11 @@ def read_published(path: Path) -> list[dict[str, str]]:
     """
     rows = read_rows(path, PUBLISHED_COLUMNS)
     for number, row in enumerate(rows, 1):
-        for column in ("value", "spread"):
-            if not re.fullmatch(
-                "-?[0-9]+([.][0-9]+)?" if row[column] or column == "value" else "", row[column]
-            ):
+        if row["epochs"] not in EPOCHS:
+            expected = f"{' or '.join(EPOCHS)} was expected"
+            raise SeglossError(f"{path}: row {number}: epochs: {shortened(row['epochs'])}: {expected}")
+        for column in ("value", "spread", "n"):
+            if not re.fullmatch("-?[0-9]+([.][0-9]+)?" if row[column] or column == "value" else "", row[column]):
                 raise SeglossError(
                     f"{path}: row {number}: {column}: {shortened(row[column])} is not a number; correct the table"
                 )

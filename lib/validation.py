@@ -23,10 +23,7 @@ def validated(model: type[BaseModel], values: Any, where: str) -> Any:
         for fault in _most_specific(error.errors()):
             message, _, reason = _message(fault, model, where).partition("; expected ")
             expected.setdefault(message, []).append(reason)
-        faults = (
-            f"{message}; expected {' or '.join(of)}" if any(of) else message
-            for message, of in expected.items()
-        )
+        faults = (f"{message}; expected {' or '.join(of)}" if any(of) else message for message, of in expected.items())
         raise SeglossError(f"{where}: {' | '.join(faults)}") from None
 
 
@@ -63,7 +60,8 @@ def _message(fault: Mapping[str, Any], model: type[BaseModel], where: str) -> st
         reason = "letters, digits, '_', '.' and '-' only, as it becomes part of a path"
     if fault["type"] == "value_error":
         return f"{key}: {reason}" if key else reason
-    return f"{key}: {shortened(fault['input'])} is not allowed; expected {reason}"
+    place = f"{key}: " if key else ""
+    return f"{place}{shortened(fault['input'])} is not allowed; expected {reason}"
 
 
 _READ_AS = {bool: "a truth value", int: "a number", float: "a number", type(None): "nothing"}

@@ -2,19 +2,33 @@
 
 from lib.crate import RUN_FILES, without_places
 
-SUMMARIES = {
-    "lesions": rules.summarize,
-    "overlap": rules.summarize_overlap,
-    "surface": rules.summarize_surface,
-}
+
+def study_targets():
+    """Figures and tables of the studies that have runs."""
+    studies = [study for study in CONFIG.studies if CONFIG.runs_of(study)]
+    noisy = sorted({(run.dataset, run.split, run.noise.name) for run in CONFIG.runs if run.noise.alpha})
+    return [
+        # named, so that one that failed is missed even where its figures of before still stand
+        *(PATHS.run(run.id, name) for run in CONFIG.runs for name in ("weights.pt", "predictions.json")),
+        *chain.from_iterable(map(figures_of, studies)),
+        *(PATHS.result(f"{study}/comparisons.csv") for study in studies),
+        *(PATHS.result(f"{study}/code_changes.csv") for study in studies),
+        *(PATHS.result(f"{study}/agreement.csv") for study in studies if study in studies_measuring("surface")),
+        *(PATHS.plot(f"noise/{'/'.join(noise)}.pdf") for noise in noisy),
+        *chain.from_iterable(map(report_targets, datasets_used())),
+    ]
+
+
+def report_targets(dataset):
+    return [PATHS.result(f"data/{dataset}/cases.csv"), PATHS.plot(f"data/{dataset}.pdf")]
+
+
 # what is asked for, and the tables made beside it
 OUTCOME = [
     *study_targets(),
     *(published_targets() if takes_published_records() else []),
     *chain.from_iterable(
-        expand(SUMMARIES[settings.metrics].output, study=study)
-        for study, settings in CONFIG.studies.items()
-        if CONFIG.runs_of(study)
+        expand(rules.summarize.output, study=study) for study in CONFIG.studies if CONFIG.runs_of(study)
     ),
     *expand(rules.data_report.output, dataset=datasets_used()),
     *chain.from_iterable(map(study_noise, CONFIG.studies)),

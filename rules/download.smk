@@ -3,6 +3,21 @@
 hand_over_mirror(CONFIG.workflow.mirror)
 
 
+def archive_names():
+    """Every folder that some source's archive unpacks to."""
+    files = chain.from_iterable(load_source(source).files for source in source_names())
+    return sorted({stem(file.path) for file in files if is_archive(file.path)})
+
+
+def archive_path(source, archive):
+    """Path of the source's file that unpacks to ``archive``."""
+    return next(file.path for file in load_source(source).files if is_archive(file.path) and stem(file.path) == archive)
+
+
+def raw_files(source):
+    return [PATHS.raw(source, file.path) for file in load_source(source).files]
+
+
 rule download:
     output:
         PATHS.raw("{source}", "{file}"),

@@ -1,229 +1,188 @@
-"""Evaluation: each run's records and Dice, a reference without learning, and a study's tables."""
+"""Evaluation: tables of each run, a baseline without learning, and a study's tables."""
+
+
+def in_this_project(modules):
+    return sorted(set(filter(in_project, modules)))
+
+
+def files_of(runs, *names):
+    return [PATHS.run(run.id, name) for run in runs for name in names]
+
+
+def tables_of(study):
+    """What the summary of a study reads of its runs."""
+    return [
+        path for run in runs_of(study) for path in files_of([run], "history.csv", *map("{}.csv".format, run.tables))
+    ]
+
+
+def test_parts(runs):
+    """Files that list the test cases of some runs."""
+    return sorted({PATHS.part(run.dataset, run.split, "test") for run in runs})
+
+
+@cache
+def study_settings(study):
+    """Digest of what decides the tables and figures of a study besides the files of its runs."""
+    runs = runs_of(study)
+    of_runs = [
+        (run.id, run.title, run.evaluation_settings().model_dump(mode="json"), noise_table_of(run)) for run in runs
+    ]
+    epochs = sorted({run.settings.training.epochs for run in runs})
+    file = CONFIG.studies[study].model_dump(mode="json", exclude=CONFIG.studies[study].scales.keys())
+    file["measures"] = [repr(MEASURES[name]) for name in file["measures"]]  # what their columns are called, and mean
+    losses = {loss: without_defaults(chosen) for loss, chosen in CONFIG.resolved_losses(study).items()}
+    settings = [PATHS.result(study), of_runs, epochs, file, losses, CONFIG.note(study)]
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+
+def study_baselines(study):
+    """What a threshold without learning reaches, where the study asks for it."""
+    runs = CONFIG.runs_of(study) if CONFIG.studies[study].baseline else []
+    return sorted({PATHS.baseline(run.dataset, run.split) for run in runs})
+
+
+def studies_measuring(measure):
+    return [name for name, study in CONFIG.studies.items() if measure in study.measures]
+
+
+def published_content(study):
+    """Digest of what the study is held against: its path differs between checkouts and counts for nothing."""
+    published = CONFIG.studies[study].published
+    names = ["claims.yaml", *([f"{published.table}.csv"] if published else [])]
+    return [sha256(Path(workflow.basedir) / "published" / name) for name in names]
+
+
+def evaluation_settings(wildcards):
+    """Params function: what decides a table of a run's evaluation."""
+    return run_of(wildcards).evaluation_settings(wildcards.table).model_dump_json()
+
+
+def evaluation_code(wildcards):
+    """Params function: hash of the code of a table of a run's evaluation, and which of it measures."""
+    entries = [*map(MEASURES.entry_of, run_of(wildcards).evaluation_settings(wildcards.table).measures)]
+    code = code_version("scripts.evaluate", *in_this_project(entry.module for entry in entries))
+    return repr([code, *((entry.implementation, entry.reads, entry.by_cut) for entry in entries)])
+
+
+def measure_modules(study):
+    return in_this_project(chain.from_iterable(MEASURES[name].modules for name in CONFIG.studies[study].measures))
+
+
+def study_artifacts(study):
+    """The trainings of a study, and the data made for them, with the code that would make them now."""
+    runs = runs_of(study)
+    return [*artifacts(runs, CONFIG, {run.dataset: cases_of(run.dataset)[0] for run in runs})]
 
 
 rule evaluate:
     input:
         checksums=PATHS.run("{run}", "predictions.json"),  # content by checksum, as case.json does
         predictions=ancient(PATHS.run("{run}", "predictions")),
-        cases=split_parts("validation", "test"),
+        cases=predicted_parts,
     output:
-        records=PATHS.run("{run}", "records.json"),
-        records_tuned=PATHS.run("{run}", "records_tuned.json"),
-        dice=PATHS.run("{run}", "dice.csv"),
+        PATHS.run("{run}", "{table}.csv"),
     log:
-        PATHS.log("evaluate/{run}"),
+        PATHS.log("evaluate/{run}/{table}"),
     benchmark:
-        PATHS.benchmark("evaluate/{run}")
+        PATHS.benchmark("evaluate/{run}/{table}")
+    wildcard_constraints:
+        table=one_of(sorted({entry.table for entry in MEASURES.values()})),
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
         prepared=prepared_folder,
-        code=lambda wildcards: code_version("scripts.evaluate"),
+        settings=evaluation_settings,
+        code=evaluation_code,
     message:
-        "evaluate {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/evaluate.py {PRODUCTS} --predictions {{input.predictions:q}}"
-        " --prepared {params.prepared:q} --cases {input.cases:q} --records {output.records:q}"
-        " --records-tuned {output.records_tuned:q} --dice-table {output.dice:q} &> {log:q}"
-
-
-rule evaluate_overlap:
-    input:
-        checksums=PATHS.run("{run}", "predictions.json"),
-        predictions=ancient(PATHS.run("{run}", "predictions")),
-        cases=split_parts("test"),
-    output:
-        PATHS.run("{run}", "overlap.csv"),
-    log:
-        PATHS.log("evaluate_overlap/{run}"),
-    benchmark:
-        PATHS.benchmark("evaluate_overlap/{run}")
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        prepared=prepared_folder,
-        code=lambda wildcards: code_version("scripts.evaluate_overlap"),
-    message:
-        "overlap of {wildcards.run}"
-    shell:
-        f"python {SCRIPTS}/evaluate_overlap.py {PRODUCTS} --predictions {{input.predictions:q}}"
+        f"python {SCRIPTS}/evaluate.py {PRODUCTS} {PLUGINS} --settings {{params.settings:q}} --predictions {{input.predictions:q}}"
         " --prepared {params.prepared:q} --cases {input.cases:q} --table {output:q} &> {log:q}"
 
 
-rule evaluate_surface:
+rule crosscheck:
     input:
-        checksums=PATHS.run("{run}", "predictions.json"),
-        predictions=ancient(PATHS.run("{run}", "predictions")),
-        cases=split_parts("test"),
-    output:
-        PATHS.run("{run}", "surface.csv"),
-    log:
-        PATHS.log("evaluate_surface/{run}"),
-    benchmark:
-        PATHS.benchmark("evaluate_surface/{run}")
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        prepared=prepared_folder,
-        labels=lambda wildcards: json.dumps(run_of(wildcards).labels.as_json()),
-        tolerance=lambda wildcards: run_of(wildcards).settings.evaluation.surface_tolerance,
-        code=lambda wildcards: code_version("scripts.evaluate_surface"),
-    message:
-        "surface distances of {wildcards.run}"
-    shell:
-        f"python {SCRIPTS}/evaluate_surface.py {PRODUCTS} --predictions {{input.predictions:q}}"
-        " --prepared {params.prepared:q} --cases {input.cases:q} --labels {params.labels:q} --tolerance {params.tolerance:q} --table {output:q} &> {log:q}"
-
-
-rule check_measures:
-    input:
-        lambda wildcards: ancient(study_checks(wildcards.study, "predictions")),
-        checksums=lambda wildcards: study_checks(wildcards.study, "predictions.json"),
-        cases=lambda wildcards: test_parts(CONFIG.checked_of(wildcards.study)),
+        lambda wildcards: ancient(files_of(CONFIG.first_seed_of(wildcards.study), "predictions")),
+        checksums=lambda wildcards: files_of(CONFIG.first_seed_of(wildcards.study), "predictions.json"),
+        measured=lambda wildcards: files_of(CONFIG.first_seed_of(wildcards.study), "cases.csv"),
+        cases=lambda wildcards: test_parts(CONFIG.first_seed_of(wildcards.study)),
     output:
         PATHS.result("{study}/agreement.csv"),
     log:
-        PATHS.log("check_measures/{study}"),
+        PATHS.log("crosscheck/{study}"),
     benchmark:
-        PATHS.benchmark("check_measures/{study}")
+        PATHS.benchmark("crosscheck/{study}")
     wildcard_constraints:
-        study=one_of(studies_with("surface")),
+        study=one_of(studies_measuring("surface")),
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        code=lambda wildcards: code_version("scripts.check_measures"),
+        settings=lambda wildcards: study_settings(wildcards.study),
+        code=lambda wildcards: code_version("scripts.crosscheck"),
     message:
         "hold the measures of {wildcards.study} against MONAI's"
     shell:
-        f"python {SCRIPTS}/check_measures.py {PRODUCTS} {STUDY} --table {{output:q}} &> {{log:q}}"
+        f"python {SCRIPTS}/crosscheck.py {PRODUCTS} {STUDY} --table {{output:q}} &> {{log:q}}"
 
 
-rule reference:
+rule baseline:
     input:
         cases=split_parts("validation", "test"),
     output:
-        PATHS.result("reference/{dataset}/{split}.json"),
+        PATHS.baseline("{dataset}", "{split}"),
     log:
-        PATHS.log("reference/{dataset}/{split}"),
+        PATHS.log("baseline/{dataset}/{split}"),
     benchmark:
-        PATHS.benchmark("reference/{dataset}/{split}")
+        PATHS.benchmark("baseline/{dataset}/{split}")
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
         prepared=prepared_folder,
-        code=lambda wildcards: code_version("scripts.reference"),
+        code=lambda wildcards: code_version("scripts.baseline"),
     message:
-        "reference without learning for {wildcards.dataset}, split {wildcards.split}"
+        "baseline without learning for {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/reference.py {PRODUCTS} --prepared {{params.prepared:q}}"
+        f"python {SCRIPTS}/baseline.py {PRODUCTS} --prepared {{params.prepared:q}}"
         " --cases {input.cases:q} --output {output:q} &> {log:q}"
 
 
 rule summarize:
     input:
-        runs=lambda wildcards: study_files(wildcards.study, "records.json", "records_tuned.json", "dice.csv"),
-        references=lambda wildcards: study_references(wildcards.study).values(),
+        runs=lambda wildcards: tables_of(wildcards.study),
+        baselines=lambda wildcards: study_baselines(wildcards.study),
         noise=lambda wildcards: study_noise(wildcards.study),
     output:
-        summary=PATHS.result("{study}/summary.csv"),
+        **{name: PATHS.result(f"{{study}}/{name}.csv") for name in ("summary", "comparisons", "ledger", "claims")},
         per_run=PATHS.result("{study}/runs.csv"),
-        by_size=PATHS.result("{study}/recall_by_size.csv"),
     log:
         PATHS.log("summarize/{study}"),
     benchmark:
         PATHS.benchmark("summarize/{study}")
     wildcard_constraints:
-        study=one_of(studies_with("lesions")),
+        study=one_of(CONFIG.studies),
     localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        references=lambda wildcards: json.dumps(study_references(wildcards.study)),
-        code=lambda wildcards: code_version("scripts.summarize"),
+        settings=lambda wildcards: study_settings(wildcards.study),
+        published=lambda wildcards: published_content(wildcards.study),
+        code=lambda wildcards: code_version("scripts.summarize", *measure_modules(wildcards.study)),
     message:
         "tables of {wildcards.study}"
     shell:
-        f"python {SCRIPTS}/summarize.py {PRODUCTS} {STUDY}"
-        " --references {params.references:q} --summary {output.summary:q} --per-run {output.per_run:q}"
-        " --by-size {output.by_size:q} &> {log:q}"
-
-
-rule summarize_overlap:
-    input:
-        runs=lambda wildcards: study_files(wildcards.study, "overlap.csv", "history.csv"),
-        noise=lambda wildcards: study_noise(wildcards.study),
-    output:
-        summary=PATHS.result("{study}/summary.csv"),
-        per_run=PATHS.result("{study}/runs.csv"),
-        tests=PATHS.result("{study}/tests.csv"),
-    log:
-        PATHS.log("summarize/{study}"),
-    benchmark:
-        PATHS.benchmark("summarize/{study}")
-    wildcard_constraints:
-        study=one_of(studies_with("overlap")),
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        published=lambda wildcards: published_option(wildcards.study),
-        content=lambda wildcards: published_content(wildcards.study),
-        code=lambda wildcards: code_version("scripts.summarize_overlap"),
-    message:
-        "tables of {wildcards.study}"
-    shell:
-        f"python {SCRIPTS}/summarize_overlap.py {PRODUCTS} {STUDY}"
-        " --published {workflow.basedir:q}/published {params.published}"
-        " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q} &> {log:q}"
-
-
-rule summarize_surface:
-    input:
-        lambda wildcards: study_files(wildcards.study, "surface.csv", "history.csv"),
-    output:
-        summary=PATHS.result("{study}/summary.csv"),
-        per_run=PATHS.result("{study}/runs.csv"),
-        tests=PATHS.result("{study}/tests.csv"),
-        beside_published=PATHS.result("{study}/beside_published.csv"),
-    log:
-        PATHS.log("summarize/{study}"),
-    benchmark:
-        PATHS.benchmark("summarize/{study}")
-    wildcard_constraints:
-        study=one_of(studies_with("surface")),
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        published=lambda wildcards: published_option(wildcards.study),
-        content=lambda wildcards: published_content(wildcards.study),
-        code=lambda wildcards: code_version("scripts.summarize_surface"),
-    message:
-        "tables of {wildcards.study}"
-    shell:
-        f"python {SCRIPTS}/summarize_surface.py {PRODUCTS} {STUDY}"
-        " --published {workflow.basedir:q}/published {params.published}"
-        " --summary {output.summary:q} --per-run {output.per_run:q} --tests {output.tests:q}"
-        " --beside-published {output.beside_published:q} &> {log:q}"
+        f"python {SCRIPTS}/summarize.py {PRODUCTS} {STUDY} --published {{workflow.basedir:q}}/published"
+        " --per-run {output.per_run:q} --summary {output.summary:q} --compared {output.comparisons:q}"
+        " --beside-published {output.ledger:q} --claims {output.claims:q} &> {log:q}"
 
 
 rule list_code_changes:
     input:
-        lambda wildcards: sorted(
-            set(chain.from_iterable(made.files for made in study_artifacts(wildcards.study)))
-        ),
+        lambda wildcards: sorted(set(chain.from_iterable(made.files for made in study_artifacts(wildcards.study)))),
     output:
         PATHS.result("{study}/code_changes.csv"),
     log:

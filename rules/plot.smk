@@ -1,241 +1,121 @@
-"""Figures: those of a study's own runs, and those recomputed from published records."""
+"""Figures: those of a study's own runs, and numbers and figures recomputed from published records."""
 
 
-rule plot_froc:
+def study_of(place, figure):
+    """The study whose figure lies at a place below the plots; those in `plots/` itself say so in their study."""
+    if place:
+        return place.removesuffix("/")
+    found = [name for name, study in CONFIG.studies.items() if figure in study.top_figures]
+    if not found:
+        raise WorkflowError(f"no study has {figure} among its top_figures; plots/<study>/{figure}.pdf")
+    return found[0]
+
+
+def figure_settings(place, figure):
+    """A figure with the parameters that its study gives it."""
+    chosen = (chosen for chosen in CONFIG.studies[study_of(place, figure)].figures if chosen.name == figure)
+    return next(chosen, None) or FIGURES.parse(figure)
+
+
+def figure_inputs(place, figure):
+    """What a figure of a study reads."""
+    entry, study = FIGURES[figure], study_of(place, figure)
+    runs = runs_of(study)
+    examples = CONFIG.examples_of(study) if entry.predictions else []
+    return [
+        *files_of(runs, *(name for name in entry.of_runs if name != "noise")),
+        *(study_noise(study) if "noise" in entry.of_runs else []),
+        *(PATHS.result(f"{study}/{table}.csv") for table in entry.tables),
+        *map(ancient, files_of(examples, "predictions")),
+        *files_of(examples, "predictions.json"),
+        *test_parts(examples),
+    ]
+
+
+def figure_code(figure):
+    """Hash of the code of a figure, and which of it draws."""
+    entry = FIGURES[figure]
+    return f"{code_version('scripts.plot', *filter(in_project, [entry.module]))} {entry.implementation}"
+
+
+def figures_of(study):
+    """The figures that the study names, and the dose-response curve of whatever saw noise."""
+    names = [figure.name for figure in CONFIG.studies[study].figures]
+    names += ["dice_by_noise"] if study_noise(study) and "dice_by_noise" not in names else []
+    top = [name for name in CONFIG.studies[study].top_figures if study_of("", name) == study]
+    return [PATHS.plot(f"{'' if name in top else f'{study}/'}{name}.pdf") for name in names]
+
+
+PUBLISHED_FIGURES = {
+    "froc": PATHS.plot("published/froc.pdf"),
+    "camera_ready": PATHS.plot("published/froc_camera_ready.pdf"),
+    "focal_alpha": PATHS.plot("published/focal_alpha.pdf"),
+}
+
+
+def published_targets():
+    return [PATHS.result("published/inverse_weighting.csv"), *PUBLISHED_FIGURES.values()]
+
+
+def takes_published_records():
+    """At demo scale the default targets need no network, unless a mirror is named."""
+    return "inverse_weighting" in CONFIG.studies and (CONFIG.workflow.mirror or CONFIG.workflow.scale == "paper")
+
+
+rule plot:
     input:
-        runs=lambda wildcards: study_files(study_of_froc(wildcards), "records.json"),
-        per_run=lambda wildcards: PATHS.result(f"{study_of_froc(wildcards)}/runs.csv"),
+        lambda wildcards: figure_inputs(wildcards.place, wildcards.figure),
     output:
-        PATHS.plot("{place}froc{suffix}.pdf"),
+        PATHS.plot("{place}{figure}.pdf"),
     log:
-        PATHS.log("plots/{place}froc{suffix}"),
+        PATHS.log("plots/{place}{figure}"),
     benchmark:
-        PATHS.benchmark("plots/{place}froc{suffix}")
+        PATHS.benchmark("plots/{place}{figure}")
     wildcard_constraints:
-        place=f"|{one_of(map(froc_place, studies_with('lesions')))}",
-        suffix="|_small|_tuned",
+        place=f"|{one_of(f'{study}/' for study in CONFIG.studies)}",
+        figure=one_of(FIGURES),
     localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        study=study_of_froc,
-        settings=lambda wildcards: evaluation_settings(study_of_froc(wildcards)),
-        objects=lambda wildcards: wildcards.suffix.removeprefix("_") or "all",
-        note=lambda wildcards: CONFIG.note(study_of_froc(wildcards)),
-        code=lambda wildcards: code_version("scripts.plot_froc"),
+        study=lambda wildcards: study_of(wildcards.place, wildcards.figure),
+        figure=lambda wildcards: figure_settings(wildcards.place, wildcards.figure).model_dump_json(),
+        settings=lambda wildcards: study_settings(study_of(wildcards.place, wildcards.figure)),
+        code=lambda wildcards: figure_code(wildcards.figure),
     message:
         "draw {output}"
     shell:
-        f"python {SCRIPTS}/plot_froc.py {PRODUCTS} --configuration {{CONFIG.as_json:q}} --study {{params.study:q}}"
-        " --per-run {input.per_run:q} --objects {params.objects:q} --note {params.note:q}"
-        " --output {output:q} &> {log:q}"
+        f"python {SCRIPTS}/plot.py {PRODUCTS} {PLUGINS} --configuration {{CONFIG.as_json:q}} --study {{params.study:q}}"
+        " --figure {params.figure:q} --output {output:q} &> {log:q}"
 
 
-rule plot_dice_by_noise:
-    input:
-        per_run=PATHS.result("{study}/runs.csv"),
-    output:
-        PATHS.plot("{study}/dice_by_noise.pdf"),
-    log:
-        PATHS.log("plots/{study}/dice_by_noise"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/dice_by_noise")
-    wildcard_constraints:
-        study=one_of(CONFIG.studies),
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        titles=lambda wildcards: titles(wildcards.study),
-        published=lambda wildcards: published_option(wildcards.study),
-        content=lambda wildcards: published_content(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_dice_by_noise"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_dice_by_noise.py {PRODUCTS} --per-run {{input.per_run:q}} {{params.published}}"
-        " --published {workflow.basedir:q}/published"
-        " --titles {params.titles:q} --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule plot_training:
-    input:
-        lambda wildcards: study_files(wildcards.study, "history.csv"),
-    output:
-        PATHS.plot("{study}/{figure}.pdf"),
-    log:
-        PATHS.log("plots/{study}/{figure}"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/{figure}")
-    wildcard_constraints:
-        study=one_of(CONFIG.studies),
-        figure="training_dice|loss_parameters",
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_training"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_training.py {PRODUCTS} {STUDY}"
-        " --figure {wildcards.figure:q} --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule plot_examples:
-    input:
-        lambda wildcards: ancient(study_examples(wildcards.study, "predictions")),
-        checksums=lambda wildcards: study_examples(wildcards.study, "predictions.json"),
-        cases=lambda wildcards: test_parts(CONFIG.examples_of(wildcards.study)),
-    output:
-        PATHS.plot("{study}/{figure}.pdf"),
-    log:
-        PATHS.log("plots/{study}/{figure}"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/{figure}")
-    wildcard_constraints:
-        study=one_of(CONFIG.studies),
-        figure="examples|distances",
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_examples"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_examples.py {PRODUCTS} {STUDY} --figure {{wildcards.figure:q}}"
-        " --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule plot_surface:
-    input:
-        lambda wildcards: study_files(wildcards.study, "surface.csv", "history.csv"),
-    output:
-        PATHS.plot("{study}/{figure}.pdf"),
-    log:
-        PATHS.log("plots/{study}/{figure}"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/{figure}")
-    wildcard_constraints:
-        study=one_of(studies_with("surface")),
-        figure="over_epochs|boxplots",
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        settings=lambda wildcards: evaluation_settings(wildcards.study),
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_surface"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_surface.py {PRODUCTS} {STUDY}"
-        " --figure {wildcards.figure:q} --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule plot_loss_weights:
-    output:
-        PATHS.plot("{study}/loss_weights.pdf"),
-    log:
-        PATHS.log("plots/{study}/loss_weights"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/loss_weights")
-    wildcard_constraints:
-        study=one_of(CONFIG.studies),
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        losses=lambda wildcards: json.dumps(CONFIG.resolved_losses(wildcards.study)),
-        epochs=lambda wildcards: json.dumps(
-            sorted({run.settings.training.epochs for run in runs_of(wildcards.study)})
-        ),
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_loss_weights"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_loss_weights.py {PRODUCTS} --losses {{params.losses:q}}"
-        " --epochs {params.epochs:q} --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule plot_beside_published:
-    input:
-        PATHS.result("{study}/beside_published.csv"),
-    output:
-        PATHS.plot("{study}/beside_published.pdf"),
-    log:
-        PATHS.log("plots/{study}/beside_published"),
-    benchmark:
-        PATHS.benchmark("plots/{study}/beside_published")
-    wildcard_constraints:
-        study=one_of(studies_with("surface")),
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        note=lambda wildcards: CONFIG.note(wildcards.study),
-        code=lambda wildcards: code_version("scripts.plot_beside_published"),
-    message:
-        "draw {output}"
-    shell:
-        f"python {SCRIPTS}/plot_beside_published.py {PRODUCTS} --table {{input:q}}"
-        " --note {params.note:q} --output {output:q} &> {log:q}"
-
-
-rule published_table:
+rule recompute:
     input:
         records=raw_files("inverse_weighting_records"),
         printed=f"{workflow.basedir}/published/inverse_weighting.csv",
     output:
-        PATHS.result("published/inverse_weighting.csv"),
-    log:
-        PATHS.log("published/table"),
-    benchmark:
-        PATHS.benchmark("published/table")
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        code=lambda wildcards: code_version("scripts.published_table"),
-    message:
-        "recompute the published numbers of inverse weighting"
-    shell:
-        f"python {SCRIPTS}/published_table.py {PRODUCTS} --records {{input.records:q}} --printed {{input.printed:q}}"
-        " --table {output:q} &> {log:q}"
-
-
-rule published_figures:
-    input:
-        raw_files("inverse_weighting_records"),
-    output:
         **PUBLISHED_FIGURES,
+        table=PATHS.result("published/inverse_weighting.csv"),
     log:
-        PATHS.log("published/figures"),
+        PATHS.log("recompute"),
     benchmark:
-        PATHS.benchmark("published/figures")
+        PATHS.benchmark("recompute")
     localrule: True
     conda:
         "../envs/segloss.yaml"
     threads: 1
     params:
-        code=lambda wildcards: code_version("scripts.published_figures"),
+        code=lambda wildcards: code_version("scripts.recompute"),
     message:
-        "redraw the published figures of inverse weighting"
+        "recompute the published numbers and figures of inverse weighting"
     shell:
-        f"python {SCRIPTS}/published_figures.py {PRODUCTS} --records {{input:q}} --froc {{output.froc:q}}"
-        " --camera-ready {output.camera_ready:q} --focal-alpha {output.focal_alpha:q} &> {log:q}"
+        f"python {SCRIPTS}/recompute.py {PRODUCTS} --records {{input.records:q}} --printed {{input.printed:q}}"
+        " --table {output.table:q} --froc {output.froc:q} --camera-ready {output.camera_ready:q}"
+        " --focal-alpha {output.focal_alpha:q} &> {log:q}"
+
+
+rule published:
+    input:
+        published_targets(),
+    localrule: True

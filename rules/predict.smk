@@ -1,10 +1,19 @@
-"""Prediction of a run's validation and test cases."""
+"""Prediction of the cases that a run's evaluation and figures read."""
+
+
+def network_module(wildcards):
+    return NETWORKS.entry_of(run_of(wildcards).settings.network).module
+
+
+def predicted_parts(wildcards):
+    """Input function: the parts of the split whose predictions something reads."""
+    return split_parts(*run_of(wildcards).reads)(wildcards)
 
 
 rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
-        cases=split_parts("validation", "test"),
+        cases=predicted_parts,
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
         checksums=PATHS.run("{run}", "predictions.json"),

@@ -1,6 +1,61 @@
 """Cases found among raw files, prepared in bundles (image, label, description), and shown in a report."""
 
 
+def entries_of(wildcards):
+    """The files and details of a bundle's cases."""
+    index, bundles = cases_of(wildcards.dataset)
+    if wildcards.bundle not in bundles:
+        raise WorkflowError(f"data set {wildcards.dataset} has no bundle of cases {wildcards.bundle!r}")
+    return {case: index.cases[case] for case in bundles[wildcards.bundle]}
+
+
+def files_named(wildcards):
+    """The files of a bundle's cases."""
+    roles = chain.from_iterable(entry.files.values() for entry in entries_of(wildcards).values())
+    return [*chain.from_iterable(roles)]
+
+
+def state_of_cases(wildcards):
+    """Params function: digest of the user's files, as one that replaces another may be older than what was made."""
+    return digest_of_states(files_named(wildcards)) if CONFIG.users_folder(wildcards.dataset) else ""
+
+
+def raw_places(dataset):
+    """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked."""
+    if folder := CONFIG.users_folder(dataset):
+        return [folder]
+    return [
+        (PATHS.extracted(source, stem(file.path)) if is_archive(file.path) else PATHS.raw(source, file.path))
+        for source in CONFIG.datasets[dataset].sources
+        for file in load_source(source).files
+    ]
+
+
+def files_of_cases(wildcards):
+    """Input function: the cases' files in a folder that the user names, otherwise the unpacked archives they lie in.
+
+    Archives can be had again, so prepared cases outlive them.
+    """
+    files = files_named(wildcards)
+    if CONFIG.users_folder(wildcards.dataset):
+        return files
+    places = raw_places(wildcards.dataset)
+    return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
+
+
+def names_below(dataset):
+    """Digest of what decides the cases in a folder that the user names: the files' names, and what describes them."""
+    if own := CONFIG.workflow.own_data.get(dataset):
+        return digest_of_names([own.folder]) + digest_of_description(own)
+    folder = CONFIG.users_folder(dataset)
+    return digest_of_names([folder]) + digest_of_tables(folder) if folder else ""
+
+
+def digest_of_order(dataset, split, part):
+    """Params function: digest of the order of a part's cases, in which trainings draw from them."""
+    return hashlib.sha256(json.dumps(cases_of(dataset)[0].splits[split][part]).encode()).hexdigest()
+
+
 checkpoint index:
     input:
         lambda wildcards: raw_places(wildcards.dataset),
@@ -114,9 +169,7 @@ rule check_part:
 rule data_report:
     input:
         index=PATHS.index("{dataset}"),
-        bundles=lambda wildcards: [
-            PATHS.bundle(wildcards.dataset, name) for name in cases_of(wildcards.dataset)[1]
-        ],
+        bundles=lambda wildcards: [PATHS.bundle(wildcards.dataset, name) for name in cases_of(wildcards.dataset)[1]],
     output:
         cases=PATHS.result("data/{dataset}/cases.csv"),
         excluded=PATHS.result("data/{dataset}/excluded.csv"),

@@ -1,6 +1,62 @@
 """Training, one job a run. The checkpoint is no output: an interrupted job continues from it."""
 
 
+def checked_parts(run):
+    """Files that stand for the check of all parts without which the run would be in vain."""
+    return [PATHS.checked_part(run.dataset, run.split, part) for part in ("train", *run.evaluated_parts)]
+
+
+def run_masks(wildcards):
+    """Input function: the noisy masks of the run's training, whose content stands in the table; none if clean."""
+    run = run_of(wildcards)
+    return [noise_table_of(run), ancient(noisy_set(run, "masks"))] if run.noise.alpha else []
+
+
+def map_lists(run):
+    """Files that list the maps that the run's training reads."""
+    if run.noise.alpha:
+        return [noisy_set(run, f"maps/{name}.json") for name in run.maps]
+    return [PATHS.maps(run.dataset, run.split, name) for name in run.maps]
+
+
+def run_maps(wildcards):
+    """Input function: files that list the maps that the run's training reads, made of the masks that it sees."""
+    run = run_of(wildcards)
+    folders = [noisy_set(run, f"maps/{name}") for name in run.maps] if run.noise.alpha else []
+    return [*map_lists(run), *map(ancient, folders)]
+
+
+def run_measured(wildcards):
+    """Input function: the parts of the split on which the training measures its network."""
+    return split_parts(*run_of(wildcards).settings.training.measured)(wildcards)
+
+
+def data_options(wildcards):
+    """Params function: options with the data that not every training has."""
+    run = run_of(wildcards)
+    return (
+        option("measured", *run_measured(wildcards))
+        + option("maps", *map_lists(run))
+        + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
+    )
+
+
+def training_settings(wildcards, output):
+    """Params function: the settings; not among what makes a job run again, as it takes ``output``."""
+    return run_of(wildcards).training_settings.model_dump_json()
+
+
+def training_identity(wildcards):
+    """Params function: changes when the settings do, other than by an option that is new and has its default."""
+    run = run_of(wildcards)
+    return identity(run.training_settings, Path(PATHS.run(run.id, "provenance.json")))
+
+
+def training_code(wildcards):
+    """Params function: hash of the code of a training; at paper scale a change is reported and trains nothing."""
+    return present_code(run_of(wildcards)) if CONFIG.workflow.scale == "demo" else ""
+
+
 rule train:
     input:
         cases=split_parts("train"),

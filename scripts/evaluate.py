@@ -1,4 +1,4 @@
-"""Evaluate a run's predictions: lesion records and Dice of the test cases, at 0.5 and at a tuned threshold."""
+"""Measure a run's predictions of the test cases: the table of its cases, or that of a measure with its own."""
 
 from pathlib import Path
 
@@ -7,37 +7,32 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(
-    predictions: Path,
-    prepared: Path,
-    cases: list[Path],
-    records: Path,
-    records_tuned: Path,
-    dice_table: Path,
-) -> None:
-    import numpy as np
+def main(settings: dict, predictions: Path, prepared: Path, cases: list[Path], table: Path) -> None:
     import pandas as pd
 
-    from lib.evaluation.records import write_records
-    from lib.evaluation.run import PredictedCase, evaluate_run
     from lib.files import write_text
-    from lib.labels import IGNORED
-    from lib.maps import foreground
-    from lib.store import StoredCase, open_cases, open_prediction
+    from lib.measures.catalogue import MEASURES
+    from lib.measures.evaluation import case_rows, detail_rows, segmentations, thresholds
+    from lib.measures.settings import EvaluationSettings
+    from lib.store import open_cases
 
-    def read(case: StoredCase) -> PredictedCase:
-        probability, logit = (
-            open_prediction(predictions, case.name, kind)[...] for kind in ("probability", "logit")
-        )
-        label = case.array("label")[...]
-        annotated = label != IGNORED  # elsewhere a prediction is neither right nor wrong
-        logit = np.where(annotated, logit, np.finfo(logit.dtype).min)
-        return PredictedCase(case.name, foreground(label), probability * annotated, logit)
-
-    evaluation = evaluate_run(*(map(read, open_cases(prepared, part)) for part in cases))
-    write_records(records, evaluation.records)
-    write_records(records_tuned, evaluation.records_tuned)
-    write_text(dice_table, pd.DataFrame(evaluation.dice_rows).to_csv(index=False))
+    chosen = EvaluationSettings.model_validate(settings)
+    of_part = {path.stem: open_cases(prepared, path) for path in cases}
+    validation = of_part.get("validation", [])
+    entries = [MEASURES.entry_of(measure) for measure in chosen.measures]
+    cuts = chosen.cuts if any(entry.by_cut for entry in entries) else chosen.cuts[:1]
+    found = segmentations(
+        of_part["test"],
+        predictions,
+        chosen.labels,
+        {cut: thresholds(cut, validation, predictions, chosen.labels) for cut in cuts},
+        {kind for entry in entries for kind in entry.reads},
+    )
+    if table.stem == "cases":
+        rows = pd.DataFrame(case_rows(found, chosen.measures, chosen.dataset))
+    else:
+        rows = pd.DataFrame(detail_rows(found, *chosen.measures, chosen.dataset))
+    write_text(table, rows.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,7 @@ def main(folder: Path, bundles: list, index: Path, split: str, part: str, output
         cases |= read_json(folder / f"{name}.json", "delete it and run again")["cases"]
     named = read_index(index).splits[split][part]
     if missing := [case for case in named if case not in cases]:
-        raise SeglossError(
-            f"{index}: {missing[0]} is in none of the bundles; has it changed meanwhile? run again"
-        )
+        raise SeglossError(f"{index}: {missing[0]} is in none of the bundles; has it changed meanwhile? run again")
     write_json(output, {case: cases[case] for case in named})
 
 

@@ -17,10 +17,7 @@ def main(map_name: str, masks: Path, labels: dict, maps: Path, checksums: Path) 
     meaning = Labels(**labels)
     cases = [StoredCase(path.parent) for path in sorted(masks.glob("*/case.json"))]
     with atomic_path(maps) as folder:
-        made = {
-            case.name: write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], meaning)
-            for case in cases
-        }
+        made = {case.name: write_map(folder / f"{case.name}.b2nd", case, MAPS[map_name], meaning) for case in cases}
     write_json(checksums, {"code": code_version("scripts.make_noisy_maps"), "cases": made})
 
 

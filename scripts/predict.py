@@ -1,6 +1,7 @@
-"""Predict whole volumes with a trained network: a folder of <case>.probability.b2nd and <case>.logit.b2nd.
+"""Predict whole cases with a trained network: a folder of <case>.<kind>.b2nd of what evaluation and figures read.
 
-Of the second of two exclusive classes, otherwise with an axis of classes in front.
+Kinds: ``labels`` (uint8, as prepared labels are), ``probability`` and ``logit`` (float16; of two exclusive classes the
+second's, otherwise with an axis of classes in front).
 """
 
 from pathlib import Path
@@ -21,11 +22,9 @@ def main(
     predictions: Path,
     checksums: Path,
 ) -> None:
-    import numpy as np
-
     from lib.arrays import write_array
     from lib.files import atomic_path, sha256, write_json
-    from lib.inference import predict_volume
+    from lib.inference import predict_volume, stored_kinds
     from lib.networks import build_network
     from lib.store import open_cases
     from lib.training import checkpoints
@@ -34,27 +33,19 @@ def main(
 
     chosen = InferenceSettings.model_validate(settings)
     computing = prepare_device(device, threads, gpu_percent)
-    stored = open_cases(prepared, *cases)
-    network = build_network(
-        chosen.network.network, stored[0].description["channels"], chosen.network.out_channels
-    )
+    of_part = {path.stem: open_cases(prepared, path) for path in cases}
+    channels = next(iter(of_part.values()))[0].description["channels"]
+    network = build_network(chosen.network.network, channels, chosen.network.out_channels)
     checkpoints.load_weights(weights, network)
     network.to(computing)
-    largest = np.finfo(np.float16).max
+    window = chosen.inference.patch_size, chosen.inference.stride
     with atomic_path(predictions) as folder:
-        for case in stored:
-            image = case.array("image")[...]
-            probability, logit = predict_volume(
-                network,
-                image,
-                chosen.inference.patch_size,
-                chosen.inference.stride,
-                computing,
-                chosen.network.exclusive,
-            )
-            # float16 as published: logits keep the ranking where probabilities saturate
-            write_array(folder / f"{case.name}.probability.b2nd", probability.astype(np.float16))
-            write_array(folder / f"{case.name}.logit.b2nd", logit.clip(-largest, largest).astype(np.float16))
+        for part, stored in of_part.items():
+            for case in stored:
+                image = case.array("image")[...]
+                outputs = predict_volume(network, image, *window, computing, chosen.network.exclusive)
+                for kind, values in stored_kinds(*outputs, chosen.labels, chosen.reads[part]).items():
+                    write_array(folder / f"{case.name}.{kind}.b2nd", values)
     write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
 
 

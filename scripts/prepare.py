@@ -10,9 +10,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(
-    adapter: str, parameters: dict, labels: dict, prepared: Path, cases: list, output: Path
-) -> list[Path]:
+def main(adapter: str, parameters: dict, labels: dict, prepared: Path, cases: list, output: Path) -> list[Path]:
     import logging
     from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Gather the evaluated runs of a study of lesions in tables: per loss, per run, and recall by lesion size."""
+"""Gather the evaluated runs of a study in tables: runs, losses, losses compared, published numbers and claims."""
 
 from pathlib import Path
 
@@ -8,19 +8,38 @@ from lib.cli import run
 
 
 def main(
-    configuration: dict, study: str, references: dict, summary: Path, per_run: Path, by_size: Path
+    configuration: dict,
+    study: str,
+    published: Path,
+    per_run: Path,
+    summary: Path,
+    compared: Path,
+    beside_published: Path,
+    claims: Path,
 ) -> None:
     import pandas as pd
 
-    from lib.comparison.runs import by_loss
-    from lib.comparison.summary import SAME_FOR_ALL_SEEDS, LesionRun, run_row, size_table
-    from lib.files import read_json, write_text
+    from lib.comparison.ledger import judged, ledger, read_claims
+    from lib.comparison.results import StudyResults, read_csv
+    from lib.comparison.statistics import comparisons
+    from lib.comparison.summary import by_loss, run_rows
+    from lib.files import write_text
+    from lib.tables import PUBLISHED_COLUMNS
 
-    evaluated = LesionRun.of_study(configuration, study)
-    dice = {part: read_json(Path(path))["band_pass_dice"] for part, path in references.items()}
-    rows = pd.DataFrame([run_row(one, dice[one.part]) for one in evaluated])
-    table = by_loss(rows, SAME_FOR_ALL_SEEDS)
-    for path, content in ((summary, table), (per_run, rows), (by_size, size_table(evaluated))):
+    results = StudyResults.of_study(configuration, study)
+    rows = pd.DataFrame([row for run in results.runs for row in run_rows(run, results.primary_cut)])
+    losses = by_loss(rows)
+    named = results.published
+    tested = comparisons(results.runs, rows, results.reference, results.references, named.test if named else None)
+    printed = read_csv(published / f"{named.table}.csv") if named else pd.DataFrame(columns=PUBLISHED_COLUMNS)
+    tables = {
+        per_run: rows,
+        summary: losses,
+        compared: tested,
+        beside_published: ledger(results, losses, printed),
+        claims: judged(read_claims(published / "claims.yaml", study), results, tested),
+    }
+    for path, content in tables.items():
         write_text(path, content.round(6).to_csv(index=False))
 
 

@@ -1,6 +1,7 @@
 """Train one run; continue from its checkpoint if it was interrupted."""
 
 from pathlib import Path
+from typing import Any
 
 import _root  # noqa: F401
 
@@ -28,59 +29,55 @@ def main(
     from functools import partial
     from itertools import chain
 
-    import torch
-
     from lib.files import write_json, write_text
-    from lib.losses import build_resolved
-    from lib.networks import build_network
     from lib.provenance import provenance_record
     from lib.store import open_cases, open_noisy_cases
     from lib.training import checkpoints
     from lib.training.code import training_code
     from lib.training.devices import prepare_device
-    from lib.training.loop import Trainer, digest
-    from lib.training.monitor import measure_cases
-    from lib.training.sampling import PatchSampler
+    from lib.training.loop import digest
     from lib.training.settings import TrainingSettings
 
     chosen = TrainingSettings.model_validate(settings)
-    of_maps = {path.stem: path for path in maps or ()}
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
-    stored = opened(prepared, cases, maps=of_maps)
+    stored = opened(prepared, cases, maps={path.stem: path for path in maps or ()})
     of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}
-    computing = prepare_device(device, threads, gpu_percent, chosen.computing.deterministic)
-    torch.manual_seed(chosen.seed)
-    network = build_network(
-        chosen.network.network, stored[0].description["channels"], chosen.network.out_channels
-    )
-    loss = build_resolved(chosen.loss)
-    length = chosen.training.epochs * chosen.training.steps_per_epoch
-    measures = {
-        part: partial(measure_cases, of_part[part], chosen.measured, computing)
-        for part in chosen.training.measured
-    }
     data = [(case.description, case.maps) for case in chain(stored, *of_part.values())]
     code = training_code(chosen)
-    trainer = Trainer(
-        network,
-        loss,
-        PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length, chosen.background),
-        chosen,
-        computing,
-        checkpoint,
-        digest(data, code if scale == "demo" else ""),
-        code=code,
-        workers=threads - 1,
-        measures=measures,
-        save_every=save_every,
-    )
+    key = digest(data, code if scale == "demo" else "")
+    computing = prepare_device(device, threads, gpu_percent, chosen.computing.deterministic)
+    options = {"checkpoint": checkpoint, "state_key": key, "code": code, "save_every": save_every}
+    trainer = _trainer(chosen, stored, of_part, computing, workers=threads - 1, **options)
     rows = trainer.train()
-    trained = {"network": network.state_dict(), "loss": loss.state_dict()}
-    told_of_it = trainer.finished or provenance_record(chosen.as_json(), threads, trainer.parts)
+    trained = {"network": trainer.network.state_dict(), "loss": trainer.loss.state_dict()}
+    record = trainer.finished or provenance_record(chosen.as_json(), threads, trainer.parts)
     checkpoints.save(weights, trained)
     write_text(history, rows.as_csv())
-    write_json(provenance, {"scale": scale, "identity": identity} | told_of_it)
-    trainer.keep(trained, told_of_it)
+    write_json(provenance, {"scale": scale, "identity": identity} | record)
+    trainer.keep(trained, record)
+
+
+def _trainer(chosen: Any, stored: list, of_part: dict[str, list], computing: Any, **options: Any) -> Any:
+    """The trainer of a run, its first weights drawn from the seed."""
+    from functools import partial
+
+    import torch
+
+    from lib.losses import build_resolved
+    from lib.networks import build_network
+    from lib.training.loop import Trainer
+    from lib.training.monitor import measure_cases
+    from lib.training.sampling import PatchSampler
+
+    torch.manual_seed(chosen.seed)
+    network = build_network(chosen.network.network, stored[0].description["channels"], chosen.network.out_channels)
+    loss = build_resolved(chosen.loss)
+    length = chosen.training.epochs * chosen.training.steps_per_epoch
+    sampler = PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length, chosen.background)
+    measures = {
+        part: partial(measure_cases, of_part[part], chosen.measured, computing) for part in chosen.training.measured
+    }
+    return Trainer(network, loss, sampler, chosen, computing, measures=measures, **options)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ import SimpleITK
 Pair = tuple[nibabel.Nifti1Image, nibabel.Nifti1Image | None]
 APPLE_DOUBLE = b"\0\5\26\7\0\2\0\0Mac OS X        "
 
-OBLIQUE = np.array(
-    [[-0.70, 0.06, 0.10, 31.5], [0.05, -0.79, 0.20, -12.25], [0.02, 0.08, 2.49, -80.0], [0, 0, 0, 1]]
-)
+OBLIQUE = np.array([[-0.70, 0.06, 0.10, 31.5], [0.05, -0.79, 0.20, -12.25], [0.02, 0.08, 2.49, -80.0], [0, 0, 0, 1]])
 """x and y are reversed, as in most CT, and the gantry is tilted."""
 
 
@@ -99,9 +97,7 @@ def ring(left: int, top: int, right: int, bottom: int) -> list[tuple[int, int]]:
 
 
 def roi(slice_position: float, points: Iterable[tuple[int, int]], inclusion: bool = True) -> str:
-    edges = "".join(
-        f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>\n<!-- an edge -->" for x, y in points
-    )
+    edges = "".join(f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>\n<!-- an edge -->" for x, y in points)
     return (
         f"<roi><imageZposition>{ORIGIN[2] + slice_position * SPACING[2]} </imageZposition>"
         f"<imageSOP_UID>1.2.3.{slice_position}</imageSOP_UID>"
@@ -201,8 +197,7 @@ def write_luna16(folder: Path) -> list[Path]:
     archives = [
         zipped(
             folder / f"{part}.zip",
-            {f"{part}/{path.name}": path.read_bytes() for path in sorted((stage / part).glob("*"))}
-            | {f"{part}/": b""},
+            {f"{part}/{path.name}": path.read_bytes() for path in sorted((stage / part).glob("*"))} | {f"{part}/": b""},
         )
         for part in (*(f"subset{number}" for number in range(10)), "seg-lungs-LUNA16")
     ]
@@ -382,9 +377,7 @@ def write_abdomenct1k(folder: Path) -> list[Path]:
         images[part][f"AbdomenCT-1K-ImagePart{part}/{case}_0000.nii.gz"] = nifti(image, compressed=True)
         if number != 11:
             masks[f"Mask/{case}.nii.gz"] = nifti(mask, compressed=True)
-    parts = [
-        zipped(folder / f"AbdomenCT-1K-ImagePart{part}.zip", members) for part, members in images.items()
-    ]
+    parts = [zipped(folder / f"AbdomenCT-1K-ImagePart{part}.zip", members) for part, members in images.items()]
     return [*parts, zipped(folder / "Mask.zip", masks)]
 
 

@@ -117,11 +117,7 @@ def isles2018(numbers: Iterable[int]) -> Tree:
         for shift, (modality, kind) in enumerate(ISLES_TYPES.items()):
             name = f"SMIR.Brain.XX.O.{modality}.{345560 + 10 * number + shift}"
             shape = (16, 16, 2, 5) if modality == "CT_4DPWI" else (16, 16, 2)
-            values = (
-                block(*shape)
-                if modality == "OT"
-                else random(10 * number + shift, *shape) - 100 * (shift == 0)
-            )
+            values = block(*shape) if modality == "OT" else random(10 * number + shift, *shape) - 100 * (shift == 0)
             content = nifti(values.astype(kind), compressed=False)
             tree[f"TRAINING/case_{number}/{name}/{name}.nii"] = content
             if modality != "OT":
@@ -265,9 +261,7 @@ IDRID_FOLDERS = {
 def idrid_masks() -> dict[str, np.ndarray]:
     """Masks of which each overlaps the next, and one that is absent."""
     masks = {name: np.zeros((20, 30), bool) for name in ("MA", "HE", "EX", "OD")}
-    masks["MA"][2:8, 2:8] = masks["HE"][5:12, 5:12] = masks["EX"][9:16, 9:16] = masks["OD"][0:20, 14:24] = (
-        True
-    )
+    masks["MA"][2:8, 2:8] = masks["HE"][5:12, 5:12] = masks["EX"][9:16, 9:16] = masks["OD"][0:20, 14:24] = True
     return masks
 
 
@@ -288,8 +282,6 @@ def idrid(training: Iterable[int], testing: Iterable[int]) -> Tree:
                 if kind == "MA":
                     drawn = drawn.convert("RGB").quantize(2)
                 drawn.save(stream, "TIFF", compression="tiff_lzw")
-                path = (
-                    f"{top}/2. All Segmentation Groundtruths/{folder}/{IDRID_FOLDERS[kind]}/{name}_{kind}.tif"
-                )
+                path = f"{top}/2. All Segmentation Groundtruths/{folder}/{IDRID_FOLDERS[kind]}/{name}_{kind}.tif"
                 tree[path] = stream.getvalue()
     return tree

@@ -60,9 +60,7 @@ def test_lits_targets_and_boxes(
     mask = official.lits_mask()[cut]
     expected = {"tumour": mask == 2, "both": mask, "liver": mask > 0}[target]
     np.testing.assert_array_equal(prepared.label, expected)
-    np.testing.assert_allclose(
-        prepared.image[0], scaled(official.ramp(24, 22, 20)[cut], -300, 300), atol=1e-6
-    )
+    np.testing.assert_allclose(prepared.image[0], scaled(official.ramp(24, 22, 20)[cut], -300, 300), atol=1e-6)
     start = tuple(part.start or 0 for part in cut)
     assert same_place(prepared, official.LITS_TUMOUR, start, official.OBLIQUE)
     write_case(tmp_path, "130", prepared)
@@ -148,9 +146,7 @@ def test_lits_reads_the_real_case(shared: Path) -> None:
     ("dataset", "limits"),
     [("msd_liver", (-300, 300)), ("msd_pancreas", (-100, 240)), ("msd_hippocampus", None)],
 )
-def test_decathlon(
-    unpacked: Callable[..., Path], dataset: str, limits: tuple[int, int] | None, tmp_path: Path
-) -> None:
+def test_decathlon(unpacked: Callable[..., Path], dataset: str, limits: tuple[int, int] | None, tmp_path: Path) -> None:
     task = DATASETS[dataset].parameters["task"]
     name = official.DECATHLON[task][0]
     found = Unpacked(dataset, decathlon, unpacked(official.write_decathlon, task))

@@ -57,9 +57,7 @@ def test_luna16_corrected_target_counts_readers_without_outlines_and_holes(corre
     assert case.n_lesions is None
 
 
-def test_luna16_matches_nodules_within_ten_voxels_or_millimetres(
-    published: Unpacked, corrected: Unpacked
-) -> None:
+def test_luna16_matches_nodules_within_ten_voxels_or_millimetres(published: Unpacked, corrected: Unpacked) -> None:
     by_voxels = box_mask(official.SHAPE, (20, 24), (8, 12), (8, 8))
     by_voxels |= box_mask(official.SHAPE, (10, 14), (8, 12), (13, 13))  # 12.5 mm away
     np.testing.assert_array_equal(published.prepare(official.DISTANT).label, by_voxels[LUNG_BOX])
@@ -104,9 +102,7 @@ def test_luna16_reversed_scans(published: Unpacked, corrected: Unpacked) -> None
         assert same_place(case, (6, 7, 9), (0, 1, 4), affine)
 
 
-def test_luna16_lung_mask_loses_its_rarest_value_or_its_trachea(
-    published: Unpacked, corrected: Unpacked
-) -> None:
+def test_luna16_lung_mask_loses_its_rarest_value_or_its_trachea(published: Unpacked, corrected: Unpacked) -> None:
     assert published.prepare(official.SMALL_LUNG).image.shape[1] == 40 - 4  # 2 voxels of lung 4 are gone,
     trachea_and_lungs = corrected.prepare(official.SMALL_LUNG).image.shape  # 3 of the trachea are not
     assert trachea_and_lungs[1] == (17 + 3 + 1 + 5) - (12 - 3 - 5)
@@ -216,9 +212,7 @@ def test_luna16_faulty_scans_are_excluded(published: Unpacked, name: str, reason
 
 
 def test_luna16_corrected_wants_two_readers_at_each_nodule(published: Unpacked, corrected: Unpacked) -> None:
-    assert (
-        corrected.reason(official.BAD["alone"]) == "no two readers outline the nodule at voxel [25, 25, 20]"
-    )
+    assert corrected.reason(official.BAD["alone"]) == "no two readers outline the nodule at voxel [25, 25, 20]"
     assert published.prepare(official.BAD["alone"]).n_lesions == 2
 
 

@@ -73,21 +73,15 @@ def full_index(name: str, folder: Path) -> Index:
     return indexed(name, RawFiles([folder]))
 
 
-@pytest.mark.parametrize(
-    ("name", "held_out", "others"), [("wmh2017", 10, 40), ("isles2018", 20, 54), ("acdc", 25, 65)]
-)
-def test_published_split_holds_the_published_draw(
-    name: str, held_out: int, others: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("name", "held_out", "others"), [("wmh2017", 10, 40), ("isles2018", 20, 54), ("acdc", 25, 65)])
+def test_published_split_holds_the_published_draw(name: str, held_out: int, others: int, tmp_path: Path) -> None:
     found = full_index(name, tmp_path)
     patients = sorted({entry.patient for entry in found.cases.values()})
     for split in ("published", "holdout"):
         test = {found.cases[case].patient for case in found.splits[split]["test"]}
         assert test == {patients[number] for number in DRAWN[name]}
     assert found.splits["published"]["validation"] == ()
-    of_part = {
-        part: {found.cases[case].patient for case in cases} for part, cases in found.splits["holdout"].items()
-    }
+    of_part = {part: {found.cases[case].patient for case in cases} for part, cases in found.splits["holdout"].items()}
     assert len(of_part["test"]) == held_out
     assert len(of_part["train"]) == others
     assert len(of_part["validation"]) == len(patients) - held_out - others
@@ -136,9 +130,7 @@ def test_wmh_corrected_keeps_the_grid_and_ignores_other_pathology(unpack: Unpack
     made = prepared("wmh2017_corrected", unpack(TREES["wmh2017"]), "50")
     mask = official.wmh_mask(50)
     assert np.array_equal(made.label, np.where(mask == 2, IGNORED, mask))
-    assert np.allclose(
-        made.image[1], unit(stored(TREES["wmh2017"], "/50/pre/T1.nii.gz").astype(float)), atol=1e-6
-    )
+    assert np.allclose(made.image[1], unit(stored(TREES["wmh2017"], "/50/pre/T1.nii.gz").astype(float)), atol=1e-6)
     assert made.spacing == pytest.approx((0.9, 1.1, 3))
     assert np.allclose(made.affine, official.AFFINE)
 
@@ -234,9 +226,7 @@ def test_unusable_subject_is_excluded_with_its_reason(
 
 def test_subject_that_lies_there_twice_is_excluded(unpack: Unpack) -> None:
     tree = official.wmh2017(WMH)
-    found = indexed(
-        "wmh2017", unpack(tree | {"old/Utrecht/0/wmh.nii.gz": tree["training/Utrecht/0/wmh.nii.gz"]})
-    )
+    found = indexed("wmh2017", unpack(tree | {"old/Utrecht/0/wmh.nii.gz": tree["training/Utrecht/0/wmh.nii.gz"]}))
     assert "0" not in found.cases
     assert found.excluded["0"].startswith("duplicate id: masks ")
 

@@ -77,9 +77,7 @@ def test_shenzhen_at_128_pixels_differs_in_nothing_else(unpack: Unpack) -> None:
     assert np.array_equal(small.image, same.image) and np.array_equal(small.label, same.label)
 
 
-@pytest.mark.parametrize(
-    ("layout", "ending"), [("img/{}.png", "mask/{}_mask.png"), ("images/{}.jpg", "masks/{}.png")]
-)
+@pytest.mark.parametrize(("layout", "ending"), [("img/{}.png", "mask/{}_mask.png"), ("images/{}.jpg", "masks/{}.png")])
 def test_shenzhen_in_the_folders_of_other_distributors(layout: str, ending: str, unpack: Unpack) -> None:
     tree = {layout.format(name): b"" for name in CXR} | {ending.format(name): b"" for name in CXR}
     assert set(indexed("shenzhen", unpack(tree)).cases) == set(CXR)
@@ -120,9 +118,7 @@ def test_retinal_lesions_split_comes_from_its_files(unpack: Unpack) -> None:
 
 
 def test_retinal_lesions_without_split_says_where_to_get_it(unpack: Unpack) -> None:
-    tree = {
-        path: content for path, content in TREES["retinal_lesions"].items() if not path.endswith("/val.txt")
-    }
+    tree = {path: content for path, content in TREES["retinal_lesions"].items() if not path.endswith("/val.txt")}
     with pytest.raises(SeglossError, match=r"0 files val.txt.*drive\.google\.com"):
         indexed("retinal_lesions", unpack(tree))
 
@@ -159,9 +155,7 @@ def test_cityscapes_splits_keep_cities_together(unpack: Unpack) -> None:
 
 def test_draws_leave_something_to_train_on(unpack: Unpack) -> None:
     tree = TREES["wmh2017"] | official.cityscapes({"ulm": "train", "lindau": "val"})
-    alone = {
-        path: content for path, content in tree.items() if "training/" not in path or "/Utrecht/0/" in path
-    }
+    alone = {path: content for path, content in tree.items() if "training/" not in path or "/Utrecht/0/" in path}
     raw = unpack(alone)
     assert indexed("wmh2017", raw).splits["holdout"] == {"train": ("0",), "validation": (), "test": ()}
     assert len(indexed("cityscapes", raw).splits["holdout"]["train"]) == 2
@@ -177,9 +171,7 @@ def test_clinicdb_frames_of_a_sequence_are_one_patient(tmp_path: Path) -> None:
     assert patients == sorted(patients)
     assert len(set(patients)) == 29
     assert [patients.count(f"sequence{number:02d}") for number in (1, 3, 4, 10, 29)] == [25, 17, 11, 6, 21]
-    sequences = [
-        len({found.cases[case].patient for case in cases}) for cases in found.splits["holdout"].values()
-    ]
+    sequences = [len({found.cases[case].patient for case in cases}) for cases in found.splits["holdout"].values()]
     assert sum(sequences) == 29
     assert sorted(sequences) == [3, 6, 20]
 
@@ -209,9 +201,7 @@ def test_idrid_paints_lesions_in_their_order_over_the_disc(unpack: Unpack) -> No
 
 def test_idrid_parts_are_the_folders_less_a_tenth(unpack: Unpack) -> None:
     tree = TREES["idrid"]
-    lonely = {
-        path.replace("IDRiD_11", "IDRiD_12"): content for path, content in tree.items() if "11.jpg" in path
-    }
+    lonely = {path.replace("IDRiD_11", "IDRiD_12"): content for path, content in tree.items() if "11.jpg" in path}
     found = indexed("idrid", unpack(tree | lonely))
     parts = found.splits["official"]
     assert parts["test"] == ("IDRiD_55", "IDRiD_56")
@@ -302,13 +292,8 @@ def test_unusable_picture_is_excluded_with_its_reason(
 
 def test_constant_picture_is_refused_when_it_is_stored(unpack: Unpack, tmp_path: Path) -> None:
     grey = picture(np.full((16, 24, 3), 90, np.uint8))
-    tree = {
-        re.sub("images/.*3.jpg", "images/x.jpg", path): content
-        for path, content in TREES["kvasir_seg"].items()
-    }
-    raw = unpack(
-        tree | {"Kvasir-SEG/images/x.jpg": grey, "Kvasir-SEG/masks/x.jpg": picture(255 * block(16, 24))}
-    )
+    tree = {re.sub("images/.*3.jpg", "images/x.jpg", path): content for path, content in TREES["kvasir_seg"].items()}
+    raw = unpack(tree | {"Kvasir-SEG/images/x.jpg": grey, "Kvasir-SEG/masks/x.jpg": picture(255 * block(16, 24))})
     with pytest.raises(CaseExcluded, match="constant"):
         write_case(tmp_path / "case", "x", prepared("kvasir_seg", raw, "x"))
 
@@ -324,9 +309,7 @@ def test_constant_picture_is_refused_when_it_is_stored(unpack: Unpack, tmp_path:
     ],
 )
 def test_case_without_mask_is_excluded(name: str, gone: str, case: str, unpack: Unpack) -> None:
-    found = indexed(
-        name, unpack({path: content for path, content in TREES[name].items() if not path.endswith(gone)})
-    )
+    found = indexed(name, unpack({path: content for path, content in TREES[name].items() if not path.endswith(gone)}))
     assert found.excluded == {case: "no mask among the raw files"}
     assert case not in found.cases
 

@@ -209,11 +209,7 @@ def test_links_and_devices_in_zips_are_refused(tmp_path, mode):
         (tarfile.CHRTYPE, ""),
         (tarfile.BLKTYPE, ""),
         (tarfile.FIFOTYPE, ""),
-        *[
-            (kind, target)
-            for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE)
-            for target in ("no", "bad", "n" * 5000)
-        ],
+        *[(kind, target) for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) for target in ("no", "bad", "n" * 5000)],
         (tarfile.LNKTYPE, "folder"),
         (tarfile.LNKTYPE, ""),
     ],
@@ -259,9 +255,7 @@ def test_encrypted_members_are_refused(tmp_path):
     assert "member 'secret' is refused: it is encrypted; unpack the archive by hand" in message
 
 
-@pytest.mark.parametrize(
-    "names", [("a/x", "a/x"), ("a/x", "./a//x"), ("a", "a/x"), ("a/x", "a"), ("a/", "a")]
-)
+@pytest.mark.parametrize("names", [("a/x", "a/x"), ("a/x", "./a//x"), ("a", "a/x"), ("a/x", "a"), ("a/", "a")])
 @pytest.mark.parametrize("kind", ["a.zip", "a.tar"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_with_one_name_are_refused(tmp_path, kind, names):
@@ -351,9 +345,7 @@ def test_a_flipped_bit_is_found_or_harmless(tmp_path, kind):
             found += 1
             assert "\n" not in str(fault) and not (tmp_path / "out").exists()
         else:
-            assert list(unpacked.values()) == list(FILES.values()) or set(unpacked.values()) == set(
-                FILES.values()
-            )
+            assert list(unpacked.values()) == list(FILES.values()) or set(unpacked.values()) == set(FILES.values())
             shutil.rmtree(tmp_path / "out")
     assert found > len(content) / 29 * 0.7
 
@@ -406,13 +398,9 @@ def test_names_in_other_alphabets_are_found(tmp_path):
 def test_the_script_extracts(tmp_path):
     (tmp_path / "a.zip").write_bytes(_zip())
     command = [sys.executable, ROOT / "scripts/extract.py", "--archive", tmp_path / "a.zip", "--output"]
-    done = subprocess.run(
-        [*map(str, command), str(tmp_path / "out")], capture_output=True, text=True, cwd="/"
-    )
+    done = subprocess.run([*map(str, command), str(tmp_path / "out")], capture_output=True, text=True, cwd="/")
     assert done.returncode == 0, done.stderr
     assert _files(tmp_path / "out") == FILES
     (tmp_path / "a.zip").write_bytes(b"x")
-    done = subprocess.run(
-        [*map(str, command), str(tmp_path / "out")], capture_output=True, text=True, cwd="/"
-    )
+    done = subprocess.run([*map(str, command), str(tmp_path / "out")], capture_output=True, text=True, cwd="/")
     assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith("; delete it and run again")

@@ -115,9 +115,7 @@ def test_probability_is_the_share_of_samples_that_change(name: str) -> None:
     sample = an_image(40, 30, channels=1)
     steps = [{**surely(name)[0], "probability": 0.3}]
     rng = generator()
-    changed = np.mean(
-        [not np.array_equal(augment(sample, steps, rng)["image"], sample["image"]) for _ in range(1000)]
-    )
+    changed = np.mean([not np.array_equal(augment(sample, steps, rng)["image"], sample["image"]) for _ in range(1000)])
     expected = 1 - 0.7**2 if name == "mirror" else 0.3
     assert changed == pytest.approx(expected, abs=0.045)  # three standard errors
 
@@ -194,9 +192,7 @@ def test_gamma_bends_between_kept_mean_and_deviation(invert: bool, power: float)
     assert bent.mean((1, 2)) == pytest.approx(image.mean((1, 2)), abs=1e-5)
     assert bent.std((1, 2)) == pytest.approx(image.std((1, 2)), rel=1e-5)
     order = image[0].ravel().argsort()
-    slopes = np.diff(bent[0].ravel()[order][[0, 600, 1199]]) / np.diff(
-        image[0].ravel()[order][[0, 600, 1199]]
-    )
+    slopes = np.diff(bent[0].ravel()[order][[0, 600, 1199]]) / np.diff(image[0].ravel()[order][[0, 600, 1199]])
     assert (slopes > 0).all()
     assert (slopes[0] > slopes[1]) == ((power < 1) != invert)
 
@@ -366,9 +362,7 @@ def test_distances_go_on_outside_without_contradicting_the_label(name: str, rang
     for sample in (foreground, classes):
         warped = augment(sample, surely(name, range=range), generator(2))
         outside = warped["inside"][0] != 7
-        *background, shown, absent = (
-            warped["distance"] if sample is classes else (*warped["distance"], 0 * far)
-        )
+        *background, shown, absent = warped["distance"] if sample is classes else (*warped["distance"], 0 * far)
         assert outside.any() and not warped["label"][0][outside].any()
         assert shown[outside].min() == 0  # beyond the foreground
         assert shown[outside].max() > 3  # beyond the background: not 0

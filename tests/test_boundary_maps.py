@@ -220,9 +220,7 @@ def test_patches_of_the_golden_ellipsoid(golden: dict) -> None:
     patch = cut_distance(whole, (0, 0, 0), (24, 32, 7))
     assert [patch.min(), patch.max()] == pytest.approx(values["whole-map class1 min/max in the patch"])
     of_background = published_distance(1 - label, (1.0, 1.0, 1.0))[..., :7]
-    assert [of_background.min(), of_background.max()] == pytest.approx(
-        values["whole-map class0 min/max in the patch"]
-    )
+    assert [of_background.min(), of_background.max()] == pytest.approx(values["whole-map class0 min/max in the patch"])
     assert not published_distance(label[..., :7], (1.0, 1.0, 1.0)).any()
 
 
@@ -340,9 +338,7 @@ def test_rotated_maps_are_right_within_a_pixels_diagonal(shape, spacing, form) -
     for seed in range(4):
         for n_classes, allowed in ((2, 1.0), (4, 1.5)):  # labels of several classes take whole voxels
             label = smooth_blobs(shape, n_classes, seed)
-            after = augmented(
-                "rotate", label, form(label, spacing, labels_of(n_classes)), seed, range=[-45, 45]
-            )
+            after = augmented("rotate", label, form(label, spacing, labels_of(n_classes)), seed, range=[-45, 45])
             error = error_of(after, form, spacing, n_classes)
             assert 0 < error.max() <= allowed * diagonal
 
@@ -435,9 +431,7 @@ def test_with_two_classes_the_background_changes_nothing_but_a_constant() -> Non
         build_loss("boundary")(logits, target, published)
 
 
-def test_nothing_about_distances_is_computed_while_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_about_distances_is_computed_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     label = blobs((16, 20, 8))
     case = store_case(tmp_path, "case", label[None] + 0.1 * np.arange(8), label)
     write_array(case.folder / "signed_distance.b2nd", signed_distance(label, (1.0, 1.0, 3.0)))

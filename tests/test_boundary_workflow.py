@@ -19,7 +19,7 @@ from lib.store import StoredCase
 
 STUDY = "studies/boundary.yaml"
 LOSSES = ["gdl", "gdl_boundary_rebalance"]
-FIGURES = ("over_epochs", "boxplots", "loss_weights", "distances", "beside_published", "examples")
+FIGURES = ("over_epochs", "boxplots", "loss_weights", "distances", "ledger", "examples")
 VARIANTS = ("slices", "volumes")
 PHANTOMS = "phantom_slabs"
 MINE = ("--config", "datasets=mine", "variants=volumes", "losses=gdl_boundary_rebalance")
@@ -75,9 +75,15 @@ def test_every_figure_and_table_is_there(finished: Path) -> None:
         assert list(zip(table["variant"], table["loss"], strict=True)) == [
             (variant, loss) for variant in VARIANTS for loss in LOSSES
         ]
-    table = pd.read_csv(finished / "results/boundary/beside_published.csv")
-    assert len(table) == 10 and set(table["status"]) == {"not run"}  # phantoms are in no publication
-    assert pd.read_csv(finished / "results/boundary/tests.csv").empty  # of one seed
+    ledger = pd.read_csv(finished / "results/boundary/ledger.csv")
+    assert len(ledger) == 10 and set(ledger["verdict"]) == {"not run"}  # phantoms are in no publication
+    assert set(pd.read_csv(finished / "results/boundary/claims.csv")["verdict"]) == {"not run"}
+    compared = pd.read_csv(finished / "results/boundary/comparisons.csv")
+    assert set(compared["reference"]) == {"gdl"} and set(compared["loss"]) == {"gdl_boundary_rebalance"}
+    assert set(compared["variant"]) == set(VARIANTS) and {"dice", "hd95", "dice_slices_epochs"} <= set(
+        compared["column"]
+    )
+    assert set(compared["verdict"]) == {"not shown"}  # of one seed
 
 
 def test_measures_agree_with_another_implementations_but_for_one_definition(finished: Path) -> None:
@@ -104,7 +110,7 @@ def test_what_training_measured_of_its_outcome_is_what_the_predictions_reach(
     finished: Path, variant: str, loss: str
 ) -> None:
     folder = run_of(finished, variant, loss)
-    history, surface = pd.read_csv(folder / "history.csv"), pd.read_csv(folder / "surface.csv")
+    history, cases = pd.read_csv(folder / "history.csv"), pd.read_csv(folder / "cases.csv")
     outcome = history.iloc[-1]
     if variant == "volumes":
         assert history["selected"].sum() == 1
@@ -112,12 +118,14 @@ def test_what_training_measured_of_its_outcome_is_what_the_predictions_reach(
         outcome = history.loc[history["selected"].idxmax()]
         assert outcome["validation_dice"] == history["validation_dice"].max()
     for name in ("dice", "dice_slices", "hd95"):
-        assert outcome[f"test_{name}"] == pytest.approx(surface[name].mean(), abs=1e-9)
+        assert outcome[f"test_{name}"] == pytest.approx(cases[name].mean(), abs=1e-9)
+    pooled = 2 * cases["both"].sum() / (cases["present"] + cases["predicted"]).sum()
+    assert outcome["test_dice_pooled"] == pytest.approx(pooled, abs=1e-9)
 
 
 def test_a_network_of_each_kind_marks_something(finished: Path) -> None:
     for variant in VARIANTS:
-        assert pd.read_csv(run_of(finished, variant, "gdl") / "surface.csv")["predicted"].all()
+        assert pd.read_csv(run_of(finished, variant, "gdl") / "cases.csv")["predicted"].all()
 
 
 def test_a_second_call_has_nothing_to_do(finished: Path) -> None:
@@ -134,11 +142,10 @@ def test_a_training_that_failed_is_missed_though_its_figures_stand(workflow: Pat
 
 def test_another_tolerance_evaluates_again_and_trains_nothing(workflow: Path) -> None:
     study = yaml.safe_load((workflow / STUDY).read_text())
-    study["demo"]["evaluation"] = {"surface_tolerance": 2.0}
+    study["demo"]["evaluation"] = {"surface": {"tolerance": 2.0}}
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     plan = planned(workflow)
-    assert (plan["evaluate_surface"], plan["summarize_surface"], plan["check_measures"]) == (4, 1, 1)
-    assert not {"prepare", "make_maps", "train", "predict", "plot_loss_weights"} & set(plan)
+    assert plan == {"evaluate": 4, "summarize": 1, "crosscheck": 1, "plot": len(FIGURES), "crate": 1}
 
 
 # A user's own structures
@@ -178,22 +185,28 @@ def own(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_own_structures_have_a_row_each(own: Path) -> None:
     folder = run_of(own, "volumes", "gdl_boundary_rebalance", "mine")
-    surface = pd.read_csv(folder / "surface.csv")
-    assert surface[["case", "structure"]].to_numpy().tolist() == [
+    cases = pd.read_csv(folder / "cases.csv")
+    assert cases[["case", "structure"]].to_numpy().tolist() == [
         ["case3", "ventricle"],
         ["case3", "muscle"],
     ]
     case = StoredCase(own / "data/prepared/mine/case3")
     label = case.array("label")[...]
-    logit = open_array(folder / "predictions/case3.logit.b2nd")[...]
-    assert logit.shape == (3, *label.shape)
-    predicted = logit.argmax(0)
-    for number, row in enumerate(surface.itertuples(), start=1):
+    assert [path.name for path in (folder / "predictions").glob("*.b2nd")] == ["case3.labels.b2nd"]
+    predicted = open_array(folder / "predictions/case3.labels.b2nd")[...]
+    assert predicted.shape == label.shape
+    for number, row in enumerate(cases.itertuples(), start=1):
         assert row.present == np.count_nonzero(label == number)
         assert row.predicted == np.count_nonzero(predicted == number)
-    assert surface["predicted"].any()
-    (summary,) = pd.read_csv(own / "results/boundary/summary.csv").to_dict("records")
-    assert (summary["dataset"], summary["variant"], summary["structures"]) == ("mine", "volumes", 2)
+    assert cases["predicted"].any()
+    summary = pd.read_csv(own / "results/boundary/summary.csv")
+    assert set(zip(summary["dataset"], summary["variant"], strict=True)) == {("mine", "volumes")}
+    assert dict(zip(summary["structure"], summary["structures"], strict=True)) == {
+        "all": 2,
+        "ventricle": 1,
+        "muscle": 1,
+    }
+    assert summary["dice"].tolist() == pytest.approx([cases["dice"].mean(), *cases["dice"]], abs=1e-6)
 
 
 def test_own_structures_have_a_distance_each_the_background_too(own: Path) -> None:

@@ -14,6 +14,7 @@ from lib.config.run import Configuration, Run
 from lib.errors import SeglossError
 from lib.paths import Paths
 from lib.provenance import code_version
+from lib.training.code import training_code
 from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 
 NARROWED = {"studies": "inverse_weighting", "losses": "bce,dl", "seeds": "0,1"}
@@ -54,6 +55,20 @@ def test_runs_that_other_code_had_a_part_in_are_named(configuration: Configurati
         (runs[2].loss, runs[2].seed, f"older {present[2]}"),
     ]
     assert [row["present_code"] for row in rows] == present[1:3]
+
+
+def test_what_a_training_measures_is_of_its_code_and_the_levels_of_factors_tell_trainings_apart(
+    tmp_path: Path,
+) -> None:
+    noisy = {"noise": [{"alpha": 1, "beta": 0.5}], "losses": "gdl", "seeds": "0", "variants": "volumes"}
+    loaded_runs = loaded(tmp_path, studies="boundary", **noisy)
+    for run in loaded_runs.runs:
+        trained_with(loaded_runs, run, "older")
+    assert [row["variant"] for row in changes(loaded_runs)] == ["volumes", "volumes_alpha1-beta0.5"]
+    settings = loaded_runs.runs[0].training_settings
+    assert settings.measured.measures == ("overlap", "slices", "surface")
+    fewer = settings.model_copy(update={"measured": settings.measured.model_copy(update={"measures": ("overlap",)})})
+    assert len({training_code(settings), training_code(fewer)}) == 2
 
 
 def test_data_that_other_code_had_a_part_in_are_named(tmp_path: Path) -> None:
@@ -115,9 +130,7 @@ def test_a_damaged_provenance_is_named(configuration: Configuration) -> None:
 )
 def test_a_provenance_without_code_is_named(configuration: Configuration, content: str) -> None:
     trained_with(configuration, configuration.runs[0], "older").write_text(content)
-    with pytest.raises(
-        SeglossError, match=r"provenance.json: does not state the code .*delete it and run again"
-    ):
+    with pytest.raises(SeglossError, match=r"provenance.json: does not state the code .*delete it and run again"):
         changes(configuration)
 
 

@@ -28,9 +28,7 @@ def chosen(request: pytest.FixtureRequest) -> dict:
     return {"computing": CHOICES[request.param]}
 
 
-def test_a_run_trains_as_well_and_resumes_exactly(
-    tiny_cases: list[StoredCase], tmp_path: Path, chosen: dict
-) -> None:
+def test_a_run_trains_as_well_and_resumes_exactly(tiny_cases: list[StoredCase], tmp_path: Path, chosen: dict) -> None:
     plain_history, plain = train(tiny_cases, tmp_path / "plain.pt")
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **chosen)
     assert float(history.split()[-1].split(",")[3]) == pytest.approx(

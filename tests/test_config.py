@@ -14,7 +14,8 @@ import yaml
 from lib import ROOT
 from lib.config.checks import CODE, check_apart, check_maps, check_writable
 from lib.config.load import load
-from lib.config.schema import TAKEN, Folders, Noise, WorkflowConfig
+from lib.config.schema import Folders, Noise, WorkflowConfig
+from lib.config.study_schema import TAKEN
 from lib.errors import SeglossError
 from lib.maps import MAPS
 from lib.suggest import shortened
@@ -26,6 +27,7 @@ STUDY = "studies/inverse_weighting.yaml"
 def root(tmp_path: Path) -> Path:
     (tmp_path / "studies").mkdir()
     (tmp_path / STUDY).write_text((ROOT / STUDY).read_text())
+    shutil.copytree(ROOT / "published", tmp_path / "published")
     return tmp_path
 
 
@@ -64,9 +66,7 @@ def test_figures_say_what_the_data_are(tmp_path: Path) -> None:
     assert note() == f"{demo}phantoms, no evidence about patients."
     assert note(own_data=own, datasets="mine") == f"{demo}My lesions (own data)."
     assert note(own_data=own) == f"{demo}phantoms, no evidence about patients; My lesions (own data)."
-    assert note(scale="paper", own_data=own, datasets="mine").startswith(
-        "Paper scale: the publication's settings."
-    )
+    assert note(scale="paper", own_data=own, datasets="mine").startswith("Paper scale: the publication's settings.")
     assert "LiTS liver tumours, as published (public data)" in note(scale="paper", datasets="lits")
 
 
@@ -163,7 +163,7 @@ def test_parsing_imports_neither_torch_nor_numpy() -> None:
 def test_noise_of_the_configuration_is_added_to_every_study(root: Path) -> None:
     noise = {"alpha": 0.5, "beta": 0.7}
     runs = load({"noise": [noise], "losses": ["bce"], "seeds": [0]}, root).runs
-    assert [run.variant for run in runs] == ["base", "base_alpha0.5-beta0.7"]
+    assert [run.folder for run in runs] == ["base", "base_alpha0.5-beta0.7"]
     clean, noisy = runs
     masks = noisy.training_settings.masks
     assert masks.model_dump() == {
@@ -217,9 +217,7 @@ def test_mistakes_in_noise(root: Path, noise: object, message: str) -> None:
 
 def test_a_variant_that_is_named_as_a_noisy_one_is_reported(root: Path) -> None:
     changed(root, "demo", "variants", to={"base": None, "base_alpha1-beta0.5": None})
-    with pytest.raises(
-        SeglossError, match=r"two variants of a study make the same run '.*/base_alpha1-beta0\.5/"
-    ):
+    with pytest.raises(SeglossError, match=r"two variants of a study make the same run '.*/base_alpha1-beta0\.5/"):
         load({"noise": [{"alpha": 1, "beta": 0.5}]}, root)
 
 
@@ -260,7 +258,7 @@ def test_what_is_null_in_an_augmentation_is_its_default(root: Path) -> None:
 
 def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
     def chosen(variant: str) -> set[str]:
-        return {run.variant for run in load({"studies": ["t_loss"], "variants": [variant]}).runs}
+        return {run.folder for run in load({"studies": ["t_loss"], "variants": [variant]}).runs}
 
     level = "base_alpha0.7-beta0.7-released"
     assert chosen("base_clean") == {"base"}
@@ -275,7 +273,12 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     study = tmp_path / "studies/t_loss.yaml"
     text = study.read_text()
     for old, new, message in (
-        ("{table: t_loss,", "{table: t_lost,", "published.table: published/t_lost.csv does not exist"),
+        ("table: t_loss", "table: t_lost", "published.table: published/t_lost.csv does not exist"),
+        (
+            "table: t_loss",
+            "table: boundary",
+            "published.table: published/boundary.csv has no metric of the measures over",
+        ),
         ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
         (
             "datasets: {shenzhen_128: shenzhen}",
@@ -299,14 +302,15 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     [
         (
             {"0.828": "0,828"},
-            "line 2: 8 cells were expected, found 9 ('t_loss,isic2017,gce,clean,test_dice,0,828,",
+            "line 2: 15 cells were expected, found 16 ('t_loss,isic2017,gce,clean,,,,,dice_pooled,mean,0,828,",
         ),
         ({"0.828": "high"}, "row 1: value: 'high' is not a number"),
         ({"0.828": "nan"}, "row 1: value: 'nan' is not a number"),
+        ({",mean,": ",all,"}, "row 1: epochs: 'all': last or mean or best_test was expected"),
         ({"spread": "value"}, "no column 'spread'; a table with the columns study, "),
         ({"source": "source,loss"}, "duplicate column 'loss'"),
         ({"0.828": "0.828\0"}, "line 2: a NUL byte"),
-        ({'"Table 1': "Table 1"}, "line 2: 8 cells were expected, found 9"),
+        ({'"Table 1': "Table 1"}, "line 2: 15 cells were expected, found 16"),
         ({'0753"': "0753"}, "line 3: "),
         ({"0.828": "8" * 140_000}, "line 2: field larger than field limit (131072)"),
     ],
@@ -458,9 +462,9 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
         (("demo", "seeds"), [-1], "seeds.0: -1 is not allowed; expected greater than or equal to 0"),
         (("demo", "training", "epochs"), 10**30, "is larger than whole numbers of 64 bits are"),
         (
-            ("demo", "evaluation", "small_diameter"),
+            ("demo", "evaluation", "froc", "small_diameter"),
             {"phantom_lesion": 3},
-            "evaluation.small_diameter: unknown data set 'phantom_lesion'; did you mean 'phantom_lesions'?",
+            "evaluation.froc: unknown data set 'phantom_lesion'; did you mean 'phantom_lesions'?",
         ),
         (("title",), "", "title: '' is not allowed; expected at least one character"),
         (
@@ -474,7 +478,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
             "losses.bce: x: nan: keys that are text",
         ),
         (("demo", "losses"), [], "losses: [] is not allowed; expected at least 1 of them"),
-        (("demo", "evaluation", "size_bins"), [5, 2], "size_bins [5.0, 2.0] must ascend"),
+        (("demo", "evaluation", "froc", "size_bins"), [5, 2], "evaluation: froc: size_bins [5.0, 2.0] must ascend"),
         (("demo", "variants"), [], "demo: variants: [] is not allowed"),
         (("demo", "variants"), {"x": 3}, "demo: variants.x: 3 is not allowed"),
         (("demo", "variants"), {"a/b": {}}, "a/b: 'a/b' is not allowed; expected letters, digits"),
@@ -487,7 +491,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
         ),
         (("demo", "split"), "fold0", "has no split 'fold0'"),
         (("demo", "datasets"), ["isic2017"], "'isic2017' is 2D, network 'space_to_depth_unet' is 3D"),
-        (("demo", "datasets"), ["acdc"], "'acdc' has 4 classes; metrics: lesions are of two"),
+        (("demo", "datasets"), ["acdc"], "'acdc' has 4 classes; cuts: probability is of one structure, or"),
         (("losses", "bce"), {"name": "dise"}, "losses.bce: name: unknown loss 'dise'; did you mean 'dice'?"),
         (("losses", "bce"), {}, "losses.bce: has neither 'name' nor 'sum'"),
         (
@@ -512,6 +516,72 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
             "inverse_weights: clip [2.0, 1.0] is not [lowest,",
         ),
         (("losses", "iwbce", "inverse_weights"), True, "inverse_weights: True is not a mapping"),
+        (
+            ("measures",),
+            ["overlap", "lesion", "froc"],
+            "measures: unknown measure 'lesion'; did you mean 'lesions'? allowed: overlap, slices, surface, lesions",
+        ),
+        (("measures",), ["lesions", "froc"], "measures: overlap is missing, which decides whether a run has learnt"),
+        (("measures",), ["overlap", "lesions"], "figures: 'froc' needs the measure 'froc'"),
+        (("measures",), ["overlap", "froc", "overlap"], "measures: duplicate value 'overlap'"),
+        (("metrics",), "lesions", "metrics: unknown key; allowed: title, publication, measures, cuts"),
+        (("cuts",), ["tune"], "cuts.0: 'tune' is not allowed; expected 'decided', 'probability' or 'tuned'"),
+        (("cuts",), [], "cuts: [] is not allowed; expected at least 1 of them"),
+        (
+            ("primary", "column"),
+            "dice_presnt",
+            "primary.column: no measure of the study has a column 'dice_presnt'; did you mean 'dice_present'? allowed",
+        ),
+        (("primary", "column"), "hd95", "primary.column: no measure of the study has a column 'hd95'; allowed: voxels"),
+        (("primary", "cut"), "decided", "primary.cut: 'decided' is not among the study's cuts: probability, tuned"),
+        (("primary", "cut"), "best", "primary.cut: 'best' is not allowed; expected 'decided', 'probability' or"),
+        (
+            ("demo", "evaluation"),
+            {"surface": {"tolerance": 2}},
+            "demo (base): evaluation: surface: unknown key; allowed: overlap, lesions, froc",
+        ),
+        (
+            ("demo", "evaluation", "froc", "size_bin"),
+            [0],
+            "demo (base): evaluation: froc: froc has no 'size_bin'; did you mean 'size_bins'? allowed: small_diameter,",
+        ),
+        (("demo", "evaluation", "lesions"), {"tolerance": 1}, "lesions has no 'tolerance'; allowed: none"),
+        (
+            ("demo", "evaluation", "froc", "small_diameter"),
+            {"phantom_lesions": 0},
+            "evaluation: froc.small_diameter.phantom_lesions: 0 is not allowed; expected greater than 0",
+        ),
+        (("reference",), "bec", "reference: unknown name 'bec'; did you mean 'bce'? allowed: asl, bce"),
+        (("references", "iwdl"), "ld", "references: unknown name 'ld'; allowed: asl, bce"),
+        (("references", "iwd"), "dl", "references: unknown name 'iwd'; did you mean 'iwdl'? allowed: asl, bce"),
+        (("looks", "bec"), {}, "looks: unknown name 'bec'; did you mean 'bce'? allowed: asl, bce"),
+        (("looks", "bce", "color"), "#000000", "looks.bce.color: unknown key; did you mean 'colour'? allowed: label"),
+        (("looks", "bce", "colour"), "red", "looks.bce.colour: 'red' is not a colour such as '#0173B2'"),
+        (("looks", "bce", "marker"), "q", "looks.bce.marker: 'q' is not allowed; expected '.'"),
+        (("top_figures",), ["boxplots"], "top_figures: unknown name 'boxplots'; allowed: froc, froc_small"),
+        (("figures",), ["froc", "boxplots"], "figures: 'boxplots' needs the measure 'surface'"),
+        (("figures",), ["froc.pdf"], "figures.0: unknown figure 'froc.pdf'; did you mean 'froc'? allowed: froc, "),
+        (
+            ("figures",),
+            [{"name": "froc", "panel": []}],
+            "figures.0: froc has no 'panel'; did you mean 'panels'? allowed: panels, objects, cut",
+        ),
+        (("figures",), ["froc", "froc_small", "froc_tuned", "froc"], "duplicate value 'froc'"),
+        (
+            ("figures",),
+            [{"name": "froc", "panels": [["bce", "lovasz"]]}],
+            "figures: froc: panels: unknown name 'lovasz'; allowed: asl, bce",
+        ),
+        (
+            ("figures",),
+            [{"name": "froc", "cut": "decided"}],
+            "figures: froc: cut: unknown name 'decided'; allowed: probability, tuned",
+        ),
+        (
+            ("demo", "training", "monitor"),
+            {"measure": "avg_recall"},
+            "demo (base): training.monitor.measure: unknown measure 'avg_recall'; allowed: dice, dice_pooled",
+        ),
     ],
 )
 def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, message: str) -> None:
@@ -550,9 +620,7 @@ def test_output_folders_must_be_writable(tmp_path: Path) -> None:
 def test_output_folders_that_cannot_be_made(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "gone").symlink_to("nothing")
-    with pytest.raises(
-        SeglossError, match=r"^workflow_config\.yaml \(or --config\): folders\.data: "
-    ) as error:
+    with pytest.raises(SeglossError, match=r"^workflow_config\.yaml \(or --config\): folders\.data: ") as error:
         check_writable(Folders(data=name), tmp_path)
     assert len(str(error.value)) < 400 and "\n" not in str(error.value)
 
@@ -629,18 +697,11 @@ def with_study(root: Path, name: str) -> Path:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        *(
-            (name, "letters, digits, '_', '.' and '-' only")
-            for name in ("a b", "a{b}", "a'b", "-a", "$(x)", "é", "~a")
-        ),
-        *(
-            (name, "results/ or plots/ has a file or folder")
-            for name in ("data", "Noise", "crate.zip", "froc.pdf")
-        ),
+        *((name, "letters, digits, '_', '.' and '-' only") for name in ("a b", "a{b}", "a'b", "-a", "$(x)", "é", "~a")),
+        *((name, "results/ or plots/ has a file or folder") for name in ("data", "Noise", "crate.zip", "froc.pdf")),
     ],
 )
 def test_studies_name_folders(root: Path, name: str, message: str) -> None:
-    shutil.copytree(ROOT / "published", root / "published")
     with_study(root, name)
     with pytest.raises(
         SeglossError, match=re.escape(f"studies/{name}.yaml: a study cannot be called {name!r}: {message}")
@@ -651,9 +712,7 @@ def test_studies_name_folders(root: Path, name: str, message: str) -> None:
 
 def test_no_study_can_be_called_as_what_else_lies_beside_it() -> None:
     files = [ROOT / "lib/paths.py", *(ROOT / "rules").glob("*.smk")]
-    places = [
-        re.findall(r'\b(?:PATHS|self)\.(?:result|plot)\(f?"([^/"]+)', path.read_text()) for path in files
-    ]
+    places = [re.findall(r'\b(?:PATHS|self)\.(?:result|plot)\(f?"([^/"]+)', path.read_text()) for path in files]
     constant = {name for of_file in places for name in of_file if not set(name) & set("{<")}
     assert {"data", "noise", "crate.zip"} <= constant
     assert constant - {path.stem for path in (ROOT / "studies").iterdir()} <= TAKEN

@@ -133,9 +133,7 @@ def test_it_holds_workflow_configuration_and_every_result(finished: Path) -> Non
     crate = crate_of(VALUES, OUTCOME)
     held = content(crate)
     of_runs = {
-        f"results/{run.id}/{name}"
-        for run in load(VALUES).runs
-        for name in ("provenance.json", "predictions.json")
+        f"results/{run.id}/{name}" for run in load(VALUES).runs for name in ("provenance.json", "predictions.json")
     }
     assert len(of_runs) == 2 * 5  # T-Loss at four levels of noise
     for name in {*OUTCOME, *of_runs}:
@@ -252,9 +250,7 @@ def test_other_faults_are_reported(finished: Path, tmp_path: Path) -> None:
 )
 def test_a_provenance_without_time_is_named(finished: Path, content: str) -> None:
     (finished / RUN / "provenance.json").write_text(content)
-    with pytest.raises(
-        SeglossError, match=r"provenance\.json: does not state the seconds .*; delete it and run"
-    ):
+    with pytest.raises(SeglossError, match=r"provenance\.json: does not state the seconds .*; delete it and run"):
         crate_of(VALUES, OUTCOME)
 
 
@@ -272,6 +268,4 @@ def test_the_rule_takes_every_figure_and_table_that_a_job_makes(tmp_path: Path) 
 
 def figures_and_tables(command: str) -> set[str]:
     words = shlex.split(command)
-    return {
-        word for word in words if word.startswith(("plots/", "results/")) and word.endswith((".csv", ".pdf"))
-    }
+    return {word for word in words if word.startswith(("plots/", "results/")) and word.endswith((".csv", ".pdf"))}

@@ -10,7 +10,7 @@ from lib import arrays
 from lib.arrays import cut, open_array, write_array
 from lib.datasets import DATASETS, SPLITS
 from lib.datasets.index import IndexedCase
-from lib.datasets.phantom_lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
+from lib.datasets.phantoms.lesions import LOG_VOLUME_MEAN, LOG_VOLUME_SD, prepare
 from lib.errors import CaseExcluded, SeglossError
 from lib.files import read_json
 from lib.maps import connected_components
@@ -39,10 +39,7 @@ def test_a_phantom_is_a_function_of_its_id_and_seed(phantoms: list[Case]) -> Non
 
 def test_lesion_sizes_span_three_decades_as_in_the_masks_they_imitate(phantoms: list[Case]) -> None:
     volumes = np.concatenate(
-        [
-            np.bincount(connected_components(case.label).ravel())[1:] * np.prod(case.spacing)
-            for case in phantoms
-        ]
+        [np.bincount(connected_components(case.label).ravel())[1:] * np.prod(case.spacing) for case in phantoms]
     )
     assert volumes.min() < 3
     assert volumes.max() > 1000
@@ -62,9 +59,7 @@ def test_small_lesions_are_fainter_than_large_ones(phantoms: list[Case]) -> None
     for case in phantoms:
         components = connected_components(case.label)
         for label, size in enumerate(np.bincount(components.ravel())[1:], start=1):
-            (small if size <= 5 else large if size > 100 else []).append(
-                case.image[0][components == label].mean()
-            )
+            (small if size <= 5 else large if size > 100 else []).append(case.image[0][components == label].mean())
     assert np.mean(small) < np.mean(large) - 0.1
 
 

@@ -45,9 +45,7 @@ def imitate(dataset: str, mirror: Path) -> None:
     source_of = {file.path: name for name in DATASETS[dataset].sources for file in load_source(name).files}
     scratch = mirror / "scratch"
     scratch.mkdir()
-    written = (
-        WRITERS[dataset](scratch) if dataset in WRITERS else packed(TREES[dataset], [*source_of], scratch)
-    )
+    written = WRITERS[dataset](scratch) if dataset in WRITERS else packed(TREES[dataset], [*source_of], scratch)
     assert {path.name for path in written} == source_of.keys()
     for path in written:
         place = mirror / source_of[path.name] / path.name
@@ -134,8 +132,7 @@ def test_every_official_set_goes_from_its_server_to_a_case_and_its_map(
 ) -> None:
     chosen = {name: next(iter(index.cases)) for name, index in indexed.items()}
     targets = [
-        f"data/bundles/{name}/signed_distance/{bundle_of(index, chosen[name])}.json"
-        for name, index in indexed.items()
+        f"data/bundles/{name}/signed_distance/{bundle_of(index, chosen[name])}.json" for name, index in indexed.items()
     ]
     done = snakemake(project, *targets, "--config", f"mirror={mirror[1]}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

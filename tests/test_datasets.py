@@ -1,13 +1,11 @@
 """The registry of data sets, the index with its splits, and the search among raw files."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from lib.datasets import DATASETS, page
+from lib.datasets import DATASETS
 from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, numbered, read_index, split_by_patient
 from lib.datasets.raw import RawFiles, digest_of_names, natural
 from lib.datasets.sources import source_names
@@ -19,22 +17,11 @@ def index(**splits: dict[str, tuple[str, ...]]) -> Index:
     return Index({case: IndexedCase(patient, {"image": [case]}) for case, patient in cases.items()}, splits)
 
 
-def test_the_page_is_what_the_registry_says() -> None:
-    assert page.PAGE.read_text() == page.page(), (
-        "docs/data_sets.md is stale: envs/run python -m lib.datasets.page"
-    )
-
-
 def test_every_data_set_has_known_sources_and_names_what_it_holds() -> None:
     for dataset in DATASETS.values():
         assert set(dataset.sources) <= set(source_names())
         assert len(dataset.labels.names) >= 2 and dataset.channels and dataset.splits
         assert (dataset.known_index is None) == bool(dataset.sources)
-
-
-def test_neither_registry_nor_page_imports_numpy() -> None:
-    code = "import sys; from lib.datasets import page; page.page(); sys.exit('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=page.ROOT).returncode == 0
 
 
 def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -63,8 +50,7 @@ def test_bundles_hold_every_case_once_and_only_cases_that_lie_in_the_same_parts(
     assert max(map(len, bundles.values())) <= 2 * 8
     fewer = {case: entry for case, entry in cases.items() if case != "c3"}
     kept = {
-        split: {p: tuple(c for c in ids if c != "c3") for p, ids in parts.items()}
-        for split, parts in splits.items()
+        split: {p: tuple(c for c in ids if c != "c3") for p, ids in parts.items()} for split, parts in splits.items()
     }
     others = Index(fewer, kept).bundles(8)
     assert [name for name in bundles if bundles[name] != others.get(name)] == [
@@ -100,9 +86,7 @@ def test_a_data_set_without_usable_case_says_why() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 41])
 def test_drawn_splits_are_by_patient_complete_and_repeat(count: int) -> None:
-    patients = {
-        f"{number}_{visit}": str(number) for number in range(count) for visit in range(1 + number % 3)
-    }
+    patients = {f"{number}_{visit}": str(number) for number in range(count) for visit in range(1 + number % 3)}
     drawn = split_by_patient(patients, 3, validation=0.1, test=0.2)
     assert drawn == split_by_patient(patients, 3, validation=0.1, test=0.2)
     assert sorted(case for part in drawn.values() for case in part) == sorted(patients)
@@ -178,9 +162,7 @@ def test_cases_are_sorted_by_their_numbers_whatever_else_their_names_hold() -> N
     ],
 )
 def test_files_of_another_layout_are_reported(raw: RawFiles, pattern: str, shown: str) -> None:
-    with pytest.raises(
-        SeglossError, match=re.escape(f"no image found: no file is named {shown}; is this the layout")
-    ):
+    with pytest.raises(SeglossError, match=re.escape(f"no image found: no file is named {shown}; is this the layout")):
         raw.cases({"image": pattern})
 
 

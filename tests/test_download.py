@@ -146,9 +146,7 @@ def output(tmp_path):
 
 def _source(url, file, **changed):
     described = {"title": "An archive", "citation": "Someone, 2020", "licence": "CC0", "access": "public"}
-    return Source(
-        **{"name": "archive", "url": url, "layout": "flat", "files": (file,), **described, **changed}
-    )
+    return Source(**{"name": "archive", "url": url, "layout": "flat", "files": (file,), **described, **changed})
 
 
 def _stored(content=CONTENT, etag='"1"', stop=None, then="close", slow="") -> Callable[..., Reply]:
@@ -201,9 +199,7 @@ def test_a_file_may_have_an_address_of_its_own(server, output):
 
 
 @pytest.mark.parametrize("length", ["right", "none"])
-@pytest.mark.parametrize(
-    "known", [{"sha256": SHA}, {"sha256": SHA[:8]}, {"md5": MD5}, {"size": len(CONTENT)}]
-)
+@pytest.mark.parametrize("known", [{"sha256": SHA}, {"sha256": SHA[:8]}, {"md5": MD5}, {"size": len(CONTENT)}])
 def test_whatever_is_known_suffices(server, output, known, length):
     file = SourceFile(path=PATH, **known)
     server.replies = [Reply(CONTENT, length=length)]
@@ -346,8 +342,7 @@ def test_a_cut_off_file_without_length_is_fetched_anew(server, output, known):
 def test_a_cut_off_chunk_is_reported(server, output):
     file = SourceFile(path=PATH, sha256=SHA)
     chunks = b"".join(
-        b"%x\r\n%b\r\n" % (len(CONTENT[at : at + 1000]), CONTENT[at : at + 1000])
-        for at in range(0, len(CONTENT), 1000)
+        b"%x\r\n%b\r\n" % (len(CONTENT[at : at + 1000]), CONTENT[at : at + 1000]) for at in range(0, len(CONTENT), 1000)
     )
     whole = chunks + b"0\r\n\r\n"
     for position in [*range(0, len(chunks), 409), *range(995, 1020), len(chunks)]:
@@ -610,10 +605,7 @@ def test_an_overloaded_server_is_tried_again(server, output, caplog, status):
         ("100000", 60.0),
         ("9" * 5000, 60.0),
         ("Wed, 21 Oct 2065 07:28:00 GMT", 60.0),
-        *[
-            (retry_after, 0.0)
-            for retry_after in ("soon", "", "1e9", "-5", "\xb2", "inf", "nan", "1" * 5000 + "x")
-        ],
+        *[(retry_after, 0.0) for retry_after in ("soon", "", "1e9", "-5", "\xb2", "inf", "nan", "1" * 5000 + "x")],
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 99999 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", 0.0),
@@ -636,9 +628,7 @@ def test_pauses_grow(server, output, monkeypatch):
     server.replies = [Reply(status=503)] * 6
     _fault(FILE, server.url, output)
     assert len(pauses) == 5
-    assert all(
-        most / 2 <= pause <= most for pause, most in zip(pauses, [2, 4, 8, 16, 32], strict=True) if most < 10
-    )
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, [2, 4, 8, 16, 32], strict=True) if most < 10)
     assert max(pauses) <= 10
 
 
@@ -711,9 +701,7 @@ def test_a_password_in_an_address_is_sent_and_nowhere_shown(server, output, tmp_
     download(file, _source("http://data.invalid/", file), output, mirror, record=record)
     assert output.read_bytes() == CONTENT and server.served[-1] == len(CONTENT) - 4000
     expected = f"Basic {b64encode(b'me:s3cret@:').decode()}"
-    by_path = {
-        path: {asked["Authorization"]} for path, asked in zip(server.requests, server.asked, strict=True)
-    }
+    by_path = {path: {asked["Authorization"]} for path, asked in zip(server.requests, server.asked, strict=True)}
     assert by_path == {"/archive/folder/some%20file.json": {expected}, "/moved": {None}}
     texts += record.read_text()
     assert texts.count("me:***@127.0.0.1") >= 4 and "s3cret" not in texts
@@ -773,9 +761,7 @@ def test_a_file_fetched_by_hand_comes_first_and_nothing_reaches_it_later(server,
     by_hand.parent.mkdir(parents=True)
     by_hand.write_bytes(OTHER)
     message = _fault(FILE, server.url, output, str(tmp_path), tmp_path / "manual")
-    assert message.startswith(f"{by_hand}: SHA-256 ") and message.endswith(
-        "replace it by the right file or delete it"
-    )
+    assert message.startswith(f"{by_hand}: SHA-256 ") and message.endswith("replace it by the right file or delete it")
     by_hand.write_bytes(CONTENT)
     download(FILE, _source(server.url, FILE), output, str(tmp_path), tmp_path / "manual")
     assert output.read_bytes() == by_hand.read_bytes() == CONTENT
@@ -846,17 +832,11 @@ def test_a_published_digest_needs_no_record(server, output, tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(server, output, monkeypatch):
-    monkeypatch.setattr(
-        lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239)
-    )
+    monkeypatch.setattr(lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239))
     server.replies = [_stored(), _stored(stop=5000), _stored()]
     message = _fault(FILE, server.url, output)
-    assert message == (
-        f"{output.parent}: 10240 bytes are to come, 10239 are free; free space there and run again"
-    )
-    monkeypatch.setattr(
-        lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 0, 10240)
-    )
+    assert message == (f"{output.parent}: 10240 bytes are to come, 10239 are free; free space there and run again")
+    monkeypatch.setattr(lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 0, 10240))
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT
 

@@ -16,11 +16,14 @@ from lib import ROOT
 from lib.config.load import load
 from lib.config.schema import Training
 from lib.errors import SeglossError
-from lib.evaluation.surface import surface_rows
 from lib.labels import BINARY, Labels
 from lib.losses import build_loss
 from lib.losses.base import set_progress
 from lib.losses.specification import resolved
+from lib.measures.overlap import dice
+from lib.measures.segmentation import Segmentation
+from lib.measures.slices import slices
+from lib.measures.surface import surface_measures
 from lib.networks import build_network
 from lib.store import StoredCase
 from lib.training.loop import Trainer
@@ -32,6 +35,7 @@ from lib.training.settings import Measured, TrainingSettings
 
 CPU = torch.device("cpu")
 RATE = 0.001
+MEASURED = ["overlap", "slices", "surface"]
 ADAM = {"name": "adam", "learning_rate": RATE}
 Weights = dict[str, torch.Tensor]
 
@@ -128,14 +132,12 @@ def make_trainer(cases: list[StoredCase], checkpoint: Path, **training: object) 
         network={"network": NETWORK, "out_channels": 1},
         sampling={"patch_size": (8, 8), "batch_size": 2},
         training={"epochs": 6, "steps_per_epoch": 2, "optimizer": ADAM, **training},
-        measured={"metrics": "surface", "labels": BINARY, "inference": INFERENCE},
+        measured={"measures": MEASURED, "labels": BINARY, "inference": INFERENCE},
     )
     torch.manual_seed(0)
     network = build_network(NETWORK, 1)
     sampler = PatchSampler(cases, settings.sampling, [], 1, 400)
-    return Trainer(
-        network, build_loss("dice"), sampler, settings, CPU, checkpoint, "key", measures={}, save_every=0
-    )
+    return Trainer(network, build_loss("dice"), sampler, settings, CPU, checkpoint, "key", measures={}, save_every=0)
 
 
 def foretell(trainer: Trainer, part: str, **values: list[float]) -> list[Weights]:
@@ -201,9 +203,7 @@ def test_the_outcome_is_the_network_of_the_best_epoch(cases: list[StoredCase], t
     assert not equal(seen[1], seen[-1])
 
 
-def test_what_is_kept_is_chosen_by_the_measure_that_is_followed(
-    cases: list[StoredCase], tmp_path: Path
-) -> None:
+def test_what_is_kept_is_chosen_by_the_measure_that_is_followed(cases: list[StoredCase], tmp_path: Path) -> None:
     monitor = {"keep_best": True, "measure": "dice_slices"}
     trainer = make_trainer(cases, tmp_path / "c.pt", monitor=monitor, epochs=5)
     seen = foretell(trainer, "validation", dice=DICE, dice_slices=[1, 2, 4, 3, 0])
@@ -221,9 +221,7 @@ def test_without_keep_best_the_outcome_is_the_last_network(cases: list[StoredCas
 
 def followed(cases: list[StoredCase], checkpoint: Path) -> Trainer:
     monitor = {"keep_best": True}
-    trainer = make_trainer(
-        cases, checkpoint, scheduler=halving("released", 2), monitor=monitor, test_epochs=2
-    )
+    trainer = make_trainer(cases, checkpoint, scheduler=halving("released", 2), monitor=monitor, test_epochs=2)
     foretell(trainer, "validation", dice=DICE)
     foretell(trainer, "test", dice=RISING)
     return trainer
@@ -243,9 +241,7 @@ def test_an_interrupted_training_keeps_the_best_network_and_ends_with_the_same_b
     again = followed(cases, tmp_path / "cut.pt")
     assert again.train().as_csv() == history
     assert equal(weights_of(again.network), weights_of(whole.network))
-    kept, kept_whole = (
-        torch.load(tmp_path / name, weights_only=True)["best"] for name in ("cut.pt", "whole.pt")
-    )
+    kept, kept_whole = (torch.load(tmp_path / name, weights_only=True)["best"] for name in ("cut.pt", "whole.pt"))
     assert equal(kept, kept_whole)
 
 
@@ -276,19 +272,23 @@ class Thresholds(nn.Module):
         return torch.cat([0 * x, 4 * (x - 1), 8 * (x - 1.5)], dim=1)
 
 
-def test_measures_of_surfaces_are_means_over_cases_and_structures(tmp_path: Path) -> None:
+def test_what_is_measured_is_a_mean_over_cases_and_structures(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    stored, rows = [], []
+    stored, rows, pooled = [], [], {1: np.zeros(3), 2: np.zeros(3)}
     for name in "ab":
         image = rng.uniform(0, 3, (8, 8, 4)).astype(np.float32)
         label = rng.integers(0, 3, image.shape).astype(np.uint8)
         stored.append(store_case(tmp_path, name, image[None], label))
-        rows += surface_rows(name, np.floor(image).astype(int), label, (1, 1, 1), THREE, 1)
-    measured = Measured(metrics="surface", labels=THREE, inference=INFERENCE)
+        for number, counts in pooled.items():
+            target, prediction = label == number, np.floor(image) == number
+            counts += [(target & prediction).sum(), target.sum(), prediction.sum()]
+            one = Segmentation(target, prediction, (1, 1, 1))
+            rows.append(slices(one) | surface_measures(one, tolerance=1) | {"dice": dice(prediction, target)})
+    measured = Measured(measures=MEASURED, labels=THREE, inference=INFERENCE)
     values = measure_cases(stored, measured, CPU, Thresholds())
-    assert values == {
-        name: pytest.approx(np.mean([row[name] for row in rows])) for name in ("dice", "dice_slices", "hd95")
-    }
+    expected = {name: np.mean([row[name] for row in rows]) for name in ("dice", "dice_slices", "hd95")}
+    expected["dice_pooled"] = np.mean([2 * both / (there + found) for both, there, found in pooled.values()])
+    assert values == pytest.approx(expected)
     assert len(rows) == 4
 
 
@@ -315,10 +315,21 @@ def test_choosing_a_network_on_the_test_cases_is_refused(studies: Path) -> None:
     assert message == f"studies/boundary.yaml: demo (slices): training.monitor: {why}"
 
 
-def test_following_slices_is_refused_where_they_are_not_measured(studies: Path) -> None:
-    message = refusal(studies, "t_loss", monitor={"part": "test", "measure": "dice_slices"})
-    assert message.startswith("studies/t_loss.yaml: demo (base): training.monitor.measure: ")
-    assert message.endswith("'dice_slices' needs metrics: surface")
+@pytest.mark.parametrize(
+    ("study", "measure", "told"),
+    [
+        ("t_loss", "dice_slices", "'dice_slices'; did you mean 'dice_pooled'? allowed: dice, dice_pooled"),
+        ("boundary", "hd95", "'hd95'; allowed: dice, dice_pooled, dice_slices"),  # low values are good
+        ("boundary", "nsd", "'nsd'; allowed: dice, dice_pooled, dice_slices"),  # of evaluations alone
+        ("boundary", "Dice", "'Dice'; did you mean 'dice'? allowed: dice, dice_pooled, dice_slices"),
+    ],
+)
+def test_following_what_is_not_measured_or_should_be_low_is_refused(
+    studies: Path, study: str, measure: str, told: str
+) -> None:
+    message = refusal(studies, study, monitor={"part": "test", "measure": measure})
+    where = f"studies/{study}.yaml: demo ({'base' if study == 't_loss' else 'slices'})"
+    assert message == f"{where}: training.monitor.measure: unknown measure {told}"
 
 
 def test_unknown_rules_are_refused(studies: Path) -> None:

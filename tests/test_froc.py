@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lib.errors import SeglossError
-from lib.evaluation.froc import (
+from lib.measures.froc import (
     CORRECTED,
     LUNA_POINTS,
     PUBLISHED,
@@ -21,12 +20,16 @@ from lib.evaluation.froc import (
     drawn_curve,
     froc_numbers,
     full_curve,
+    lesion_rows,
+    of_run,
     published_thresholds,
     recall_by_size,
+    small_limit,
     small_objects,
     subsample_curves,
 )
-from lib.evaluation.records import Records, read_records
+from lib.measures.records import COLUMNS, Records, read_records
+from lib.measures.segmentation import Segmentation
 
 SHARED = Path(__file__).parents[2] / "shared"
 GOLDEN = SHARED / "golden/inverse_weighting_froc.json"
@@ -153,9 +156,7 @@ def test_both_denominators_by_hand(three_of_four_lesions):
 
 def test_recall_at_zero_with_and_without_the_origin():
     """A model whose every curve point has a false positive: the grid's top is (0, 0) all the same."""
-    records = _records(
-        [_lesion("a", 1, 1.0), _prediction("a", 1, 1.0, hits=1), _prediction("a", 2, 2.0)], "a"
-    )
+    records = _records([_lesion("a", 1, 1.0), _prediction("a", 1, 1.0, hits=1), _prediction("a", 2, 2.0)], "a")
     curve = full_curve(count_by_case(records, PUBLISHED))
     assert curve.recall_at([0, 0.5, 1])[0].tolist() == [0, 0, 1]
     cut = Curves(curve.false_positives[:, :10], curve.recall[:, :10])
@@ -181,9 +182,7 @@ def test_numbers_by_hand(three_of_four_lesions):
 def test_degenerate_sets_give_numbers(rows):
     records = _records(rows, "ab")
     numbers = froc_numbers(records, draws=3)
-    assert numbers["max_recall"] == (
-        0 if rows and rows[0]["is_tum"] else 1
-    )  # 1 without lesions, as published
+    assert numbers["max_recall"] == (0 if rows and rows[0]["is_tum"] else 1)  # 1 without lesions, as published
     assert math.isnan(numbers["object_dice_mean"])
     assert len(drawn_curve(records, CORRECTED, draws=3).x) >= 1
 
@@ -303,6 +302,56 @@ def test_recall_by_size():
             recall_by_size(table, edges)
 
 
+# The measure
+
+
+def _complete(row):
+    """With what the numbers of a run do not need."""
+    return dict.fromkeys(COLUMNS, 0.0) | row
+
+
+def test_rows_of_a_structure_are_its_records():
+    target, prediction = np.zeros((2, 9, 9), bool)
+    target[0, :3] = prediction[0, 1:4] = prediction[8, 8] = True
+    logit = np.where(prediction, 2.5, -1)
+    lesion, hit, wrong = lesion_rows(Segmentation(target, prediction, (1, 1), logit=logit), None, [0])
+    assert (lesion["hit_dice"], lesion["hit_logit"], lesion["hit_max"]) == (pytest.approx(2 / 3), 2.5, 1)
+    assert (hit["hit_obj"], wrong["hit_obj"], wrong["self_logit"]) == ("tum_1", "tum_None", 2.5)
+    score = np.where(prediction, 0.75, 0.25)
+    scored = lesion_rows(Segmentation(target, prediction, (1, 1), logit=logit, score=score), None, [0])
+    assert [row["self_stat"] for row in scored] == [1, 0.75, 0.75]
+
+
+def test_numbers_of_a_run_by_hand(three_of_four_lesions):
+    rows = [_complete(row) for row in three_of_four_lesions.table.to_dict("records")]
+    numbers = of_run(rows, "abcd", small_diameter=12, size_bins=[0, 10, 20])
+    expected = froc_numbers(three_of_four_lesions)
+    assert numbers["avg_recall"] == expected["avg_recall_full_data_all_cases"]
+    assert numbers["avg_recall_published"] == expected["avg_recall_mean"]
+    assert numbers["luna_metric"] == pytest.approx((1 * 0.25 + 6 * 0.75) / 7)
+    assert numbers["object_dice"] == pytest.approx(0.6)
+    assert (numbers["recall_small"], numbers["recall_10_20"]) == (0.75, 0.75)  # all have a diameter of 10
+    assert np.isnan([numbers["recall_0_10"], numbers["recall_20_inf"]]).all()
+    assert numbers["avg_recall_small"] == pytest.approx(numbers["avg_recall"])
+
+
+def test_several_structures_count_alike(three_of_four_lesions):
+    """However many lesions each has."""
+    first = [{"structure": "x", **_complete(row)} for row in three_of_four_lesions.table.to_dict("records")]
+    second = [{"structure": "y", **_complete(_lesion("a", 1))}]
+    options = {"small_diameter": None, "size_bins": [0]}
+    assert of_run([*first, *second], "abcd", **options)["recall_0_inf"] == (0.75 + 0) / 2
+    assert np.isnan(of_run([], "ab", **options)["recall_0_inf"])
+
+
+def test_without_a_limit_lesions_below_the_median_are_small():
+    sizes = [2.0, 4.0, 9.0]
+    records = _records([_lesion("a", n, diameter=size) for n, size in enumerate(sizes, 1)], "a")
+    assert (small_limit(records, None), small_limit(records, 7)) == (4, 7)
+    small = small_objects(records, small_limit(records, None))
+    assert small.table["diameter"].tolist() == [2]
+
+
 # The release
 
 
@@ -393,21 +442,10 @@ def test_small_lesions_of_the_release():
         with_rows = [records.table["case"].nunique() for records in small]
         cases[folder] = (min(with_rows), max(with_rows))
     assert cases == {"luna": (118, 159), "lits": (27, 28), "met": (243, 300)}
-    start = {
-        loss: drawn_curve(small_objects(_released("luna", loss), 8), PUBLISHED)
-        for loss in ("iwbce", "bce", "fl")
-    }
+    start = {loss: drawn_curve(small_objects(_released("luna", loss), 8), PUBLISHED) for loss in ("iwbce", "bce", "fl")}
     assert start["iwbce"].mean[2] == pytest.approx(0.65, abs=0.04)
     assert start["bce"].mean[-1] == pytest.approx(0.16, abs=0.01)
     assert start["fl"].mean[-1] == pytest.approx(0.1, abs=0.04)
-
-
-@needs_release
-def test_numbers_of_a_large_file_are_quick():
-    records = _released("met", "wce")
-    start = time.perf_counter()
-    froc_numbers(records)
-    assert time.perf_counter() - start < 2
 
 
 def test_luna_points_name_the_columns(three_of_four_lesions):

@@ -77,9 +77,7 @@ def test_ctrl_c_keeps_the_state_and_the_next_call_goes_on(project: Path, weights
     assert (project / WEIGHTS).read_bytes() == weights
 
 
-def test_a_training_outlives_a_killed_snakemake_and_is_not_trained_twice(
-    project: Path, weights: bytes
-) -> None:
+def test_a_training_outlives_a_killed_snakemake_and_is_not_trained_twice(project: Path, weights: bytes) -> None:
     status, _ = interrupted(project, lambda job: job.kill())
     assert status == -signal.SIGKILL
     locked = snakemake(project, WEIGHTS)

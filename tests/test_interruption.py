@@ -42,9 +42,7 @@ def forked(work: Callable[[], object]) -> Iterator[int]:
 
 
 def same(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
-    return weights.keys() == others.keys() and all(
-        torch.equal(weights[name], others[name]) for name in weights
-    )
+    return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
 
 
 def test_twenty_kills_anywhere_leave_the_same_bits(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
@@ -167,11 +165,9 @@ def test_loading_processes_leave_the_end_to_the_training(
     assert same(weights, train(tiny_cases, tmp_path / "cut.pt", **LONGER)[1])
 
 
-def test_measuring_whole_cases_is_left_at_once_and_done_again(
-    tiny_cases: list[StoredCase], tmp_path: Path
-) -> None:
+def test_measuring_whole_cases_is_left_at_once_and_done_again(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
     inference = {"patch_size": [8, 8, 8], "stride": [8, 8, 8]}
-    chosen = LONGER | {"measured": {"metrics": "overlap", "labels": BINARY, "inference": inference}}
+    chosen = LONGER | {"measured": {"measures": ["overlap"], "labels": BINARY, "inference": inference}}
     chosen["training"] = LONGER["training"] | {"test_epochs": 8}
     measured = []
 
@@ -210,9 +206,7 @@ def test_signals_are_the_programs_own_again_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_lost_file_system_is_reported_and_costs_no_step(
-    tiny_cases: list[StoredCase], tmp_path: Path
-) -> None:
+def test_a_lost_file_system_is_reported_and_costs_no_step(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
     class Lost(PatchSampler):
         def __getitem__(self, step: int) -> dict:
             if step == 6:
@@ -243,8 +237,6 @@ def test_refused_memory_is_reported_with_what_to_lower(
         return step(batch)
 
     trainer._step = refuse
-    with pytest.raises(
-        SeglossError, match=r"seed-3: step 7: out of memory on cpu; lower sampling.batch_size"
-    ):
+    with pytest.raises(SeglossError, match=r"seed-3: step 7: out of memory on cpu; lower sampling.batch_size"):
         trainer.train()
     assert len(checkpoints.load(tmp_path / "c.pt", bool)["losses"]) == 1

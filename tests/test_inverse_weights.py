@@ -59,9 +59,7 @@ def test_every_component_has_the_same_total_weight_where_nothing_is_clipped(
 
 
 @pytest.mark.parametrize("formula", ["published", "unclipped", "lesions_only"])
-def test_ignored_voxels_belong_to_no_component(
-    formula: str, iw_target: Callable, components_of: Callable
-) -> None:
+def test_ignored_voxels_belong_to_no_component(formula: str, iw_target: Callable, components_of: Callable) -> None:
     target = torch.from_numpy(iw_target("multi")).long()
     components = components_of(iw_target("multi"))
     logits = torch.from_numpy(np.random.default_rng(0).standard_normal(target.shape))
@@ -73,9 +71,7 @@ def test_ignored_voxels_belong_to_no_component(
         assert loss(logits, masked, {"components": components}).item() == pytest.approx(cut.item(), rel=1e-6)
 
 
-def test_weights_of_different_samples_do_not_depend_on_each_other(
-    iw_target: Callable, components_of: Callable
-) -> None:
+def test_weights_of_different_samples_do_not_depend_on_each_other(iw_target: Callable, components_of: Callable) -> None:
     components = components_of(iw_target("multi"))
     together = inverse_weights(components)
     for number in range(2):

@@ -62,9 +62,7 @@ def test_decisions() -> None:
     for labels, values in ((BINARY, logits[0]), (HEART, logits), (ORGANS, logits[:2])):
         assert labels.decide(values).dtype == np.uint8
     for labels in (HEART, ORGANS):
-        with pytest.raises(
-            SeglossError, match=r"logits of shape \(4, 5\): expected \(\d classes, \*spatial\)"
-        ):
+        with pytest.raises(SeglossError, match=r"logits of shape \(4, 5\): expected \(\d classes, \*spatial\)"):
             labels.decide(logits[0])
 
 

@@ -6,32 +6,26 @@ import sys
 
 import pytest
 
-from lib.losses import page
+from lib import ROOT
 from lib.losses.base import SegmentationLoss
 from lib.losses.catalogue import LOSSES, LossEntry
 from lib.losses.inputs import LossInputs
 from lib.losses.parameters import Chosen
-from lib.losses.specification import named_sums, required_maps, resolved
+from lib.losses.specification import required_maps, resolved
 from lib.maps import MAPS
+from lib.pages import losses as pages
 
 entries = pytest.mark.parametrize(
     ("name", "entry"), LOSSES.items(), ids=lambda value: value if isinstance(value, str) else ""
 )
 
 
-def test_the_page_is_what_the_catalogue_says() -> None:
-    written = page.PAGE.read_text(encoding="utf-8")
-    assert written == page.page(), "docs/losses.md is stale: envs/run python -m lib.losses.page"
-    for name in [*LOSSES, *named_sums()]:
-        assert f"`{name}`" in written
-
-
-def test_neither_catalogue_nor_page_imports_torch() -> None:
+def test_the_catalogue_does_not_import_torch() -> None:
     code = (
-        "import sys; from lib.losses import page, build_loss; from lib.losses.specification import resolved;"
-        "page.page(); resolved('gdl_boundary_rebalance'); sys.exit('torch' in sys.modules)"
+        "import sys; from lib.losses import build_loss; from lib.losses.specification import resolved;"
+        "resolved('gdl_boundary_rebalance'); sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], cwd=page.PAGE.parents[1]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 @entries
@@ -41,9 +35,7 @@ def test_the_class_takes_exactly_the_parameters_of_the_catalogue(name: str, entr
         if not issubclass(base, SegmentationLoss) or "__init__" not in vars(base):
             continue
         arguments = inspect.signature(base.__init__).parameters.values()
-        accepted |= {
-            argument.name for argument in arguments if argument.kind is argument.POSITIONAL_OR_KEYWORD
-        }
+        accepted |= {argument.name for argument in arguments if argument.kind is argument.POSITIONAL_OR_KEYWORD}
     fixed = {"self", "squared"} | ({"batch"} if name == "generalized_dice" else set())
     if not issubclass(entry.parameters, Chosen):
         fixed |= {"include_background", "classes"}
@@ -74,7 +66,5 @@ def test_every_loss_and_its_class_say_what_they_are(name: str, entry: LossEntry)
 def test_options_are_those_of_the_batch_and_of_the_loss() -> None:
     options = set(resolved("mae")["parameters"]) - {"class_weights"}
     assert set(inspect.signature(SegmentationLoss.__init__).parameters) - {"self"} == options
-    assert set(page.OPTIONS) == options
-    assert {"sigmoid", "to_onehot_y", "ignore_index"} <= set(
-        inspect.signature(LossInputs.__init__).parameters
-    )
+    assert set(pages.OPTIONS) == options
+    assert {"sigmoid", "to_onehot_y", "ignore_index"} <= set(inspect.signature(LossInputs.__init__).parameters)

@@ -41,9 +41,7 @@ def test_rebalance_as_published() -> None:
     for weights in rows:  # StealWeight(to_steal=0.01), called after every epoch
         assert weights == pytest.approx([region, boundary], abs=1e-12)
         region, boundary = max(0.1, region - 0.01), boundary + 0.01
-    assert [rows[e] for e in (89, 90, 99)] == [
-        pytest.approx(w) for w in ([0.11, 0.9], [0.1, 0.91], [0.1, 1.0])
-    ]
+    assert [rows[e] for e in (89, 90, 99)] == [pytest.approx(w) for w in ([0.11, 0.9], [0.1, 0.91], [0.1, 1.0])]
 
 
 def test_increase_as_published() -> None:
@@ -81,9 +79,7 @@ def test_a_schedule_keeps_to_its_floor_and_ceiling() -> None:
 def test_multiplicative_steps_with_a_cap() -> None:
     steps = {"schedule": "steps", "start": 0.01, "factor": 5, "every": 0.1, "stop": 100}
     rows = weights_over({"sum": ["cross_entropy", {"name": "proportion_l1", "weight": steps}]}, 100)
-    assert [row[1] for row in rows[::10]] == pytest.approx(
-        [0.01, 0.05, 0.25, 1.25, 6.25, 31.25, 100, 100, 100, 100]
-    )
+    assert [row[1] for row in rows[::10]] == pytest.approx([0.01, 0.05, 0.25, 1.25, 6.25, 31.25, 100, 100, 100, 100])
     assert [row[1] for row in rows[9:11]] == pytest.approx([0.01, 0.05])
     falling = {**steps, "factor": 0.5, "stop": 0.003}
     rows = weights_over({"sum": [{"name": "dice", "weight": falling}]}, 100)
@@ -119,16 +115,12 @@ def test_common_options_go_to_every_term_that_has_none_of_its_own(pair: tuple[Te
     dice = build_loss("dice", ignore_index=7, include_background=False)
     expected = dice(logits, target) + build_loss("cross_entropy", ignore_index=7)(logits, target)
     assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-12)
-    terms = resolved({"sum": [{"name": "dice", "classes": [1]}, "tversky"], "include_background": False})[
-        "sum"
-    ]
+    terms = resolved({"sum": [{"name": "dice", "classes": [1]}, "tversky"], "include_background": False})["sum"]
     assert [term["loss"]["parameters"]["include_background"] for term in terms] == [True, False]
     assert [term["loss"]["parameters"]["classes"] for term in terms] == [[1], None]
 
 
-def test_terms_of_a_sum_share_their_probabilities(
-    pair: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terms_of_a_sum_share_their_probabilities(pair: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(torch, "sigmoid", lambda z, original=torch.sigmoid: calls.append(1) or original(z))
     build_loss("dice", include_background=False)(*pair)
@@ -161,9 +153,7 @@ def test_named_sums_are_complete(name: str) -> None:
     assert named_sums()[name]["source"]
     build_loss(name)
     assert set(required_maps(name)) <= set(MAPS)
-    assert all(
-        "composition" not in module or "sum" in resolved(name) for module in code_modules(resolved(name))
-    )
+    assert all("composition" not in module or "sum" in resolved(name) for module in code_modules(resolved(name)))
 
 
 def test_a_resolved_loss_says_all_and_builds_the_same(pair: tuple[Tensor, Tensor]) -> None:
@@ -305,7 +295,7 @@ def test_a_user_loss_gets_the_progress_and_maps_by_name(pair: tuple[Tensor, Tens
 def test_a_users_loss_gets_the_numbers_that_the_study_file_holds(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text("""
-        {title: t, publication: p, metrics: overlap, figures: [], demo: {seeds: [0]}, losses: {
+        {title: t, publication: p, measures: [overlap], figures: [], demo: {seeds: [0]}, losses: {
         mine: {name: users_losses.Mine, scale: 1e-5}, text: {name: users_losses.Mine, scale: "1e-5"}}}
     """)
     losses = load_study(study, tmp_path).losses
@@ -348,9 +338,7 @@ def test_a_user_loss_that_cannot_be_built(specification: object, message: str) -
 
 @pytest.mark.usefixtures("user_module")
 def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None:
-    with pytest.raises(
-        SeglossError, match=r"'users_losses.Voxels' returned \(2, 2, 8, 8, 8\): a scalar tensor"
-    ):
+    with pytest.raises(SeglossError, match=r"'users_losses.Voxels' returned \(2, 2, 8, 8, 8\): a scalar tensor"):
         build_loss("users_losses.Voxels")(*pair)
 
 
@@ -358,9 +346,7 @@ def test_a_user_loss_that_returns_no_scalar(pair: tuple[Tensor, Tensor]) -> None
 def test_a_user_loss_that_fails_is_reported_with_its_line(pair: tuple[Tensor, Tensor]) -> None:
     with pytest.raises(SeglossError) as error:
         build_loss("users_losses.Broken")(pair[0], pair[1][..., :3], {"components": pair[1]})
-    assert "'users_losses.Broken' failed on logits (2, 2, 8, 8, 8), target (2, 1, 8, 8, 3) and maps" in str(
-        error.value
-    )
+    assert "'users_losses.Broken' failed on logits (2, 2, 8, 8, 8), target (2, 1, 8, 8, 3) and maps" in str(error.value)
     assert "RuntimeError in users_losses.py, line 33: " in str(error.value)
 
 

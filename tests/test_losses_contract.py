@@ -170,9 +170,7 @@ def test_ignored_voxels_do_not_count(specification: dict, problem: str, dimensio
 KNOWS_ITS_SURROUNDINGS = ("nacl", "hausdorff_dt", "top_k_cross_entropy")
 
 
-@pytest.mark.parametrize(
-    ("name", "problem"), [pair for pair in EVERY if pair[0] not in KNOWS_ITS_SURROUNDINGS]
-)
+@pytest.mark.parametrize(("name", "problem"), [pair for pair in EVERY if pair[0] not in KNOWS_ITS_SURROUNDINGS])
 def test_ignoring_a_slab_equals_cutting_it_off(name: str, problem: str) -> None:
     logits, target = logits_of(problem, 3), target_of(problem, 3)
     cropped = (logits[:, :, 2:], target[:, :, 2:])
@@ -231,18 +229,13 @@ def test_memory_layout_and_target_type_play_no_part(name: str, problem: str) -> 
     maps = maps_of(problem, target)
     loss = built({"name": name}, problem)
     expected = loss(logits, target, maps).item()
-    assert loss(logits.to(memory_format=torch.channels_last_3d), target, maps).item() == pytest.approx(
-        expected
-    )
+    assert loss(logits.to(memory_format=torch.channels_last_3d), target, maps).item() == pytest.approx(expected)
     for dtype in (torch.uint8, torch.uint16, torch.int32, torch.float32, torch.float16):
         assert loss(logits, target.to(dtype), maps).item() == expected
     if problem == "two classes":
         one_hot = torch.cat([target == 0, target == 1], 1)
         assert loss(logits, one_hot, maps).item() == expected
-        assert (
-            built({"name": name}, problem, to_onehot_y=False)(logits, one_hot.float(), maps).item()
-            == expected
-        )
+        assert built({"name": name}, problem, to_onehot_y=False)(logits, one_hot.float(), maps).item() == expected
     if problem == "multi-class":
         one_hot = torch.cat([target == channel for channel in range(4)], 1)
         assert loss(logits, one_hot, maps).item() == expected
@@ -456,9 +449,7 @@ def test_what_is_said_about_bad_maps(name: str, maps: dict, message: str) -> Non
 def test_losses_for_other_problems_say_so() -> None:
     logits, target = torch.zeros(2, 4, 8, 8), torch.zeros(2, 1, 8, 8)
     for name in ("adaptive_cross_entropy", "balanced_cross_entropy"):
-        with pytest.raises(
-            SeglossError, match=f"loss '{name}' is for binary problems: the logits have 4 softmax"
-        ):
+        with pytest.raises(SeglossError, match=f"loss '{name}' is for binary problems: the logits have 4 softmax"):
             build_loss(name)(logits, target)
     with pytest.raises(SeglossError, match="loss 'nacl' needs softmax logits"):
         build_loss("nacl")(logits[:, :1], target)

@@ -19,9 +19,7 @@ from lib.losses import build_loss
 INVERSE_WEIGHTING = load({}, ROOT).studies["inverse_weighting"].losses
 
 
-def evaluated(
-    specification: Any, logits: np.ndarray, target: np.ndarray, maps: dict[str, Tensor] | None = None
-):
+def evaluated(specification: Any, logits: np.ndarray, target: np.ndarray, maps: dict[str, Tensor] | None = None):
     """The loss's value and its gradient by the logits, in float64."""
     z = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     value = build_loss(specification)(z, torch.from_numpy(np.ascontiguousarray(target)), maps)
@@ -29,9 +27,7 @@ def evaluated(
     return value.item(), z.grad
 
 
-def check(
-    value: float, gradient: Tensor, golden: dict[str, Any], keys: tuple[str, str], rtol: float = 1e-9
-) -> None:
+def check(value: float, gradient: Tensor, golden: dict[str, Any], keys: tuple[str, str], rtol: float = 1e-9) -> None:
     """Compare with a golden record whose value and gradient norm have the names ``keys``."""
     first = next(golden[key] for key in golden if "first5" in key)
     atol = 1e-12 if rtol < 1e-8 else 1e-9
@@ -55,9 +51,7 @@ def test_inverse_weighting(
 ) -> None:
     target = iw_target(case)
     logits = np.random.default_rng(7).standard_normal(target.shape) * 2
-    value, gradient = evaluated(
-        INVERSE_WEIGHTING[name], logits, target, {"components": components_of(target)}
-    )
+    value, gradient = evaluated(INVERSE_WEIGHTING[name], logits, target, {"components": components_of(target)})
     expected = golden("inverse_weighting_losses")["cases"][case]["losses"][name]
     check(value, gradient, expected, ("loss", "grad_l2"))
     assert gradient.sum().item() == pytest.approx(expected["grad_sum"], rel=1e-9)
@@ -202,16 +196,12 @@ def test_t_loss_as_released(golden: Callable, recipe: str, reduction: str) -> No
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_t_loss_as_in_the_paper(golden: Callable, recipe: str) -> None:
     record = golden("t_loss")["tloss"][recipe]
-    expected = (
-        record["formula_paper_mean"] if "formula_paper_mean" in record else record["formula_paper"]["mean"]
-    )
+    expected = record["formula_paper_mean"] if "formula_paper_mean" in record else record["formula_paper"]["mean"]
     loss = build_loss("t_loss").double()
     with torch.no_grad():
         loss.nu.fill_(float(recipe.split("=")[1]))
     logits, target = t_loss_inputs(recipe[0])
-    assert loss(torch.from_numpy(logits), torch.from_numpy(target)).item() == pytest.approx(
-        expected, rel=1e-9
-    )
+    assert loss(torch.from_numpy(logits), torch.from_numpy(target)).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_t_loss_with_the_released_formula_and_unit_precision(golden: Callable) -> None:
@@ -271,9 +261,7 @@ def boundary_labels(name: str) -> np.ndarray:
     return np.stack([first, second])[:, None]
 
 
-def published_maps(
-    labels: np.ndarray, n_classes: int, spacing: tuple[float, ...], whole_numbers: bool
-) -> np.ndarray:
+def published_maps(labels: np.ndarray, n_classes: int, spacing: tuple[float, ...], whole_numbers: bool) -> np.ndarray:
     """The publication's signed maps of every class, its behaviour for empty and full classes included."""
     maps = np.zeros((len(labels), n_classes, *labels.shape[2:]))
     for sample, values in zip(labels[:, 0], maps, strict=True):

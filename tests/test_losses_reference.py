@@ -121,9 +121,7 @@ def test_boundary_equals_monai_on_maps_of_the_whole_patch() -> None:
     target = torch.zeros(2, 1, *SHAPE, dtype=torch.long)
     target[0, 0, 2:6, 2:5, 3:8] = target[1, 0, 4:, 1:3, 2:4] = 1
     maps = np.stack([[published_distance(s[0] == c, (1, 1, 1)) for c in (0, 1)] for s in target.numpy()])
-    mine = value_and_gradient(
-        build_loss("boundary"), logits, target, {"published_distance": torch.from_numpy(maps)}
-    )
+    mine = value_and_gradient(build_loss("boundary"), logits, target, {"published_distance": torch.from_numpy(maps)})
     other = monai.losses.BoundaryLoss(softmax=True, to_onehot_y=True, include_background=True)
     assert_equal(mine, value_and_gradient(other, logits, target), MONAI_DIGITS)
 
@@ -149,9 +147,7 @@ def lesions() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     return torch.from_numpy(rng.standard_normal((3, 1, *SHAPE)) * 2), torch.from_numpy(target), maps
 
 
-def instance_loss_by_loop(
-    logits: Tensor, target: Tensor, labels: Tensor, masked: bool, weights: tuple
-) -> float:
+def instance_loss_by_loop(logits: Tensor, target: Tensor, labels: Tensor, masked: bool, weights: tuple) -> float:
     p, y, labels = probabilities(logits)[:, 0], target.numpy()[:, 0], labels.numpy()[:, 0]
     cross_entropy = -np.where(y, np.log(p), np.log1p(-p))
     samples = []
@@ -224,9 +220,7 @@ def test_calibration_error_equals_a_loop_over_bins(binning: str) -> None:
         for channel in range(3):
             q, y = p[sample, channel].ravel(), (target[sample, 0].numpy() == channel).ravel()
             if binning == "hard":
-                shares = (np.minimum((q * bins).astype(int), bins - 1) == np.arange(bins)[:, None]).astype(
-                    float
-                )
+                shares = (np.minimum((q * bins).astype(int), bins - 1) == np.arange(bins)[:, None]).astype(float)
             else:
                 shares = np.maximum(0, 1 - np.abs(q - centres[:, None]) * bins)
                 shares[0] += q < centres[0]
@@ -333,8 +327,7 @@ def test_boundary_with_its_constant_is_0_at_the_true_mask_and_normalised_maps_ar
     assert build_loss("boundary", zero_minimum=True)(right, target, maps).item() == pytest.approx(0, abs=1e-9)
     assert build_loss("boundary", zero_minimum=True)(-right, target, maps).item() > 0
     scaled = [
-        build_loss("boundary", normalize=True)(right, target, {"published_distance": f * phi}).item()
-        for f in (1, 7)
+        build_loss("boundary", normalize=True)(right, target, {"published_distance": f * phi}).item() for f in (1, 7)
     ]
     assert scaled[0] == pytest.approx(scaled[1], rel=1e-6)
     assert abs(scaled[0]) <= 1
@@ -372,23 +365,17 @@ def test_an_ignored_image_counts_as_0_in_the_mean_over_images() -> None:
     masked[1] = 255
     for name in ("proportion_l1", "proportion_kl"):
         loss = build_loss(name, ignore_index=255)
-        assert loss(logits, masked).item() == pytest.approx(
-            loss(logits[:1], target[:1]).item() / 2, rel=1e-12
-        )
+        assert loss(logits, masked).item() == pytest.approx(loss(logits[:1], target[:1]).item() / 2, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    "name", ["dice", "asymmetric_similarity", "generalized_dice", "tversky", "log_dice", "t_loss"]
-)
+@pytest.mark.parametrize("name", ["dice", "asymmetric_similarity", "generalized_dice", "tversky", "log_dice", "t_loss"])
 def test_a_fully_ignored_image_adds_nothing(name: str) -> None:
     logits, target = inputs(4)
     target[1] = 255
     for options in ({}, {"smooth_nr": 0, "smooth_dr": 0}, {"form": "shirokikh"}, {"form": "kervadec"}):
         if set(options) <= set(LOSSES[name].parameters.model_fields):
             loss = build_loss(name, ignore_index=255, **options)
-            assert loss(logits, target).item() == pytest.approx(
-                loss(logits[:1], target[:1]).item() / 2, rel=1e-12
-            )
+            assert loss(logits, target).item() == pytest.approx(loss(logits[:1], target[:1]).item() / 2, rel=1e-12)
 
 
 def test_generalized_dice_keeps_its_scale_in_large_patches() -> None:
@@ -451,9 +438,7 @@ def test_one_channel_two_channels_and_two_of_multi_label_agree() -> None:
         assert build_loss(name)(two, target).item() == pytest.approx(value, rel=1e-9)
     for name in ("dice", "tversky", "log_dice", "ace", "proportion_l1", "t_loss"):
         value = build_loss(name)(logits, target).item()
-        assert build_loss(name, include_background=False)(two, target).item() == pytest.approx(
-            value, rel=1e-9
-        )
+        assert build_loss(name, include_background=False)(two, target).item() == pytest.approx(value, rel=1e-9)
         repeated = build_loss(name, sigmoid=True)(logits.expand(-1, 3, *SHAPE), target.expand(-1, 3, *SHAPE))
         assert repeated.item() == pytest.approx(value, rel=1e-9)
 
@@ -461,9 +446,7 @@ def test_one_channel_two_channels_and_two_of_multi_label_agree() -> None:
 def test_perfect_predictions_beat_wrong_ones(iw_target: Callable, components_of: Callable) -> None:
     target = torch.from_numpy(iw_target("multi")).long()
     maps = {"components": components_of(iw_target("multi"))}
-    maps["voronoi"] = torch.from_numpy(
-        np.stack([voronoi_cells(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
-    )
+    maps["voronoi"] = torch.from_numpy(np.stack([voronoi_cells(s[0], (1, 1, 1)) for s in target.numpy()])[:, None])
     maps["published_distance"] = torch.from_numpy(
         np.stack([published_distance(s[0], (1, 1, 1)) for s in target.numpy()])[:, None]
     )

@@ -28,9 +28,7 @@ CONNECTIVITIES = {4: (2, 1), 8: (2, 2), 6: (3, 1), 18: (3, 2), 26: (3, 3)}
 
 
 def assert_same_components(ours: np.ndarray, count: int, mask: np.ndarray, connectivity: int) -> None:
-    reference, expected = ndimage.label(
-        mask, ndimage.generate_binary_structure(*CONNECTIVITIES[connectivity])
-    )
+    reference, expected = ndimage.label(mask, ndimage.generate_binary_structure(*CONNECTIVITIES[connectivity]))
     assert count == expected == ours.max(initial=0)
     np.testing.assert_array_equal(ours > 0, mask)
     pairs = {*zip(ours[mask].tolist(), reference[mask].tolist(), strict=True)}
@@ -131,9 +129,7 @@ def test_classes_have_a_channel_each_and_two_classes_one_for_the_foreground() ->
         np.testing.assert_allclose(found[number], reference(label == number, spacing, 1.0), atol=2e-5)
     assert not found[3].any()  # an absent class
     binary = np.where(label == 255, 255, label > 0).astype(np.uint8)
-    np.testing.assert_allclose(
-        published_distance(binary, spacing), reference(binary == 1, spacing, 1.0), atol=2e-5
-    )
+    np.testing.assert_allclose(published_distance(binary, spacing), reference(binary == 1, spacing, 1.0), atol=2e-5)
 
 
 def test_slices_by_themselves() -> None:
@@ -177,9 +173,7 @@ def ellipsoid() -> np.ndarray:
 def check_golden(distance: np.ndarray, expected: dict) -> None:
     assert list(distance.shape) == expected["shape"]
     assert distance.sum(dtype=float) == pytest.approx(expected["sum"], rel=1e-6)
-    assert (distance.min(), distance.max()) == pytest.approx(
-        (expected["min"], expected["max"]), rel=1e-6, abs=1e-6
-    )
+    assert (distance.min(), distance.max()) == pytest.approx((expected["min"], expected["max"]), rel=1e-6, abs=1e-6)
     for place, value in expected["voxels"].items():
         assert distance[tuple(map(int, place.split(",")))] == pytest.approx(value, abs=1e-5)
 

@@ -1,6 +1,7 @@
 """Structures that may overlap, in 2D and 3D, from the store to the measures; and classes without a background."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from lib import ROOT
 from lib.config.expand import _for_labels
 from lib.config.load import load
 from lib.errors import SeglossError
-from lib.evaluation.agreement import case_agreement
-from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
 from lib.labels import IGNORED, Labels
 from lib.losses import build_resolved
 from lib.losses.specification import resolved
 from lib.maps import connected_components, signed_distance, signed_distance_2d
+from lib.measures.catalogue import MEASURES
+from lib.measures.crosscheck import disagreement
+from lib.measures.evaluation import case_rows, segmentation_of
 from lib.networks import build_network
 from lib.noise import assign, noisy_label
 from lib.plotting.data_report import draw_data_report
@@ -32,6 +34,16 @@ ORGANS = Labels(("liver", "tumour", "vessel"), exclusive=False)
 STREET = Labels(("road", "sky", "tree"), background=False, partly_annotated=True)
 CPU = torch.device("cpu")
 SHAPES = {2: (24, 32), 3: (16, 16, 8)}
+
+
+def rows_of(predicted: np.ndarray, label: np.ndarray, spacing: Sequence[float], labels: Labels) -> list[dict]:
+    """What is measured of the masks of each structure."""
+    measures = [*map(MEASURES.parse, ("overlap", "slices", "surface", "lesions", "volume", "proportion"))]
+    found = [
+        ({"case": "a", "structure": name}, segmentation_of({"labels": predicted}, label, spacing, labels, name))
+        for name in labels.structures
+    ]
+    return case_rows(found, measures, "any")
 
 
 def overlapping(dimensions: int) -> np.ndarray:
@@ -105,7 +117,7 @@ def test_a_network_learns_structures_that_overlap(case: StoredCase, tmp_path: Pa
     predicted = ORGANS.decide(logit)
     assert predicted.shape == label.shape
     assert (predicted.sum(0) > 1).any()  # voxels of two structures
-    rows = surface_rows("a", predicted, label, case.description["spacing"], ORGANS, 1)
+    rows = rows_of(predicted, label, case.description["spacing"], ORGANS)
     assert [row["structure"] for row in rows] == list(ORGANS.names)
     assert min(row["dice"] for row in rows[:2]) > 0.7
 
@@ -142,13 +154,14 @@ def test_the_patch_dice_counts_each_structure() -> None:
 def test_measures_of_structures_are_those_of_their_masks_and_agree_with_monai(case: StoredCase) -> None:
     label, spacing = case.array("label")[...], case.description["spacing"]
     predicted = np.roll(label, 1, axis=1)
-    rows = surface_rows("a", predicted, label, spacing, ORGANS, 1)
+    rows = rows_of(predicted, label, spacing, ORGANS)
     for number, row in enumerate(rows):
         binary = Labels(("background", row["structure"]))
-        assert surface_rows("a", predicted[number], label[number], spacing, binary, 1) == [row]
-    compared = case_agreement("a", predicted, label, spacing, ORGANS, 1)
-    assert {row["structure"] for row in compared} == set(ORGANS.names)
-    assert not any(row["above_tolerance"] for row in compared if row["measure"] != "hd95")
+        assert rows_of(predicted[number], label[number], spacing, binary) == [row]
+        segmentation = segmentation_of({"labels": predicted}, label, spacing, ORGANS, row["structure"])
+        compared = disagreement(row, segmentation, 1)
+        assert len(compared) == 6
+        assert not any(one["above_tolerance"] for one in compared if one["measure"] != "hd95")
 
 
 def test_without_a_background_what_lies_outside_is_not_annotated(tmp_path: Path) -> None:
@@ -189,7 +202,7 @@ def test_without_a_background_every_class_is_measured_and_nothing_else() -> None
     label[:2] = IGNORED
     logits = np.stack([label == number for number in range(3)]).astype(np.float32)
     predicted = STREET.decide(logits)  # wrong where it is not annotated: class 0
-    rows = surface_rows("a", predicted, label, (1, 1), STREET, 1)
+    rows = rows_of(predicted, label, (1, 1), STREET)
     assert [row["structure"] for row in rows] == ["road", "sky", "tree"]
     assert all(row["dice"] == 1 and row["hd"] == 0 for row in rows)
     maps = signed_distance(label, (1, 1), STREET)
@@ -221,10 +234,10 @@ def test_noise_is_refused_without_a_background(tmp_path: Path, in_the_study: boo
         shutil.copytree(ROOT / part, tmp_path / part)
     path = tmp_path / "studies/t_loss.yaml"
     study = yaml.safe_load(path.read_text())
-    study |= {"metrics": "surface", "figures": []}
+    study |= {"measures": ["overlap", "surface"], "figures": []}
     del study["published"]
     noise = [{"alpha": 0.5, "beta": 0.7}]
-    study["demo"] |= {"datasets": ["cityscapes"], "noise": noise if in_the_study else [{"alpha": 0}]}
+    study["demo"] |= {"datasets": ["cityscapes"], "factors": {"noise": noise if in_the_study else [{"alpha": 0}]}}
     del study["demo"]["variants"]
     path.write_text(yaml.safe_dump(study))
     values = {"studies": "t_loss", "noise": [] if in_the_study else noise}

@@ -186,9 +186,7 @@ def test_output_layers_of_coarser_levels_are_kept_and_not_trained() -> None:
     network(torch.randn(2, 1, 8, 12)).square().mean().backward()
     optimizer.step()
     unchanged = [
-        name
-        for name, _ in network.named_parameters()
-        if torch.equal(before[name], network.state_dict()[name])
+        name for name, _ in network.named_parameters() if torch.equal(before[name], network.state_dict()[name])
     ]
     assert unchanged == ["heads.1.weight"]
 

@@ -221,9 +221,7 @@ def draws_in_order(kind: str, stream: random.Random) -> Iterator[Draw]:
 
 def changes(disks: list[np.ndarray], kind: str, beta: float) -> tuple[list[str], dict[str, np.ndarray]]:
     draws = [*itertools.islice(draws_in_order(kind, random.Random(0)), len(disks))]
-    rows = [
-        realised_change(disk, released(disk, draw, beta)) for disk, draw in zip(disks, draws, strict=True)
-    ]
+    rows = [realised_change(disk, released(disk, draw, beta)) for disk, draw in zip(disks, draws, strict=True)]
     return [draw.kind for draw in draws], {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
@@ -348,9 +346,7 @@ def directions(dimensions: int) -> list[tuple[int, ...]]:
 
 def some_draws(dimensions: int) -> list[Draw]:
     angles = itertools.cycle((25.0, -11.0, 3.0))
-    affine = [
-        Draw("affine", angle, step) for angle, step in zip(angles, directions(dimensions), strict=False)
-    ]
+    affine = [Draw("affine", angle, step) for angle, step in zip(angles, directions(dimensions), strict=False)]
     return [Draw("dilate"), Draw("erode"), *affine]
 
 
@@ -499,17 +495,13 @@ def test_rotation_is_about_the_lesion_and_in_mm() -> None:
 def test_rotation_of_a_volume_is_that_of_its_slices() -> None:
     flat = MASKS["several"][0] > 0
     solid = _rotated(np.repeat(flat[..., None], 4, axis=-1), 21.0, np.array([1.0, 1.0, 5.0]))
-    np.testing.assert_array_equal(
-        solid, np.repeat(_rotated(flat, 21.0, np.array([1.0, 1.0]))[..., None], 4, -1)
-    )
+    np.testing.assert_array_equal(solid, np.repeat(_rotated(flat, 21.0, np.array([1.0, 1.0]))[..., None], 4, -1))
 
 
 def test_an_angle_too_large_for_the_strength_is_halved() -> None:
     bar = np.zeros((64, 64), np.uint8)
     bar[12:52, 28:36] = 1
-    strength = {
-        angle: (_rotated(bar > 0, angle, np.ones(2)) != bar).sum() / bar.sum() for angle in (24, 12, 6)
-    }
+    strength = {angle: (_rotated(bar > 0, angle, np.ones(2)) != bar).sum() / bar.sum() for angle in (24, 12, 6)}
     assert strength[24] > strength[12] > 0.4 > strength[6]
     noisy = corrected(bar, Draw("affine", 24.0, (1, 0)), 0.4)
     np.testing.assert_array_equal(noisy, corrected(bar, Draw("affine", 6.0, (1, 0)), 0.4))

@@ -12,8 +12,8 @@ from test_workflow import REGISTRY, copy_with_one_study, copy_with_tiny_study, e
 
 from lib.arrays import open_array
 from lib.datasets.index import read_index
-from lib.evaluation.overlap import pooled_dice
 from lib.maps import connected_components
+from lib.measures.overlap import pooled_dice
 from lib.noise import assign
 from lib.store import StoredCase
 
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = yaml.safe_load((folder / STUDY).read_text())
     study["losses"]["iwbce"] = {"name": "cross_entropy", "inverse_weights": {}}
     study["demo"] |= {"losses": ["t_loss", "iwbce"], "seeds": [0]}
-    study["demo"]["noise"] = [{"alpha": 0}, {"alpha": 0.5, "beta": 0.7, "form": "released"}]
+    study["demo"]["factors"]["noise"] = [{"alpha": 0}, {"alpha": 0.5, "beta": 0.7, "form": "released"}]
     study["demo"]["network"]["channels"] = [4, 4]
     study["demo"]["training"] |= {
         "epochs": 3,
@@ -58,13 +58,15 @@ def workflow(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_every_figure_and_table_is_there(finished: Path) -> None:
-    for name in ("dice_by_noise", "training_dice", "loss_parameters", "examples"):
+    for name in ("dice_by_noise", "training_dice", "loss_parameters", "examples", "ledger"):
         assert (finished / f"plots/t_loss/{name}.pdf").read_bytes().startswith(b"%PDF")
     assert (finished / f"plots/noise/phantom_blobs/holdout/{NOISY}.pdf").read_bytes().startswith(b"%PDF")
     summary = pd.read_csv(finished / "results/t_loss/summary.csv")
     assert len(summary) == 2 * 2
     assert set(summary["masks_dice"]) == {1.0, pd.read_csv(finished / TABLE)["dice"].mean().round(6)}
-    assert summary["published"].isna().all()  # phantoms are in no publication
+    assert set(zip(summary["variant"], summary["noise"], strict=True)) == {("base", "clean"), ("base", NOISY)}
+    ledger = pd.read_csv(finished / "results/t_loss/ledger.csv")
+    assert set(ledger["verdict"]) == {"not run"}  # phantoms are in no publication
 
 
 def test_the_noisy_set_is_the_drawn_one_and_the_table_states_its_change(finished: Path) -> None:
@@ -93,8 +95,7 @@ def test_training_gets_its_masks_and_the_evaluation_takes_clean_ones(finished: P
         for folder in (run, finished / RUNS / "base/t_loss/seed-0")
     )
     assert (masks["alpha"], masks["form"], clean["alpha"]) == (0.5, "released", 0)
-    overlap = pd.read_csv(run / "overlap.csv")
-    for row in overlap.itertuples():
+    for row in pd.read_csv(run / "cases.csv").itertuples():
         label = StoredCase(finished / "data/prepared/phantom_blobs" / row.case).array("label")[...]
         assert row.present == label.sum()
     history = pd.read_csv(run / "history.csv")
@@ -104,15 +105,14 @@ def test_training_gets_its_masks_and_the_evaluation_takes_clean_ones(finished: P
 
 def test_the_dice_measured_in_training_is_that_of_the_predictions(finished: Path) -> None:
     for run in (finished / RUNS).glob("*/*/seed-*"):
-        overlap, last = pd.read_csv(run / "overlap.csv"), pd.read_csv(run / "history.csv").iloc[-1]
-        assert last["test_dice_pooled"] == pytest.approx(pooled_dice(overlap.to_dict("records")), abs=1e-9)
-        assert last["test_dice"] == pytest.approx(overlap["dice"].mean(), abs=1e-9)
+        cases, last = pd.read_csv(run / "cases.csv"), pd.read_csv(run / "history.csv").iloc[-1]
+        assert last["test_dice_pooled"] == pytest.approx(pooled_dice(cases.to_dict("records")), abs=1e-9)
+        assert last["test_dice"] == pytest.approx(cases["dice"].mean(), abs=1e-9)
 
 
 def test_noise_changes_the_weights(finished: Path) -> None:
     weights = {
-        name: (finished / RUNS / name / "t_loss/seed-0/weights.pt").read_bytes()
-        for name in ("base", f"base_{NOISY}")
+        name: (finished / RUNS / name / "t_loss/seed-0/weights.pt").read_bytes() for name in ("base", f"base_{NOISY}")
     }
     assert len(set(weights.values())) == 2
 
@@ -128,7 +128,18 @@ def test_another_strength_makes_its_own_set_and_trains_only_on_it(workflow: Path
     plan = planned(workflow)
     assert plan["make_noise"] == plan["plot_noise"] == 1
     assert plan["make_noisy_maps"] == 1
-    assert plan["train"] == plan["predict"] == plan["evaluate_overlap"] == 2
+    assert plan["train"] == plan["predict"] == plan["evaluate"] == 2
+
+
+def test_optimizers_that_are_crossed_with_noise_train_on_the_same_masks(workflow: Path) -> None:
+    study = yaml.safe_load((workflow / STUDY).read_text())
+    study["demo"]["factors"]["optimizer"] = ["adam", {"name": "sgd", "learning_rate": 0.1}]
+    (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
+    plan = planned(workflow)
+    assert plan["train"] == plan["predict"] == plan["evaluate"] == 2 * 2 * 2
+    assert not {"prepare", "make_noise", "make_noisy_maps"} & set(plan)
+    run = f"{RUNS}/base_{NOISY}_sgd/iwbce/seed-0/weights.pt"
+    assert planned(workflow, run) == {"train": 1}
 
 
 def test_lost_masks_are_made_again_with_what_rests_on_them(workflow: Path) -> None:
@@ -171,4 +182,4 @@ def test_any_study_takes_noise_on_request_in_3d_too(tmp_path: Path) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert pd.read_csv(folder / table)["strength"].to_numpy() == pytest.approx(0.6, abs=0.01)
     plan = planned(folder, *noise)
-    assert (plan["train"], plan["make_noisy_maps"], plan["plot_dice_by_noise"]) == (4, 1, 1)
+    assert (plan["train"], plan["make_noisy_maps"], plan["plot"]) == (4, 1, 3 + 1)  # with dice_by_noise

@@ -58,9 +58,7 @@ def noisy_cases(tmp_path: Path) -> list[NoisyCase]:
 
 
 def sampling(**options: object) -> Sampling:
-    return Sampling(
-        **{"patch_size": (16, 16), "batch_size": 2, "cases": "passes", "foreground_fraction": 0, **options}
-    )
+    return Sampling(**{"patch_size": (16, 16), "batch_size": 2, "cases": "passes", "foreground_fraction": 0, **options})
 
 
 NETWORK = {"name": "space_to_depth_unet_2d", "channels": [4, 4]}
@@ -74,7 +72,7 @@ def settings(**training: object) -> TrainingSettings:
         network={"network": NETWORK, "out_channels": 1},
         sampling=sampling(),
         training={"epochs": 4, "steps_per_epoch": 3, "optimizer": ADAM, **training},
-        measured={"metrics": "overlap", "labels": BINARY, "inference": INFERENCE},
+        measured={"measures": ["overlap"], "labels": BINARY, "inference": INFERENCE},
     )
 
 
@@ -85,9 +83,7 @@ def make_trainer(
     network = network or build_network(NETWORK, 1)
     sampler = PatchSampler(cases, options.pop("sampling", sampling()), [], 1, 400)
     measures = options.pop("measures", None)
-    return Trainer(
-        network, loss, sampler, settings(**options), CPU, checkpoint, "key", measures=measures, save_every=0
-    )
+    return Trainer(network, loss, sampler, settings(**options), CPU, checkpoint, "key", measures=measures, save_every=0)
 
 
 def test_training_sees_the_noisy_label_and_its_maps_and_the_clean_one_only_beside(noisy_cases: list) -> None:
@@ -174,9 +170,7 @@ class Oracle(nn.Module):
         return 20 * (x - 0.5) + self.shift
 
 
-def test_the_history_states_dice_with_noisy_and_clean_masks_by_kind(
-    noisy_cases: list, tmp_path: Path
-) -> None:
+def test_the_history_states_dice_with_noisy_and_clean_masks_by_kind(noisy_cases: list, tmp_path: Path) -> None:
     whole = sampling(patch_size=(32, 32), batch_size=5)
     trainer = make_trainer(
         noisy_cases,
@@ -187,9 +181,7 @@ def test_the_history_states_dice_with_noisy_and_clean_masks_by_kind(
         steps_per_epoch=1,
     )
     row = trainer.train().rows[0]
-    area = {
-        kind: [np.count_nonzero(disc(5 + 2 * n)) for n, k in enumerate(KINDS) if k == kind] for kind in KINDS
-    }
+    area = {kind: [np.count_nonzero(disc(5 + 2 * n)) for n, k in enumerate(KINDS) if k == kind] for kind in KINDS}
     eight = np.count_nonzero(disc(8))
     for kind in ("erode", "affine", "dilate"):
         assert row[f"dice_{kind}_clean"] == pytest.approx(1, abs=0.01)
@@ -212,13 +204,11 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
     noisy_cases: list, tmp_path: Path
 ) -> None:
     def test(network: nn.Module) -> dict[str, float]:
-        measured = Measured(metrics="overlap", labels=BINARY, inference=INFERENCE)
+        measured = Measured(measures=["overlap"], labels=BINARY, inference=INFERENCE)
         return measure_cases([case.clean for case in noisy_cases], measured, CPU, network)
 
     measures = {"test": test}
-    tested = make_trainer(
-        noisy_cases, tmp_path / "a.pt", build_loss("dice"), test_epochs=2, measures=measures
-    )
+    tested = make_trainer(noisy_cases, tmp_path / "a.pt", build_loss("dice"), test_epochs=2, measures=measures)
     plain = make_trainer(noisy_cases, tmp_path / "b.pt", build_loss("dice"))
     rows, untested = tested.train().rows, plain.train().rows
     assert [row["test_dice"] is None for row in rows] == [True, True, False, False]
@@ -228,9 +218,7 @@ def test_test_dice_is_measured_after_the_last_epochs_only_and_changes_nothing(
         assert torch.equal(value, tested.network.state_dict()[name])
 
 
-def test_the_loss_has_a_learning_rate_of_its_own_that_does_not_decay(
-    noisy_cases: list, tmp_path: Path
-) -> None:
+def test_the_loss_has_a_learning_rate_of_its_own_that_does_not_decay(noisy_cases: list, tmp_path: Path) -> None:
     optimizer = ADAM | {"loss_learning_rate": 0.3}
     trainer = make_trainer(
         noisy_cases,
@@ -344,12 +332,8 @@ def test_nu_and_its_schedule_are_in_the_checkpoint_and_resume_exactly(
         assert again.scheduler.state() == whole.scheduler.state()
 
 
-@pytest.mark.parametrize(
-    ("variant", "loss"), [("isic_paper", "t_loss"), ("isic_released", "t_loss_released")]
-)
-def test_paper_settings_train_the_published_network(
-    noisy_cases: list, tmp_path: Path, variant: str, loss: str
-) -> None:
+@pytest.mark.parametrize(("variant", "loss"), [("isic_paper", "t_loss"), ("isic_released", "t_loss_released")])
+def test_paper_settings_train_the_published_network(noisy_cases: list, tmp_path: Path, variant: str, loss: str) -> None:
     runs = load({"scale": "paper", "studies": ["t_loss"], "variants": [variant], "losses": [loss]}).runs
     chosen = changed(
         next(run for run in runs if run.noise.alpha).training_settings,
@@ -376,9 +360,7 @@ def fixed_error_cases(folder: Path, squared_errors: np.ndarray, size: int) -> li
     label[:, : size // 2] = 1
     for number, error in enumerate(squared_errors):
         logit = special.logit(1 - np.sqrt(error)) * (2.0 * label - 1)
-        write_case(
-            folder / f"{number:03d}", f"{number:03d}", Case(logit[None], label, (1.0, 1.0), str(number))
-        )
+        write_case(folder / f"{number:03d}", f"{number:03d}", Case(logit[None], label, (1.0, 1.0), str(number)))
     return [StoredCase(folder / f"{number:03d}") for number in range(len(squared_errors))]
 
 
@@ -397,9 +379,7 @@ def trained_nu(cases: list[StoredCase], folder: Path, size: int, log_precision: 
 
 
 @pytest.mark.parametrize("name", ["D16384_lambda0.0_m0.05_sg0.8", "D16384_lambda1.0_m0.05_sg0.8"])
-def test_the_training_loop_brings_nu_to_its_golden_equilibrium(
-    shared: Path, tmp_path: Path, name: str
-) -> None:
+def test_the_training_loop_brings_nu_to_its_golden_equilibrium(shared: Path, tmp_path: Path, name: str) -> None:
     golden = json.loads((shared / "golden/t_loss.json").read_text())["nu_equilibrium"][name]
     errors = np.random.default_rng(5).lognormal(np.log(0.05), 0.8, 200)
     precision = 1.0 if "lambda1.0" in name else None

@@ -102,9 +102,7 @@ def test_nnunet_layout(folder: Path) -> None:
     np.testing.assert_allclose(case.image[0], (image - image.mean()) / image.std(), atol=1e-5)
     np.testing.assert_array_equal(case.label, mask())
     np.testing.assert_allclose(case.affine, AFFINE)
-    assert case.spacing == pytest.approx(
-        (1.5, 2.0, 3.0)
-    )  # of the array's axes, whatever they are in the world
+    assert case.spacing == pytest.approx((1.5, 2.0, 3.0))  # of the array's axes, whatever they are in the world
 
 
 def test_decathlon_layout_with_its_list_and_channels_last(tmp_path: Path) -> None:
@@ -226,9 +224,7 @@ def test_splits_from_a_file(folder: Path, name: str, content: str) -> None:
     (folder / name).write_text(content)
     parts = indexed(folder, splits=str(folder / name)).splits["holdout"]
     assert parts == {"train": ("p0_scan0", "p0_scan1"), "validation": ("p1_scan2",), "test": ("p1_scan3",)}
-    with pytest.raises(
-        SeglossError, match=r"patient 'p1' .* is in validation and in test; keep all cases of a pat"
-    ):
+    with pytest.raises(SeglossError, match=r"patient 'p1' .* is in validation and in test; keep all cases of a pat"):
         indexed(folder, splits=str(folder / name), patients=r"p\d+")
 
 
@@ -383,7 +379,7 @@ def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     own = {"mine": {"folder": str(folder)}}
     configuration = load({"own_data": own})
     runs = [run for run in configuration.runs if run.dataset == "mine"]
-    counts = Counter((run.study, run.base_variant) for run in runs)
+    counts = Counter((run.study, run.variant) for run in runs)
     assert counts == {
         ("inverse_weighting", "base"): 20,
         ("boundary", "slices"): 20,
@@ -502,9 +498,7 @@ def test_channels_beyond_those_that_are_named_are_reported(
         save(folder / f"imagesTr/{case}_{number:04d}.nii.gz", ramp())
     with pytest.raises(SeglossError) as caught:
         indexed(folder, channels=["FLAIR", "T1", "T2"][:names])
-    message = (
-        f"numbered from _0000 to _{number:04d} (as {cases[0]}_{number:04d}), but {names} channel(s) are named"
-    )
+    message = f"numbered from _0000 to _{number:04d} (as {cases[0]}_{number:04d}), but {names} channel(s) are named"
     assert message in str(caught.value)
 
 
@@ -534,9 +528,7 @@ def test_a_pattern_that_finds_no_patient_is_reported(folder: Path, pattern: str)
 
 
 def test_a_split_of_other_cases_is_reported(folder: Path) -> None:
-    (folder / "s.json").write_text(
-        '{"train": ["p0_scan0.nii.gz"], "test": ["p1_scan3.nii.gz"], "validation": []}'
-    )
+    (folder / "s.json").write_text('{"train": ["p0_scan0.nii.gz"], "test": ["p1_scan3.nii.gz"], "validation": []}')
     with pytest.raises(
         SeglossError,
         match=r"s\.json: names 'p0_scan0\.nii\.gz'; write cases without the file's ending: 'p0_scan0'",
@@ -721,18 +713,11 @@ def png_of_16_bits() -> bytes:
     """A PNG of 9 x 6 pixels of red, green and blue, 16 bits each, written by hand as Pillow cannot."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     rows = b"".join(b"\0" + bytes(range(54)) for _ in range(6))
     header = struct.pack(">IIBBBBB", 9, 6, 16, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_files_with_a_byte_order_mark(folder: Path) -> None:
@@ -776,29 +761,21 @@ def test_what_is_no_file_is_not_waited_for(folder: Path, make: Callable[[Path], 
         assert indexed(folder).excluded[case] == f"{folder / name} is neither file nor folder"
     for name in ("s.json", "s.csv"):
         make(folder / name)
-        with pytest.raises(
-            SeglossError, match=rf"own_data\.m\.splits: '.*/{name}' is not a file that exists"
-        ):
+        with pytest.raises(SeglossError, match=rf"own_data\.m\.splits: '.*/{name}' is not a file that exists"):
             load({"own_data": {"m": {"folder": str(folder), "splits": str(folder / name)}}})
     make(folder / "dataset.json")
-    with pytest.raises(
-        SeglossError, match=r"dataset\.json: cannot be read: a file was expected, no folder, pipe"
-    ):
+    with pytest.raises(SeglossError, match=r"dataset\.json: cannot be read: a file was expected, no folder, pipe"):
         described(folder)
 
 
 def test_a_description_in_a_folder_below_is_reported(folder: Path) -> None:
     (folder / "Dataset001").mkdir()
     (folder / "dataset.json").rename(folder / "Dataset001/dataset.json")
-    with pytest.raises(
-        SeglossError, match=r"found None; there is one in .*/Dataset001: is that the folder of the d"
-    ):
+    with pytest.raises(SeglossError, match=r"found None; there is one in .*/Dataset001: is that the folder of the d"):
         described(folder)
 
 
 def test_duplicate_keys_in_a_description_are_reported(folder: Path) -> None:
     (folder / "dataset.json").write_text('{"labels": {"background": 0, "a": 1, "a": 2}}')
-    with pytest.raises(
-        SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"
-    ):
+    with pytest.raises(SeglossError, match=r"dataset\.json: not valid JSON \(duplicate key 'a'\); correct it"):
         described(folder)

@@ -33,9 +33,7 @@ def save_picture(path: Path, array: np.ndarray, **options: object) -> None:
     Image.fromarray(array).save(path, **options)
 
 
-def save_pictures(
-    folder: Path, images: str = "images", masks: str = "masks", added: str = "", n: int = 3
-) -> None:
+def save_pictures(folder: Path, images: str = "images", masks: str = "masks", added: str = "", n: int = 3) -> None:
     for number in range(n):
         save_picture(folder / images / f"c{number}.png", GREY)
         save_picture(folder / masks / f"c{number}{added}.png", BLOB)
@@ -81,9 +79,7 @@ def test_two_folders_that_may_hold_the_masks(tmp_path: Path) -> None:
     (tmp_path / "labels/c0.txt").write_text("boxes of a detector")
     assert len(indexed(tmp_path, labels=POLYP).cases) == 3
     save_pictures(tmp_path, masks="labels")
-    with pytest.raises(
-        SeglossError, match=r'labels/ and masks/ may both be .* label: "labels/\{case\}\.png"'
-    ):
+    with pytest.raises(SeglossError, match=r'labels/ and masks/ may both be .* label: "labels/\{case\}\.png"'):
         described(tmp_path, labels=POLYP)
     assert len(indexed(tmp_path, labels=POLYP, label="masks/{case}.png").cases) == 3
 
@@ -217,14 +213,10 @@ def test_probability_maps_and_their_region(tmp_path: Path) -> None:
     assert reason(tmp_path, "a", labels=BINARY, threshold=0.5) == "the mask has NaN"
 
 
-@pytest.mark.parametrize(
-    "labels", [{"background": 0, "a": 1, "b": 2}, {"background": 0, "a": 1, "ignore": 2}]
-)
+@pytest.mark.parametrize("labels", [{"background": 0, "a": 1, "b": 2}, {"background": 0, "a": 1, "ignore": 2}])
 def test_a_threshold_is_for_one_class(tmp_path: Path, labels: dict) -> None:
     save_pictures(tmp_path)
-    with pytest.raises(
-        SeglossError, match="threshold: labels of background and one class were expected, found"
-    ):
+    with pytest.raises(SeglossError, match="threshold: labels of background and one class were expected, found"):
         described(tmp_path, labels=labels, threshold=127)
 
 
@@ -237,9 +229,7 @@ def test_masks_of_one_bit(tmp_path: Path, labels: dict) -> None:
     np.testing.assert_array_equal(prepared(tmp_path, "c1", threshold=127).label, BLOB > 0)
 
 
-@pytest.mark.parametrize(
-    "kind", ["joined.mha", "joined.nrrd", "vector.mha", "vector.nii.gz", "joined.nii.gz"]
-)
+@pytest.mark.parametrize("kind", ["joined.mha", "joined.nrrd", "vector.mha", "vector.nii.gz", "joined.nii.gz"])
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_channels_on_a_further_axis(tmp_path: Path, kind: str, n_channels: int) -> None:
     channels = [ramp(), ramp()[::-1].copy()][:n_channels]
@@ -350,9 +340,7 @@ def test_a_stray_file_of_another_kind_changes_nothing(tmp_path: Path, stray: str
     save(tmp_path / "imagesTr/b.nii.gz", ramp())  # without a number
     save(tmp_path / "regionsTr/other.nii.gz", mask())
     pairs = [{"image": f"imagesTr/{case}.nii.gz", "label": f"labelsTr/{case}.nii.gz"} for case in "ab"]
-    (tmp_path / "dataset.json").write_text(
-        json.dumps({"labels": BINARY, "numTraining": 2, "training": pairs})
-    )
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": BINARY, "numTraining": 2, "training": pairs}))
     found = indexed(tmp_path)
     assert (list(found.cases), list(found.excluded)) == (["a", "b"], ["c"])
 
@@ -362,9 +350,7 @@ def test_pairs_of_different_cases_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "labelsTr/a.nii.gz", mask())
     pairs = [{"image": "imagesTr/b.nii.gz", "label": "labelsTr/a.nii.gz"}]
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": BINARY, "training": pairs}))
-    with pytest.raises(
-        SeglossError, match=r"imagesTr/b.nii.gz and labelsTr/a.nii.gz are named as different cases"
-    ):
+    with pytest.raises(SeglossError, match=r"imagesTr/b.nii.gz and labelsTr/a.nii.gz are named as different cases"):
         indexed(tmp_path)
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from lib.datasets import DATASETS
-from lib.datasets.phantom_blobs import MARGIN, SHARE, SIDE, prepare
+from lib.datasets.phantoms.blobs import MARGIN, SHARE, SIDE, prepare
 from lib.maps import connected_components
 from lib.store import Case
 

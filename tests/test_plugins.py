@@ -1,4 +1,4 @@
-"""Choices that are added from outside: a network without widths, an optimizer, a scheduler, a step of augmentation."""
+"""Choices that are added from outside: networks, optimizers, schedulers, augmentation, data, measures, figures."""
 
 import json
 import sys
@@ -100,6 +100,112 @@ def test_choices_from_outside_train_and_their_code_counts(project: Path) -> None
     assert planned(project, target) == {"train": 1, "predict": 1}
 
 
+MEASURE = """
+from lib.fields import Positive
+from lib.measures.catalogue import MEASURES, Column, MeasureEntry, MeasureParameters
+from lib.plotting.catalogue import FIGURES, FigureEntry, FigureParameters
+
+
+class Touched(MeasureParameters):
+    worth: Positive = 1.0
+
+
+class Bars(FigureParameters):
+    colour: str = "black"
+
+
+MEASURES.add("touched", MeasureEntry(
+    "their_measures:touched",
+    Touched,
+    columns=(Column("touched", "touched", "higher", monitored=True),),
+    of_run=(Column("touched_share", "share of the cases that are touched", "higher", largest=1),),
+    aggregation="their_measures:touched_share",
+))
+MEASURES.add("planes", MeasureEntry(
+    "their_measures:planes",
+    MeasureParameters,
+    of_run=(Column("plane_error", "voxels that a plane lacks", "lower"),),
+    aggregation="their_sums:plane_error",
+    table="planes",
+))
+FIGURES.add("bars", FigureEntry(
+    "their_figures:bars", Bars, measures=("touched",), of_runs=("planes.csv",), tables=("runs",)
+))
+"""
+MEASURING = """
+def touched(segmentation, worth):
+    return {"touched": worth * float((segmentation.prediction & segmentation.target).any())}
+
+
+def touched_share(rows, cases, worth):
+    return {"touched_share": sum(row["touched"] == worth for row in rows) / len(cases)}
+
+
+def planes(segmentation):
+    there, found = segmentation.target.sum((0, 1)), segmentation.prediction.sum((0, 1))
+    return [{"plane": z, "there": int(there[z]), "found": int(found[z])} for z in range(len(there))]
+"""
+SUMS = """
+def plane_error(rows, cases):
+    return {"plane_error": sum(abs(row["there"] - row["found"]) for row in rows) / len(rows)}
+"""
+DRAWING = """
+from matplotlib.figure import Figure
+
+
+def bars(results, colour):
+    figure = Figure()
+    runs = results.overall(results.table("runs"))
+    figure.subplots().bar(runs["loss"], runs["touched_share"], color=colour)
+    assert all(len(run.details("planes")) for run in results.runs)
+    return [figure]
+"""
+
+
+def test_a_measure_and_a_figure_from_outside_reach_every_table_and_a_page(tmp_path: Path) -> None:
+    project = copy_with_tiny_study(tmp_path)
+    modules = {"plugin": MEASURE, "measures": MEASURING, "sums": SUMS, "figures": DRAWING}
+    for name, text in modules.items():
+        (project / f"their_{name}.py").write_text(text)
+    edit(project / "workflow_config.yaml", "plugins: []", "plugins: [their_plugin]")
+    study = yaml.safe_load((project / STUDY).read_text())
+    study |= {"measures": ["overlap", "touched", "planes"], "cuts": ["tuned"], "primary": {"column": "touched_share"}}
+    study |= {"figures": [{"name": "bars", "colour": "red"}], "top_figures": [], "published": None}
+    study["demo"] |= {"losses": ["bce", "fl"], "evaluation": {"touched": {"worth": 5}}}
+    study["demo"]["training"]["monitor"] = {"measure": "touched"}
+    (project / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
+    tables, figure = "results/inverse_weighting", "plots/inverse_weighting/bars.pdf"
+    done = snakemake(project, figure)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    of_run = {}
+    for loss in ("bce", "fl"):
+        run = project / RUN.replace("bce", loss)
+        cases, planes = pd.read_csv(run / "cases.csv"), pd.read_csv(run / "planes.csv")
+        assert cases["touched"].tolist() == (5.0 * (cases["both"] > 0)).tolist()
+        assert planes.groupby("case")["there"].sum().to_dict() == cases.set_index("case")["present"].to_dict()
+        error = (planes["there"] - planes["found"]).abs().mean()
+        of_run[loss] = (cases["touched"].mean(), (cases["both"] > 0).mean(), error)
+        assert "validation_touched" in pd.read_csv(run / "history.csv")
+    assert max(touched for touched, *_ in of_run.values()) > 0
+    columns = ["touched", "touched_share", "plane_error"]
+    for row in pd.read_csv(project / tables / "runs.csv").to_dict("records"):
+        assert [row[name] for name in columns] == pytest.approx(of_run[row["loss"]], abs=1e-6)
+    compared = pd.read_csv(project / tables / "comparisons.csv").set_index("column")
+    for name, fl, bce in zip(columns, of_run["fl"], of_run["bce"], strict=True):
+        assert compared.loc[name, "difference"] == pytest.approx(fl - bce, abs=2e-6)
+    assert (project / figure).read_bytes().startswith(b"%PDF")
+    assert planned(project, figure) == {}
+    edit(project / "their_figures.py", "assert all", "assert not not all")
+    assert planned(project, figure) == {"plot": 1}
+    edit(project / STUDY, "worth: 5", "worth: 4")
+    assert planned(project, figure) == {"evaluate": 2, "summarize": 1, "plot": 1}
+    edit(project / STUDY, "worth: 4", "worth: 5")
+    edit(project / "their_sums.py", "sum(abs", "sum(+abs")
+    assert planned(project, figure) == {"summarize": 1, "plot": 1}
+    edit(project / "their_measures.py", "== worth", ">= worth")  # the training follows it
+    assert planned(project, figure)["train"] == 2
+
+
 DATA = """
 import numpy as np
 
@@ -151,15 +257,15 @@ def test_a_multi_label_data_set_from_outside_takes_part_in_a_study(tmp_path: Pat
     demo["training"] |= {"epochs": 4, "steps_per_epoch": 30, "scheduler": "constant", "test_epochs": 1}
     demo["training"]["optimizer"]["learning_rate"] = 0.02
     demo["training"] |= {"monitor": {"keep_best": True}}
-    study["figures"] = ["examples.pdf", "distances.pdf", "boxplots.pdf"]
+    study["figures"] = ["examples", "distances", "boxplots"]
     del demo["variants"]
     (tmp_path / "studies/boundary.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     done = snakemake(tmp_path)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     run = tmp_path / "results/boundary/cells/base/gdl_boundary_rebalance/seed-0"
-    surface = pd.read_csv(run / "surface.csv")
-    assert surface["structure"].tolist() == ["cell", "nucleus", "vessel"] * 2
-    assert surface["dice"].mean() > 0.5
+    measured = pd.read_csv(run / "cases.csv")
+    assert measured["structure"].tolist() == ["cell", "nucleus", "vessel"] * 2
+    assert measured["dice"].mean() > 0.5
     cases = pd.read_csv(tmp_path / "results/data/cells/cases.csv")
     assert (cases["voxels cell"] > cases["voxels nucleus"]).all() and (cases["voxels vessel"] > 0).all()
     for figure in ("boundary/examples", "boundary/distances", "boundary/boxplots", "data/cells"):

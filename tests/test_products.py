@@ -69,9 +69,7 @@ def test_times_that_cannot_be_corrected_are_no_fault(made: Path, monkeypatch: py
     assert fault(made) is None
 
 
-def test_a_file_that_cannot_be_read_is_no_reason_to_make_it_again(
-    made: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_read_is_no_reason_to_make_it_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stale(path: Path) -> None:
         raise OSError(errno.ESTALE, "Stale file handle", str(path))
 

@@ -1,5 +1,6 @@
 """The table of recomputed next to printed numbers."""
 
+import json
 import re
 import subprocess
 import sys
@@ -19,15 +20,13 @@ from lib.comparison.published_records import (
     read_published_records,
 )
 from lib.errors import SeglossError
-from lib.evaluation.lesions import lesion_records
-from lib.evaluation.records import write_records
+from lib.measures.lesions import lesion_records
+from lib.tables import PUBLISHED_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 PRINTED = ROOT / "published/inverse_weighting.csv"
 RELEASED = ROOT.parent / "shared/data/inverse_weighting_records/froc_data"
-needs_release = pytest.mark.skipif(
-    not RELEASED.exists(), reason="the authors' record files are not on this machine"
-)
+needs_release = pytest.mark.skipif(not RELEASED.exists(), reason="the authors' record files are not on this machine")
 
 
 def _record_path(root, folder, loss):
@@ -42,14 +41,17 @@ def one_file(tmp_path):
     probability[0, 0, :3] = probability[0, 8, 8] = 0.9
     path = _record_path(tmp_path, "lits", "dl")
     rows = lesion_records(target, probability, np.log(probability / (1 - probability)))
-    write_records(path, {"0": rows, "1": []})
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"0": rows, "1": []}))
     return path
 
 
-def _printed(tmp_path, *lines):
+def _printed(tmp_path, metric, value, spread, study="inverse_weighting"):
+    """A table with one number, of Dice Loss on LiTS."""
+    row = dict.fromkeys(PUBLISHED_COLUMNS, "")
+    row |= {"study": study, "dataset": "lits", "loss": "dl", "noise": "clean", "metric": metric, "epochs": "last"}
     path = tmp_path / "printed.csv"
-    header = "study,dataset,loss,variant,metric,value,spread,source"
-    path.write_text("\n".join([header, *lines]) + "\n")
+    pd.DataFrame([row | {"value": value, "spread": spread}]).to_csv(path, index=False)
     return path
 
 
@@ -74,21 +76,24 @@ def test_every_pair_keeps_its_row(one_file):
 
 def test_numbers_and_agreement(one_file, tmp_path):
     records = read_published_records([one_file])
-    agreeing = _printed(tmp_path, "inverse_weighting,lits,dl,,object_dice,1.00,0.0,n")
+    agreeing = _printed(tmp_path, "object_dice", "1.00", "0.0")
     row = _row(published_table(records, read_printed(agreeing), draws=2), "lits", "dl")
     assert (row["cases_in_json"], row["n_ids_used"], row["lesions"]) == (2, 1, 2)
     assert (row["max_recall"], row["max_avg_fp"], row["object_dice_mean"]) == (0.5, 1, 1)
     assert row["printed_object_dice"] == "1.00 ± 0.0"
     assert row["agrees_with_print"] == "yes"
-    for line in ("object_dice,0.99,0.0", "object_dice,1.00,0.1", "avg_recall,0.51,0.0"):
-        differing = _printed(tmp_path, f"inverse_weighting,lits,dl,,{line},n")
-        table = published_table(records, read_printed(differing), draws=2)
+    for line in (
+        ("object_dice", "0.99", "0.0"),
+        ("object_dice", "1.00", "0.1"),
+        ("avg_recall_published", "0.51", "0.0"),
+    ):
+        table = published_table(records, read_printed(_printed(tmp_path, *line)), draws=2)
         assert _row(table, "lits", "dl")["agrees_with_print"] == "no", line
         assert pd.isna(_row(table, "lits", "dl", "small")["agrees_with_print"])
 
 
 def test_other_studies_and_empty_prints_do_not_matter(one_file, tmp_path):
-    printed = read_printed(_printed(tmp_path, "other,lits,dl,,object_dice,0.10,0.0,n"))
+    printed = read_printed(_printed(tmp_path, "object_dice", "0.10", "0.0", study="other"))
     table = published_table(read_published_records([one_file]), printed, draws=2)
     assert table["agrees_with_print"].isna().all()
     assert list(table.columns)[-1] == "agrees_with_print"
@@ -123,10 +128,15 @@ def test_faults_of_the_printed_file_are_named(tmp_path):
     with pytest.raises(SeglossError, match=r"printed\.csv: no column 'study'"):
         read_printed(path)
     path.write_text("study,dataset,loss\n")
-    with pytest.raises(
-        SeglossError, match=r"printed\.csv: no column 'variant'; a table with the columns study, d"
-    ):
+    with pytest.raises(SeglossError, match=r"printed\.csv: no column 'noise'; a table with the columns study, d"):
         read_printed(path)
+    path.write_text(PRINTED.read_text().replace(",last,", ",first,", 1))
+    with pytest.raises(SeglossError, match=r"printed\.csv: row 1: epochs: 'first': last or mean or best_test was"):
+        read_printed(path)
+    for digits in ("0,77", "nan", "0.77 "):
+        path.write_text(PRINTED.read_text().replace("0.77", f'"{digits}"', 1))
+        with pytest.raises(SeglossError, match=rf"printed\.csv: row 1: value: '{digits}' is not a number"):
+            read_printed(path)
     path.write_text(PRINTED.read_text()[:-1])
     with pytest.raises(SeglossError, match=r"printed\.csv: the last line is cut off; complete the table"):
         read_printed(path)
@@ -134,35 +144,40 @@ def test_faults_of_the_printed_file_are_named(tmp_path):
 
 def test_the_printed_file_is_complete():
     printed = read_printed(PRINTED)
-    assert not printed.duplicated(["dataset", "loss", "variant", "metric"]).any()
-    expected = {(name, metric): 8 for name in SMALL_LIMITS for metric in ("avg_recall", "object_dice")}
-    expected |= {(FOCAL_SEARCH, metric): 4 for metric in ("avg_recall", "luna_metric", "object_dice")}
+    assert not printed.duplicated(["dataset", "loss", "metric"]).any()
+    metrics = ("avg_recall_published", "object_dice")
+    expected = {(name, metric): 8 for name in SMALL_LIMITS for metric in metrics}
+    expected |= {(FOCAL_SEARCH, metric): 4 for metric in (*metrics, "luna_metric_published")}
     assert printed.groupby(["dataset", "metric"]).size().to_dict() == expected
     assert printed[["value", "spread"]].map(re.compile(r"0\.\d\d").fullmatch).all(axis=None)
     assert {*zip(printed["dataset"], printed["loss"], strict=True)} <= set(PAIRS)
+    assert set(printed["noise"]) == {"clean"} and set(printed["epochs"]) == {"last"}
 
 
-def _script(*arguments):
-    command = [sys.executable, ROOT / "scripts/published_table.py", *arguments]
+def _script(folder, *records):
+    outputs = {"table": "table.csv", "froc": "f.pdf", "camera-ready": "c.pdf", "focal-alpha": "a.pdf"}
+    command = [sys.executable, ROOT / "scripts/recompute.py", "--records", *records, "--printed", PRINTED]
+    command += [word for name, file in outputs.items() for word in (f"--{name}", folder / "results" / file)]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd="/")
 
 
-def test_the_script_writes_the_table(one_file, tmp_path):
-    out = tmp_path / "results/table.csv"
-    done = _script("--records", one_file, "--printed", PRINTED, "--table", out)
+def test_the_script_writes_table_and_figures(one_file, tmp_path):
+    done = _script(tmp_path, one_file)
     assert done.returncode == 0, done.stderr
-    table = pd.read_csv(out)
+    written = (tmp_path / "results/table.csv").read_text()
+    table = pd.read_csv(tmp_path / "results/table.csv")
     assert len(table) == 64
-    assert "138.0" not in out.read_text() and _row(table, "lits", "dl")["lesions"] == 2
+    assert "138.0" not in written and _row(table, "lits", "dl")["lesions"] == 2
+    assert sorted(path.name for path in (tmp_path / "results").glob("*.pdf")) == ["a.pdf", "c.pdf", "f.pdf"]
 
 
 def test_the_script_ends_in_one_line_on_a_truncated_file(one_file, tmp_path):
     one_file.write_text(one_file.read_text()[:300])
-    done = _script("--records", one_file, "--printed", PRINTED, "--table", tmp_path / "table.csv")
+    done = _script(tmp_path, one_file)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if "NumExpr" not in line]
     assert line.startswith("error: ") and str(one_file) in line and "not valid JSON" in line
-    assert not (tmp_path / "table.csv").exists()
+    assert not (tmp_path / "results").exists()
 
 
 @cache

@@ -87,9 +87,7 @@ def itk_image(array: np.ndarray, place: np.ndarray) -> SimpleITK.Image:
     return image
 
 
-def write_itk(
-    path: Path, place: np.ndarray = OBLIQUE, array: np.ndarray = ARRAY, compressed: bool = False
-) -> Path:
+def write_itk(path: Path, place: np.ndarray = OBLIQUE, array: np.ndarray = ARRAY, compressed: bool = False) -> Path:
     """By ITK, under a name in small letters, and then renamed."""
     SimpleITK.WriteImage(itk_image(array, place), path.with_suffix(path.suffix.lower()), compressed)
     return path.with_suffix(path.suffix.lower()).rename(path)
@@ -239,9 +237,7 @@ WRONG_SFORMS = {
 @KINDS
 @ENDS
 @pytest.mark.parametrize("wrong", WRONG_SFORMS)
-def test_the_qform_wins_where_pixdim_confirms_it_alone(
-    tmp_path: Path, kind: type, byte_order: str, wrong: str
-) -> None:
+def test_the_qform_wins_where_pixdim_confirms_it_alone(tmp_path: Path, kind: type, byte_order: str, wrong: str) -> None:
     path = write_nifti(tmp_path / "a.nii.gz", kind=kind, byte_order=byte_order, **rows(WRONG_SFORMS[wrong]))
     (text,) = assert_is(path, noted=1)
     assert "qform 0.7 x 1.3 x 2.5, pixdim 0.7 x 1.3 x 2.5 mm" in text and text.endswith("qform was taken")
@@ -513,9 +509,7 @@ def test_other_whole_numbers_are_refused(value: int, dtype: str) -> None:
     assert message == f"the mask holds label {value}; known are 0, 1, 2, 3, 4"
 
 
-@pytest.mark.parametrize(
-    "dtype", ["?", "i1", "u1", "i2", ">i2", "u2", "i4", "u4", "i8", "u8", "f4", ">f4", "f8"]
-)
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", ">i2", "u2", "i4", "u4", "i8", "u8", "f4", ">f4", "f8"])
 def test_labels_of_every_type(dtype: str) -> None:
     values = [0, 1, 1, 0] if dtype == "?" else [0, 1, 4, 2]
     assert read_labels(volume_of(values, dtype)) == values
@@ -686,9 +680,7 @@ ORIENTATIONS = pytest.mark.parametrize("orientation", [None, *range(10)])
     [(mode, "a.png") for mode in ("1", "L", "P", "RGB", "RGBA", "LA", "I;16")]
     + [(mode, "a.tif") for mode in ("1", "L", "P", "RGB", "RGBA", "LA", "PA", "I;16", "I;16B", "CMYK")],
 )
-def test_pictures_and_masks_are_turned_upright(
-    tmp_path: Path, mode: str, name: str, orientation: int | None
-) -> None:
+def test_pictures_and_masks_are_turned_upright(tmp_path: Path, mode: str, name: str, orientation: int | None) -> None:
     make, _, shown, labels = PICTURES[mode]
     path = save_turned(make(), tmp_path / name, orientation)
     assert_shows(path, shown, labels, noted=int(orientation in BACK))
@@ -703,9 +695,7 @@ def test_compressed_tiffs_are_turned_upright(tmp_path: Path, mode: str, orientat
 
 
 @ORIENTATIONS
-@pytest.mark.parametrize(
-    "picture", [Image.fromarray(BLOCKS), Image.merge("RGB", [Image.fromarray(BLOCKS)] * 3)]
-)
+@pytest.mark.parametrize("picture", [Image.fromarray(BLOCKS), Image.merge("RGB", [Image.fromarray(BLOCKS)] * 3)])
 def test_jpegs_are_turned_upright(tmp_path: Path, picture: Image.Image, orientation: int | None) -> None:
     path = save_turned(picture, tmp_path / "a.jpg", orientation, quality=100, subsampling=0)
     with Image.open(path) as stored:
@@ -725,9 +715,7 @@ def test_the_note_says_how_a_picture_was_turned(tmp_path: Path) -> None:
 def test_the_first_picture_of_an_mpo_is_read(tmp_path: Path, orientation: int | None) -> None:
     picture = Image.fromarray(BLOCKS).convert("RGB")
     preview = ImageOps.invert(picture)
-    path = save_turned(
-        picture, tmp_path / "a.jpg", orientation, format="MPO", save_all=True, append_images=[preview]
-    )
+    path = save_turned(picture, tmp_path / "a.jpg", orientation, format="MPO", save_all=True, append_images=[preview])
     with Image.open(path) as opened:
         assert opened.format == "MPO" and opened.n_frames == 2
     with collected_notes() as notes:

@@ -2,8 +2,6 @@
 
 import inspect
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,23 +9,23 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from lib import ROOT
 from lib.config.load import load
 from lib.config.schema import Training
 from lib.errors import SeglossError
 from lib.losses.catalogue import LOSSES
 from lib.losses.specification import resolved, without_defaults
+from lib.measures.catalogue import MEASURES
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS, NetworkEntry
+from lib.plotting.catalogue import FIGURES
 from lib.registry import Entry, Parameters, Registry
-from lib.training import page
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 from lib.training.optimizers import build_optimizer
 from lib.training.settings import TrainingSettings, identity
 from lib.validation import validated
 
 ADAM = {"name": "adam", "learning_rate": 0.01}
-REGISTRIES = (NETWORKS, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS)
+REGISTRIES = (NETWORKS, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS, MEASURES, FIGURES)
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
@@ -46,9 +44,7 @@ def test_every_entry_takes_its_parameters(registry: Registry) -> None:
 def test_the_optimizers_are_given_every_option_and_the_loss_a_group_of_its_own() -> None:
     network, loss = torch.nn.Linear(2, 1), torch.nn.Linear(1, 1)
     for name, entry in OPTIMIZERS.items():
-        chosen = OPTIMIZERS.parse(
-            {"name": name, "learning_rate": 0.1, "loss_learning_rate": 0.5, "weight_decay": 0.25}
-        )
+        chosen = OPTIMIZERS.parse({"name": name, "learning_rate": 0.1, "loss_learning_rate": 0.5, "weight_decay": 0.25})
         optimizer = build_optimizer(chosen, network, loss)
         assert type(optimizer) is entry.loaded
         assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
@@ -109,17 +105,6 @@ def test_a_new_entry_needs_no_more_than_itself() -> None:
         registry.parse("duble")
 
 
-def test_the_page_is_what_the_entries_say() -> None:
-    written = page.PAGE.read_text(encoding="utf-8")
-    assert written == page.page(), "docs/training.md is stale: envs/run python -m lib.training.page"
-    assert all(f"### {name}" in written for registry in REGISTRIES for name in registry)
-
-
-def test_entries_are_read_without_torch() -> None:
-    code = "import sys, lib.config.load, lib.training.page as page; page.page(); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
 # Which trainings are the same
 
 
@@ -175,9 +160,7 @@ def test_an_option_that_a_record_does_not_know_must_have_its_default(
     ],
 )
 def test_what_is_chosen_must_be_known(settings: TrainingSettings, keys: tuple[str, ...]) -> None:
-    gamma = settings.model_copy(
-        update={"loss": resolved({"name": "focal", "gamma": 3, "inverse_weights": {}})}
-    )
+    gamma = settings.model_copy(update={"loss": resolved({"name": "focal", "gamma": 3, "inverse_weights": {}})})
     assert not gamma.same_as(without(gamma.as_json(), *keys))
 
 
@@ -216,9 +199,7 @@ def test_entries_of_another_kind_are_refused(entry: object, message: str) -> Non
 
 @pytest.mark.parametrize("implementation", ["no_such_module:A", "lib.networks.enet:Nope", "math:prod"])
 def test_what_cannot_be_built_ends_in_a_line(monkeypatch: pytest.MonkeyPatch, implementation: str) -> None:
-    monkeypatch.setitem(
-        NETWORKS, "enet_2d", NetworkEntry(implementation, NETWORKS["enet_2d"].parameters, dimensions=2)
-    )
+    monkeypatch.setitem(NETWORKS, "enet_2d", NetworkEntry(implementation, NETWORKS["enet_2d"].parameters, dimensions=2))
     with pytest.raises(SeglossError, match=f"^{implementation}"):
         build_network("enet_2d", 1)
 

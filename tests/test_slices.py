@@ -67,11 +67,7 @@ def sampler(volumes: list, maps: tuple[str, ...] = MAPS, seed: int = 0, **option
 def samples(drawn: PatchSampler, count: int) -> list[dict[str, np.ndarray]]:
     """The first samples, whatever batches they come in."""
     batches = [drawn[step] for step in range(-(-count // drawn.batch_size))]
-    told = [
-        dict(zip(batch, values, strict=True))
-        for batch in batches
-        for values in zip(*batch.values(), strict=True)
-    ]
+    told = [dict(zip(batch, values, strict=True)) for batch in batches for values in zip(*batch.values(), strict=True)]
     return told[:count]
 
 
@@ -104,9 +100,7 @@ def test_every_slice_of_every_case_comes_once_in_a_pass(volumes: list[StoredCase
 
 
 @pytest.mark.parametrize("options", [{}, {"cases": "by_lesions", "foreground_fraction": 1.0}])
-def test_a_patch_is_the_same_part_of_a_slice_of_image_label_and_maps(
-    volumes: list[StoredCase], options: dict
-) -> None:
+def test_a_patch_is_the_same_part_of_a_slice_of_image_label_and_maps(volumes: list[StoredCase], options: dict) -> None:
     drawn = samples(sampler(volumes, **options), 36)
     inside = [sample for sample in drawn if len(np.unique(sample["image"][0])) == 8 * 12]
     assert len(inside) > 12
@@ -146,18 +140,14 @@ def test_places_without_a_lesion_are_uniform_over_slices(volumes: list[StoredCas
 
 
 @pytest.mark.parametrize("options", [{}, {"cases": "by_lesions"}])
-def test_a_patch_larger_than_the_slice_is_padded_about_its_centre(
-    volumes: list[StoredCase], options: dict
-) -> None:
+def test_a_patch_larger_than_the_slice_is_padded_about_its_centre(volumes: list[StoredCase], options: dict) -> None:
     drawn = samples(sampler(volumes[:1], patch_size=(32, 24), **options), 40)
     assert {slice_of({"image": sample["image"][:, 6:]})[1] for sample in drawn} == set(range(5))
     for sample in drawn:
         z = slice_of({"image": sample["image"][:, 6:]})[1]
         image = volumes[0].array("image")[..., z]
         np.testing.assert_array_equal(sample["image"][:, 6:26], image)
-        assert (sample["image"][:, :6] == image.min()).all() and (
-            sample["image"][:, 26:] == image.min()
-        ).all()
+        assert (sample["image"][:, :6] == image.min()).all() and (sample["image"][:, 26:] == image.min()).all()
         assert not sample["label"][:, :6].any() and not sample["components"][:, 26:].any()
 
 
@@ -243,9 +233,7 @@ class Places(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         places = torch.arange(x[0, 0].numel()).view(x.shape[2:]) / 10
-        return torch.stack(
-            [weight * x[:, 0] + number * places for number, weight in enumerate(self.weights)], 1
-        )
+        return torch.stack([weight * x[:, 0] + number * places for number, weight in enumerate(self.weights)], 1)
 
 
 def image_of(*shape: int) -> np.ndarray:
@@ -343,6 +331,23 @@ def test_the_patch_dice_of_two_channels_is_that_of_their_difference() -> None:
 # What is configured
 
 
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for part in ("studies", "published"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    return tmp_path
+
+
+def changed(root: Path, study: str, of_study: dict | None = None, **changes: object) -> Configuration:
+    """The configuration when the study has these keys, and its demo section no variants and these."""
+    path = root / f"studies/{study}.yaml"
+    content = yaml.safe_load(path.read_text()) | (of_study or {})
+    content["demo"] |= changes
+    content["demo"].pop("variants", None)
+    path.write_text(yaml.safe_dump(content))
+    return load({"studies": [study]}, root)
+
+
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -> None:
     for run in load({"scale": scale, "studies": ["boundary"]}).runs:
@@ -360,15 +365,38 @@ def test_networks_of_the_study_tell_every_class_the_background_too(scale: str) -
         ("t_loss", "demo", "base", ("test",)),
     ],
 )
-def test_parts_that_a_run_cannot_do_without(
-    study: str, scale: str, variant: str, parts: tuple[str, ...]
-) -> None:
+def test_parts_that_a_run_cannot_do_without(study: str, scale: str, variant: str, parts: tuple[str, ...]) -> None:
     runs = load({"scale": scale, "studies": [study], "variants": [variant]}).runs
     assert {run.evaluated_parts for run in runs} == {parts}
 
 
+NO_FIGURES = {"figures": [], "top_figures": []}
+
+
+@pytest.mark.parametrize(
+    ("study", "of_study", "reads"),
+    [
+        ("inverse_weighting", {}, {"test": ("logit", "probability"), "validation": ("logit",)}),
+        (
+            "inverse_weighting",
+            NO_FIGURES | {"cuts": ["probability"], "primary": {}},
+            {"test": ("logit", "probability")},
+        ),
+        ("inverse_weighting", NO_FIGURES | {"cuts": ["tuned"]}, {"test": ("logit",), "validation": ("logit",)}),
+        ("t_loss", {}, {"test": ("labels",)}),
+        ("t_loss", {"measures": ["overlap", "calibration"]}, {"test": ("labels", "probability")}),
+        ("t_loss", {"cuts": ["probability"]}, {"test": ("labels", "probability")}),  # a figure draws labels
+        ("t_loss", {"cuts": ["probability"], "figures": ["training_dice"]}, {"test": ("probability",)}),
+    ],
+)
+def test_predictions_are_of_what_is_read(root: Path, study: str, of_study: dict, reads: dict) -> None:
+    for run in changed(root, study, of_study).runs:
+        assert run.inference_settings.reads == reads
+        assert set(run.evaluated_parts) >= set(reads)
+
+
 def test_runs_of_the_first_seed_are_held_against_another_implementation() -> None:
-    checked = load({"studies": ["boundary"], "losses": ["gdl", "dice"]}).checked_of("boundary")
+    checked = load({"studies": ["boundary"], "losses": ["gdl", "dice"]}).first_seed_of("boundary")
     assert sorted(run.id for run in checked) == [
         "boundary/phantom_slabs/slices/dice/seed-0",
         "boundary/phantom_slabs/slices/gdl/seed-0",
@@ -380,25 +408,9 @@ def test_a_training_that_measures_is_told_how(tmp_path: Path) -> None:
     run = load({"scale": "paper", "studies": ["boundary"], "variants": ["acdc_corrected"]}).runs[0]
     settings = run.training_settings
     assert settings.training.measured == {"test": 100, "validation": 100}
-    assert (settings.measured.metrics, len(settings.measured.labels.names)) == ("surface", 4)
+    assert settings.measured.measures == ("overlap", "slices", "surface")  # lesions are not monitored
+    assert len(settings.measured.labels.names) == 4
     assert settings.measured.inference.patch_size == (256, 256)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for part in ("studies", "published"):
-        shutil.copytree(ROOT / part, tmp_path / part)
-    return tmp_path
-
-
-def changed(root: Path, study: str, **changes: object) -> Configuration:
-    """The configuration when the demo section of a study has no variants and these keys."""
-    path = root / f"studies/{study}.yaml"
-    content = yaml.safe_load(path.read_text())
-    content["demo"] |= changes
-    content["demo"].pop("variants", None)
-    path.write_text(yaml.safe_dump(content))
-    return load({"studies": [study]}, root)
 
 
 SLICES = {
@@ -416,29 +428,30 @@ def test_four_classes_enter_a_study_of_surfaces(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("study", "changes", "told"),
+    ("changes", "told"),
     [
         (
-            "t_loss",
-            {"datasets": ["cityscapes"]},
-            "'cityscapes' has 19 classes; metrics: overlap are of two, surface of any labels",
-        ),
-        (
-            "boundary",
-            {**SLICES, "datasets": ["phantom_blobs"]},
+            {"datasets": ["phantom_blobs"]},
             "'phantom_blobs' is 2D, network 'space_to_depth_unet_2d' sees slices of 3D volumes",
         ),
-        (
-            "boundary",
-            {**SLICES, "slices": False},
-            "'phantom_slabs' is 3D, network 'space_to_depth_unet_2d' is 2D",
+        ({"slices": False}, "'phantom_slabs' is 3D, network 'space_to_depth_unet_2d' is 2D"),
+        *(
+            (
+                {"datasets": ["acdc"], "of_study": of_study},
+                f"'acdc' has 4 classes; {needs} is of one structure, or of such as overlap",
+            )
+            for of_study, needs in (
+                ({"cuts": ["decided", "tuned"]}, "cuts: tuned"),
+                ({"cuts": ["probability"]}, "cuts: probability"),
+                ({"measures": ["overlap", "slices", "froc"], "figures": []}, "measure froc"),
+            )
         ),
     ],
 )
-def test_data_that_do_not_fit_are_told(root: Path, study: str, changes: dict, told: str) -> None:
+def test_data_that_do_not_fit_are_told(root: Path, changes: dict, told: str) -> None:
     with pytest.raises(SeglossError) as error:
-        changed(root, study, **changes)
-    assert str(error.value) == f"studies/{study}.yaml: demo (base): datasets: {told}"
+        changed(root, "boundary", **SLICES | changes)
+    assert str(error.value) == f"studies/boundary.yaml: demo (base): datasets: {told}"
 
 
 def test_slices_are_not_for_a_network_of_volumes(root: Path) -> None:

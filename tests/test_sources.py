@@ -34,25 +34,19 @@ def test_the_records_are_the_release_without_two_files():
     assert all(file.size and len(file.sha256) == 64 for file in files)
 
 
-@pytest.mark.skipif(
-    not (REAL_FILES / RECORDS).exists(), reason="the authors' record files are not on this machine"
-)
+@pytest.mark.skipif(not (REAL_FILES / RECORDS).exists(), reason="the authors' record files are not on this machine")
 def test_the_records_agree_with_the_real_files():
     source = load_source(RECORDS)
     real = sorted((REAL_FILES / RECORDS).rglob("*.json"))
     found = [
-        SourceFile(
-            path=str(path.relative_to(REAL_FILES / RECORDS)), size=path.stat().st_size, sha256=sha256(path)
-        )
+        SourceFile(path=str(path.relative_to(REAL_FILES / RECORDS)), size=path.stat().st_size, sha256=sha256(path))
         for path in real
     ]
     assert sorted(source.files, key=lambda file: file.path) == found
 
 
 def test_an_unknown_source_or_file_is_reported():
-    with pytest.raises(
-        SeglossError, match=f"unknown source 'inverse_weighting_record'; did you mean '{RECORDS}'"
-    ):
+    with pytest.raises(SeglossError, match=f"unknown source 'inverse_weighting_record'; did you mean '{RECORDS}'"):
         load_source("inverse_weighting_record")
     with pytest.raises(SeglossError, match=f"source {RECORDS}: no file 'froc_data'; .*/{RECORDS}.yaml"):
         load_source(RECORDS).file("froc_data")
@@ -123,7 +117,5 @@ def test_the_right_description_is_read(tmp_path, monkeypatch):
 
 def test_the_registry_is_light():
     imports = "import sys, lib.datasets.sources as s; s.load_source(s.source_names()[0]); print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", imports], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not {"numpy", "torch", "pandas", "urllib.request"} & set(done.stdout.split())

@@ -16,7 +16,7 @@ from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_
 from lib.files import held_alone
 from lib.products import record_of
 
-UNRECORDED = {"download", "extract", "published_table", "published_figures"}
+UNRECORDED = {"download", "extract", "recompute", "published"}
 """Rules without a job in the project: the first two make no record, the others need the authors' files."""
 
 TRAINED = "results/inverse_weighting/mine/base/iwbce/seed-0/weights.pt"
@@ -45,6 +45,11 @@ def test_every_rule_has_a_job_here(finished: Path) -> None:
     assert outputs_by_rule(finished).keys() == rules_of_the_workflow() - UNRECORDED
 
 
+def test_the_clusters_profile_names_rules_that_are_there() -> None:
+    profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
+    assert profile["set-resources"].keys() <= rules_of_the_workflow()
+
+
 def delete(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -55,9 +60,7 @@ def a_file_of(path: Path) -> Path:
 
 SPOIL: tuple[Callable[[Path], object], ...] = (
     delete,
-    lambda path: os.truncate(
-        a_file_of(path), a_file_of(path).stat().st_size // 2 or 1
-    ),  # or longer, if it is empty
+    lambda path: os.truncate(a_file_of(path), a_file_of(path).stat().st_size // 2 or 1),  # or longer, if it is empty
     lambda path: a_file_of(path).write_bytes(b"another"),
 )
 
@@ -86,7 +89,7 @@ def copy_of(path: Path, copy: Path) -> None:
 
 def test_a_call_for_one_figure_looks_at_all_that_it_rests_on(project: Path) -> None:
     (project / "data/splits/mine/holdout/maps/components.json").unlink()
-    expected = {"list_maps": 1, "train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 1}
+    expected = {"list_maps": 1, "train": 1, "predict": 1, "evaluate": 2, "summarize": 1, "plot": 1}
     assert planned(project, "plots/froc.pdf") == expected
     assert planned(project, "plots/boundary/boxplots.pdf") == {}
 
@@ -94,18 +97,16 @@ def test_a_call_for_one_figure_looks_at_all_that_it_rests_on(project: Path) -> N
 def test_tables_that_are_made_of_other_inputs_than_are_there_run_again(project: Path) -> None:
     """As where a folder was copied without its times."""
     runs = project / "results/boundary/mine/base/gdl_boundary_rebalance/seed-0"
-    edit(runs / "surface.csv", "0.", "1.")
-    record = json.loads((runs / ".surface.csv.made").read_text())
-    state = (runs / "surface.csv").stat()
-    made = subprocess.run(["sha256sum", runs / "surface.csv"], capture_output=True, text=True).stdout.split()[
-        0
-    ]
-    record["files"]["surface.csv"] = {"size": state.st_size, "time": state.st_mtime_ns, "sha256": made}
-    (runs / ".surface.csv.made").write_text(json.dumps(record))
+    edit(runs / "cases.csv", "0.", "1.")
+    record = json.loads((runs / ".cases.csv.made").read_text())
+    state = (runs / "cases.csv").stat()
+    made = subprocess.run(["sha256sum", runs / "cases.csv"], capture_output=True, text=True).stdout.split()[0]
+    record["files"]["cases.csv"] = {"size": state.st_size, "time": state.st_mtime_ns, "sha256": made}
+    (runs / ".cases.csv.made").write_text(json.dumps(record))
     for path in (path for top in ("data", "results", "plots") for path in (project / top).rglob("*")):
         os.utime(path)
     again = planned(project)
-    assert again["summarize_surface"] == 1 and again["plot_surface"] == 2 and "train" not in again
+    assert again == {"crosscheck": 1, "summarize": 1, "plot": 2, "crate": 1}  # boxplots and ledger
 
 
 def test_another_learning_rate_is_not_overlooked_where_a_test_case_changes_too(project: Path) -> None:
@@ -124,14 +125,11 @@ def test_the_crate_is_that_of_the_present_citation(project: Path) -> None:
 
 def test_a_record_that_is_lost_is_no_product_that_is_right(project: Path) -> None:
     (project / "plots/.froc.pdf.made").unlink()
-    assert planned(project) == {"plot_froc": 1, "crate": 1}
+    assert planned(project) == {"plot": 1, "crate": 1}
 
 
 def weights(project: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(project)): path.read_bytes()
-        for path in project.glob("results/*/*/*/*/*/weights.pt")
-    }
+    return {str(path.relative_to(project)): path.read_bytes() for path in project.glob("results/*/*/*/*/*/weights.pt")}
 
 
 def test_lost_data_are_made_again_and_nothing_is_trained_again(project: Path) -> None:
@@ -153,9 +151,7 @@ if {output!r} in __import__("sys").argv and not os.path.exists("failed.once"):
 """
 
 
-def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(
-    project: Path, tmp_path: Path
-) -> None:
+def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(project: Path, tmp_path: Path) -> None:
     """All rules and other faults: benchmarks/failures.py."""
     save_case(project / "my data", "a", seed=91)
     clean = shutil.copytree(
@@ -176,16 +172,16 @@ def test_a_job_that_is_killed_in_a_repeated_call_costs_nothing_but_time(
 
 def test_a_prediction_whose_bytes_change_on_a_disk_is_not_evaluated_and_is_made_again(project: Path) -> None:
     run = project / "results/inverse_weighting/mine/base/iwbce/seed-0"
-    expected = (run / "dice.csv").read_bytes()
+    expected = (run / "cases.csv").read_bytes()
     flip_bits(run / "predictions/d.logit.b2nd")
-    (run / "dice.csv").unlink()
-    target = str((run / "dice.csv").relative_to(project))
+    (run / "cases.csv").unlink()
+    target = str((run / "cases.csv").relative_to(project))
     first = snakemake(project, target)
     message = "predictions/d.logit.b2nd: damaged (its checksum is not that of predictions.json) and removed; run again"
     assert first.returncode == 1 and message in first.stderr
     second = snakemake(project, target)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert (run / "dice.csv").read_bytes() == expected
+    assert (run / "cases.csv").read_bytes() == expected
 
 
 def test_two_processes_on_one_product_do_not_mix(project: Path) -> None:
@@ -194,10 +190,7 @@ def test_two_processes_on_one_product_do_not_mix(project: Path) -> None:
     shutil.rmtree(run / "predictions")
     command = snakemake(project, "-n", "-p", str((run / "predictions.json").relative_to(project)))
     (line,) = re.findall(r"python \S*scripts/predict\.py .*(?= &>)", command.stdout)
-    two = [
-        subprocess.Popen(["bash", "-c", line], cwd=project, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    two = [subprocess.Popen(["bash", "-c", line], cwd=project, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     logs = [process.communicate()[1] for process in two]
     assert {path.name: path.read_bytes() for path in (run / "predictions").glob("*.b2nd")} == before
     for process, words in zip(two, logs, strict=True):
@@ -209,9 +202,7 @@ def other_settings(project: Path) -> None:
 
 
 def test_no_job_begins_with_the_cases_that_were_there_before_a_checkpoint(project: Path) -> None:
-    (project / "splits.json").write_text(
-        json.dumps({"train": ["a", "d"], "validation": ["c"], "test": ["b", "e"]})
-    )
+    (project / "splits.json").write_text(json.dumps({"train": ["a", "d"], "validation": ["c"], "test": ["b", "e"]}))
     other_settings(project)
     done = snakemake(project, TRAINED)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -284,7 +275,7 @@ def test_a_hostile_name_of_a_study_runs_nothing(finished: Path, tmp_path: Path, 
 
 def test_every_value_in_a_shell_line_is_quoted() -> None:
     """But options that are quoted where they are put together, and what the workflow itself names."""
-    quoted_before = {"params.bundles", "params.published", "params.data"}
+    quoted_before = {"params.bundles", "params.data"}
     own = {"threads", "resources.gpu_percent", "CONFIG.device", "CONFIG.workflow.checkpoint_every"}
     own |= {"SCRIPTS", "STUDY", "PRODUCTS", "DEVICE", "PLUGINS"}
     text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
@@ -296,10 +287,13 @@ def test_every_value_in_a_shell_line_is_quoted() -> None:
 
 
 def test_two_studies_of_lesions_have_their_own_curves(project: Path) -> None:
-    copied = (project / "studies/inverse_weighting.yaml").read_text()
-    (project / "studies/second.yaml").write_text(copied.replace("- iwbce", "- bce"))
+    study = yaml.safe_load((project / "studies/inverse_weighting.yaml").read_text())
+    study["demo"]["losses"] = ["bce"]
+    (project / "studies/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     edit(project / "workflow_config.yaml", "- t_loss", "- second")
     again = planned(project, "plots/froc.pdf", "plots/second/froc.pdf")
-    assert again == {"train": 1, "predict": 1, "evaluate": 1, "summarize": 1, "plot_froc": 1}
-    done = snakemake(project, "-n", "-p", "plots/second/froc.pdf")
-    assert "--study second --per-run results/second/runs.csv" in done.stdout
+    assert again == {"train": 1, "predict": 1, "evaluate": 2, "summarize": 1, "plot": 1}
+    done = snakemake(project, "-n", "-p")
+    for name in ("froc", "froc_small", "froc_tuned"):
+        assert f'--study second --figure \'{{"name":"{name}"' in done.stdout
+        assert f"draw plots/second/{name}.pdf" in done.stdout and f"draw plots/{name}.pdf" not in done.stdout

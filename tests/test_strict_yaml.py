@@ -93,15 +93,11 @@ TOO_LARGE = {
 @pytest.mark.parametrize("text", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_what_would_take_much_memory_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
-    with pytest.raises(
-        SeglossError, match=r"^file\.yaml: (line \d+: )?more than 50 levels inside each other, or"
-    ):
+    with pytest.raises(SeglossError, match=r"^file\.yaml: (line \d+: )?more than 50 levels inside each other, or"):
         read_yaml(tmp_path / "file.yaml", "file.yaml")
 
 
-@pytest.mark.parametrize(
-    "value", [nested(51), "- " * 1000, "&a [*a]", f"{{{bomb().replace(chr(10), ', ')}}}"]
-)
+@pytest.mark.parametrize("value", [nested(51), "- " * 1000, "&a [*a]", f"{{{bomb().replace(chr(10), ', ')}}}"])
 def test_so_are_words_of_the_command_line(value: str) -> None:
     with pytest.raises(SeglossError, match=r"^--config seeds: more than 50 levels"):
         check_configuration([], [f"seeds={value}"])
@@ -121,9 +117,7 @@ def test_numbers_of_thousands_of_digits_are_refused(tmp_path: Path, number: str)
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
 def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "file.yaml")
-    with pytest.raises(
-        SeglossError, match=r"file\.yaml: cannot be read: (a file was expected|Too many levels)"
-    ):
+    with pytest.raises(SeglossError, match=r"file\.yaml: cannot be read: (a file was expected|Too many levels)"):
         read_yaml(tmp_path / "file.yaml", "file.yaml")
 
 
@@ -167,9 +161,7 @@ def test_files_of_json_may_be_indented_by_tabs(tmp_path: Path) -> None:
 
 def test_keys_that_stand_twice_in_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"seeds": [0], "seeds": [1]}')
-    with pytest.raises(
-        SeglossError, match=r"config\.json: not valid JSON \(duplicate key 'seeds'\); correct it"
-    ):
+    with pytest.raises(SeglossError, match=r"config\.json: not valid JSON \(duplicate key 'seeds'\); correct it"):
         check_configuration([tmp_path / "config.json"], None)
 
 
@@ -182,9 +174,7 @@ def test_snakemake_ends_in_one_line(tmp_path: Path) -> None:
             "error: --config seeds=0_1: 0_1 would be read as the number 1; ",
         ),
     ):
-        assert_fails_with(
-            snakemake(tmp_path, "--dry-run", "--snakefile", str(ROOT / "Snakefile"), *arguments), fault
-        )
+        assert_fails_with(snakemake(tmp_path, "--dry-run", "--snakefile", str(ROOT / "Snakefile"), *arguments), fault)
 
 
 def test_a_configuration_on_which_snakemake_would_break_ends_in_one_line(tmp_path: Path) -> None:

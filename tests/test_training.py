@@ -70,9 +70,7 @@ def test_small_lesions_are_centred_on_as_often_as_large_ones(tmp_path: Path) -> 
     label = np.zeros((20, 20, 20), np.uint8)
     label[2:10, 2:10, 2:10] = label[15, 15, 15] = 1  # 512 voxels and 1 voxel
     case = store_case(tmp_path, "unequal", label[None] * 1.0, label)
-    drawn = PatchSampler(
-        [case], sampling(patch_size=[2, 2, 2], foreground_fraction=1.0), ["components"], 0, 400
-    )
+    drawn = PatchSampler([case], sampling(patch_size=[2, 2, 2], foreground_fraction=1.0), ["components"], 0, 400)
     centres = np.concatenate([drawn[step]["components"][:, 0, 1, 1, 1] for step in range(400)])
     assert np.mean(centres == 2) == pytest.approx(0.5, abs=0.06)
 
@@ -168,9 +166,7 @@ def test_training_stopped_at_any_step_ends_with_the_same_bits(
         assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
 
 
-def test_a_network_that_draws_goes_on_with_the_same_draws(
-    tiny_cases: list[StoredCase], tmp_path: Path
-) -> None:
+def test_a_network_that_draws_goes_on_with_the_same_draws(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
     def train_again(name: str, stop_at: int | None) -> tuple[str, dict]:
         trainer = make_trainer(tiny_cases, tmp_path / name)
         trainer.network = torch.nn.Sequential(trainer.network, torch.nn.Dropout3d(0.5))
@@ -302,9 +298,7 @@ def test_a_finished_run_is_not_trained_again_unless_its_data_are_others(
     assert "trained before" in again.stderr and "epoch" not in again.stderr
     assert [(out / name).read_bytes() for name in names] == before
     cases = json.loads((tmp_path / "train.json").read_text())
-    cases["case0"]["sha256"]["label"] = write_array(
-        tmp_path / "case0/label.b2nd", 1 - tiny_cases[0].array("label")
-    )
+    cases["case0"]["sha256"]["label"] = write_array(tmp_path / "case0/label.b2nd", 1 - tiny_cases[0].array("label"))
     (tmp_path / "train.json").write_text(json.dumps(cases))
     other = subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=tmp_path)
     assert "belongs to other settings, code or data" in other.stderr
@@ -318,9 +312,7 @@ def test_cases_of_other_content_than_the_list_says_are_not_trained_on(
     write_array(tmp_path / "case0/label.b2nd", 1 - tiny_cases[0].array("label"))
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
-    assert (
-        "label.b2nd: damaged (it is another array than the one that was prepared) and removed" in done.stderr
-    )
+    assert "label.b2nd: damaged (it is another array than the one that was prepared) and removed" in done.stderr
 
 
 def test_the_seed_decides_the_first_weights(tiny_cases: list[StoredCase], tmp_path: Path) -> None:

@@ -80,9 +80,7 @@ def test_a_part_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     assert empty["notes"] == ["a note"]
     with pytest.raises(SeglossError, match=r"^validation: the masks of all its usable cases \(1\) are empty"):
         check_part({"empty": empty, "bad": bad}, "validation")
-    with pytest.raises(
-        SeglossError, match=r"^test: none of its cases \(1\) can be used; bad: it holds NaN; correct"
-    ):
+    with pytest.raises(SeglossError, match=r"^test: none of its cases \(1\) can be used; bad: it holds NaN; correct"):
         check_part({"bad": bad}, "test")
     with pytest.raises(SeglossError, match=r"^test: it has no case; give it some"):
         check_part({}, "test")

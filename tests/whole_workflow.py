@@ -46,9 +46,7 @@ def copy_project(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for part in (*PARTS, *ABOUT):
         if (ROOT / part).is_dir():
-            shutil.copytree(
-                ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv*")
-            )
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv*"))
         else:
             shutil.copy2(ROOT / part, folder / part)
     return folder
@@ -66,9 +64,7 @@ def save_case(folder: Path, name: str, seed: int, empty: bool = False) -> None:
         nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.diag([1, 1, 1.5, 1])), path)
 
 
-def write_project(
-    folder: Path, studies: tuple[str, ...] = ("inverse_weighting", "t_loss", "boundary")
-) -> Path:
+def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting", "t_loss", "boundary")) -> Path:
     """Write the project with data and configuration; ``snakemake`` without arguments then does all there is."""
     copy_project(folder)
     for number, name in enumerate(chain.from_iterable(SPLITS.values())):
@@ -99,10 +95,10 @@ def write_project(
         demo["training"] = {**demo["training"], **TRAINING}
         if name == "inverse_weighting":
             demo["losses"] = ["iwbce"]
-            demo["evaluation"] = {"size_bins": [0, 2, 10]}
+            demo["evaluation"] = {"froc": {"size_bins": [0, 2, 10]}}
         elif name == "t_loss":
             study["losses"]["iwbce"] = {"name": "cross_entropy", "inverse_weights": {}}
-            demo |= {"losses": ["iwbce"], "noise": [{"alpha": 0}, {"alpha": 1, "beta": 0.9}]}
+            demo |= {"losses": ["iwbce"], "factors": {"noise": [{"alpha": 0}, {"alpha": 1, "beta": 0.9}]}}
             demo["training"]["test_epochs"] = 1
             demo["sampling"]["foreground_fraction"] = 0
         else:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib.errors import SeglossError
-from lib.evaluation.froc import DRAWS, froc_numbers, small_objects
-from lib.evaluation.records import Records, read_records
+from lib.measures.froc import DRAWS, froc_numbers, small_objects
+from lib.measures.records import Records, read_records
 from lib.tables import PUBLISHED_COLUMNS, read_published
 
 STUDY = "inverse_weighting"
@@ -24,7 +24,12 @@ PAIRS = (
 DatasetLoss = tuple[str, str]
 _FOLDER_OF_SEARCH = "val_focal_loss"
 _PATH_TAIL = ("experiment_0", "test_metrics", "prc_records.json")
-_PRINTED_METRICS = ("object_dice", "avg_recall", "luna_metric")
+_PRINTED_METRICS = {
+    "object_dice": "object_dice",
+    "avg_recall_published": "avg_recall",
+    "luna_metric_published": "luna_metric",
+}
+"""Metric of the published table -> as :func:`lib.measures.froc.froc_numbers` names its mean and sd."""
 
 
 def read_published_records(paths: Sequence[Path]) -> dict[DatasetLoss, Records | None]:
@@ -56,13 +61,12 @@ def published_table(
 
     Returns:
         ``dataset``, ``loss``, ``objects``, ``status`` (``recomputed`` or ``records missing``), the numbers of
-        :func:`lib.evaluation.froc.froc_numbers`, ``printed_<metric>`` as "mean ± sd", and
+        :func:`lib.measures.froc.froc_numbers`, ``printed_<metric>`` as "mean ± sd", and
         ``agrees_with_print``: yes or no, to every printed digit; empty where nothing is printed or nothing
         can be recomputed.
     """
     printed_of = {
-        (row.dataset, row.loss, row.metric): (row.value, row.spread)
-        for row in printed.itertuples(index=False)
+        (row.dataset, row.loss, row.metric): (row.value, row.spread) for row in printed.itertuples(index=False)
     }
     rows = []
     for (dataset, loss), whole in records.items():
@@ -73,8 +77,8 @@ def published_table(
                 part = whole if objects == "all" else small_objects(whole, SMALL_LIMITS[dataset])
                 row |= froc_numbers(part, draws)
             prints = {
-                metric: printed_of[dataset, loss, metric]
-                for metric in _PRINTED_METRICS
+                name: printed_of[dataset, loss, metric]
+                for metric, name in _PRINTED_METRICS.items()
                 if objects == "all" and (dataset, loss, metric) in printed_of
             }
             row |= {f"printed_{metric}": f"{mean} ± {std}" for metric, (mean, std) in prints.items()}
@@ -120,5 +124,5 @@ def _rounded_like(text: str, value: float) -> str:
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """Printed numbers last, whatever row came first."""
-    last = [*(f"printed_{metric}" for metric in _PRINTED_METRICS), "agrees_with_print"]
+    last = [*(f"printed_{name}" for name in _PRINTED_METRICS.values()), "agrees_with_print"]
     return table.reindex(columns=[*(column for column in table if column not in last), *last])

@@ -1,117 +1,149 @@
-"""The outcome of a study of lesions as tables: one row per run, one row per loss, recall by lesion size."""
+"""The outcome of a study as tables: rows of each run, and of each loss over its seeds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from lib.comparison.runs import KEYS, EvaluatedRun, run_status
-from lib.evaluation.froc import (
-    CORRECTED,
-    count_by_case,
-    froc_numbers,
-    full_curve,
-    recall_by_size,
-    small_objects,
+from lib.comparison.results import ALL, KEYS, EvaluatedRun
+from lib.config.study_schema import OVER_EPOCHS
+from lib.labels import MASK_KINDS
+from lib.measures.catalogue import MEASURES, columns_of, monitored
+from lib.measures.segmentation import mean
+from lib.training.selection import best_epoch
+
+# A bar for reading, no result: below it no one would look at the masks any further, whatever a network has learnt.
+POOR_DICE = 0.3  # mean over the cases that have the structure
+POOR_COMPONENTS = 10  # wrong ones for each true one
+SAME_FOR_ALL_SEEDS = (
+    "test_cases",
+    "structures",
+    "masks_dice",
+    "baseline_dice",
+    "dice_if_empty",
+    "dice_if_full",
 )
-from lib.evaluation.records import Records, read_records
-
-COLLAPSED_BELOW = 0.5  # of the Dice that bright blobs alone give
-SAME_FOR_ALL_SEEDS = ("test_cases", "lesions", "reference_dice", "masks_dice")
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class LesionRun(EvaluatedRun):
-    """A run whose lesions are grouped by size."""
+def run_rows(run: EvaluatedRun, primary_cut: str) -> list[Row]:
+    """All numbers of one run: rows for each cut, of all structures together and, if there are several, of each.
 
-    small_diameter: float | None
-    size_bins: Sequence[float]
+    Structures that no test case has are left out. A column of cases is its mean over cases and structures; the others
+    are those of :class:`lib.measures.catalogue.MeasureEntry`. Rows of all structures also have, the same for each cut:
+    ``baseline_dice`` (mean over cases, without learning), ``masks_dice`` (of the training masks with the clean ones)
+    and what the training recorded (:func:`from_history`). ``status``: see :func:`status`, the same for all rows.
+    """
+    cases = run.cases_of_structures
+    structures = list(dict.fromkeys(cases["structure"]))
+    of_run = {"masks_dice": run.masks_dice(), "baseline_dice": run.baseline_dice(), **from_history(run)}
+    rows = []
+    for cut in run.cuts:
+        of_cut = cases[cases["cut"] == cut]
+        parts = {ALL: of_cut}
+        if len(structures) > 1:
+            parts |= {name: of_cut[of_cut["structure"] == name] for name in structures}
+        for structure, part in parts.items():
+            counts = {"test_cases": part["case"].nunique(), "structures": part["structure"].nunique()}
+            keys = {"cut": cut, "structure": structure, **counts}
+            rows.append(keys | _numbers(run, part, cut, structure) | (of_run if structure == ALL else {}))
+    judged = next((row for row in rows if row["cut"] == primary_cut), {})
+    return [{**run.keys, "status": status(judged), **row} for row in rows]
 
-    def records(self, objects: str = "all") -> Records:
-        """Records of ``all`` or ``small`` objects cut at probability 0.5, or of all cut at the ``tuned`` logit."""
-        if objects == "tuned":
-            return read_records(self.folder / "records_tuned.json")
-        records = read_records(self.folder / "records.json")
-        return records if objects == "all" else small_objects(records, self.small_limit)
 
-    @cached_property
-    def small_limit(self) -> float:
-        """Diameter in voxels below which a lesion is small: the study's, or else the median of the test lesions."""
-        if self.small_diameter is not None:
-            return self.small_diameter
-        table = self.records().table
-        return float(table.loc[table["is_tum"], "diameter"].median())
+def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -> Row:
+    """What the measures come to for some rows of the run's cases, and for the same rows of its other tables."""
+    rows = cases.to_dict("records")
+    numbers: Row = {"threshold": mean(cases["threshold"])}
+    for measure in run.measures:
+        entry, of_table = MEASURES.entry_of(measure), rows
+        if entry.table != "cases":
+            details = run.details(entry.table)
+            # what the cut does not change stands in the table once
+            same = (details["cut"] == cut) if entry.by_cut else True
+            same &= details["structure"].isin(cases["structure"]) & details["case"].isin(run.case_names)
+            of_table = details[same].to_dict("records")
+        numbers |= {column.name: mean(cases[column.name]) for column in entry.columns if column.name in cases}
+        numbers |= entry.of_rows(of_table, run.case_names, **measure.for_dataset(run.keys["dataset"]))
+    return numbers
 
 
-def run_row(run: LesionRun, reference: float) -> dict[str, Any]:
-    """All numbers of one run.
+def from_history(run: EvaluatedRun) -> Row:
+    """What the training recorded.
 
-    ``avg_recall`` and ``luna_metric`` are counted on all test cases (corrected denominators);
-    ``avg_recall_published`` is the mean over subsamples with the publication's denominators.
-    ``avg_recall_case_sd`` is the spread over subsamples of cases. These, ``recall`` and ``fp_per_case`` are
-    those of the components cut at probability 0.5, ``..._tuned`` of those cut at the logit tuned on validation
-    cases. Dice is the mean over the test cases with lesions.
+    ``..._epochs``: mean over the last epochs in which it measured the test cases, ``epochs_averaged`` of them.
+    ``best_epoch`` and ``..._best_epoch``: the epoch with the largest Dice per slice of the test cases and its values,
+    which is what the boundary loss's publication reports; only of runs that measured every epoch and kept their last
+    network. ``noisy_fit`` and ``clean_fit``: Dice of the last epoch's predictions for training cases with noise, with
+    their noisy and with their clean masks, mean over the kinds of noise that came up. Parameters of the loss: the last.
+    """
+    history = run.history()
+    names = [name for name in monitored(run.measures) if f"test_{name}" in history]
+    measured = history[[f"test_{name}" for name in names]].dropna()
+    row: Row = {}
+    if names and len(measured):
+        row = {"epochs_averaged": len(measured)}
+        row |= {f"{name}{OVER_EPOCHS[0]}": float(measured[f"test_{name}"].mean()) for name in names}
+    if "dice_slices" in names and len(measured) == len(history) and "selected" not in history:
+        best = best_epoch(measured["test_dice_slices"].tolist())
+        row |= {"best_epoch": float(history["epoch"].iloc[best])}
+        row |= {f"{name}{OVER_EPOCHS[1]}": float(measured[f"test_{name}"].iloc[best]) for name in names}
+    row |= {f"{name}_fit": _fit(history, masks) for name, masks in (("noisy", "masks"), ("clean", "clean"))}
+    return row | {name: history[name].iloc[-1] for name in history if name.split(".")[-1] == "nu"}
+
+
+def _fit(history: pd.DataFrame, masks: str) -> float:
+    kinds = [f"dice_{kind}_{masks}" for kind in MASK_KINDS[1:]]
+    return float(history.reindex(columns=kinds).astype(float).iloc[-1].mean())
+
+
+def status(row: Mapping[str, Any]) -> str:
+    """What a run has come to, from its row of all structures at the study's primary cut; the first that applies.
+
+    ``collapsed``: its mean Dice is not above that of marking nothing or of marking everything, whichever is larger;
+    ``below baseline``: the Dice of the cases that have the structure is not above that of a threshold without learning;
+    ``poor``: it is below ``POOR_DICE``, or there are more than ``POOR_COMPONENTS`` wrong components for each lesion;
+    ``learnt``: none of these.
+    """
+    if not row.get("structures"):
+        return "not measured: no test case has any structure"
+    dice, baseline = row["dice_present"], row.get("baseline_dice")
+    if not row["dice"] > max(row["dice_if_empty"], row["dice_if_full"]):
+        return "collapsed"
+    if baseline is not None and not dice > baseline:
+        return "below baseline"
+    wrong, lesions = (row.get(name, 0) for name in ("components_wrong", "lesions"))
+    return "poor" if dice < POOR_DICE or wrong > POOR_COMPONENTS * lesions else "learnt"
+
+
+def unusable(statuses: pd.Series) -> str:
+    """How many runs have collapsed or are poor, such as ``1 of 6 collapsed, 2 of 6 poor``; empty for none."""
+    counts = {name: (statuses == name).sum() for name in ("collapsed", "poor")}
+    return ", ".join(f"{count} of {len(statuses)} {name}" for name, count in counts.items() if count)
+
+
+def by_loss(runs: pd.DataFrame, same_for_all: Collection[str] = SAME_FOR_ALL_SEEDS) -> pd.DataFrame:
+    """One row per loss, cut and structure in each setting: means over seeds, and ``<column>_sd`` (empty for one seed).
 
     Args:
-        reference: Dice of the band-pass threshold. A run with less tuned Dice than half of it has ``collapsed``,
-            one that is not above it is ``below reference``; by tuned Dice and components it is ``poor`` or ``learnt``
-            (:func:`lib.comparison.runs.run_status`).
+        same_for_all: columns that seeds do not change; the first row's value is kept.
     """
-    records, tuned = run.records(), run.records("tuned")
-    dice = pd.read_csv(run.folder / "dice.csv").query("has_lesions")
-    dice_tuned = float(dice["dice_tuned"].mean())
-    numbers = froc_numbers(records)
-    recall, wrong = _operating_point(records)
-    recall_tuned, wrong_tuned = _operating_point(tuned)
-    row = {
-        **run.keys,
-        "status": run_status(
-            dice_tuned,
-            collapsed=dice_tuned < COLLAPSED_BELOW * reference,
-            below_reference=not dice_tuned > reference,
-            wrong_components=wrong_tuned,
-            true_components=numbers["lesions"],
-        ),
-        "test_cases": len(records.cases),
-        "lesions": numbers["lesions"],
-        "avg_recall_tuned": full_curve(count_by_case(tuned, CORRECTED)).average_recall().item(),
-        "recall_tuned": recall_tuned,
-        "fp_per_case_tuned": wrong_tuned / len(tuned.cases),
-        "dice_tuned": dice_tuned,
-        "tuned_logit": dice["tuned_logit"].iloc[0],
-        "reference_dice": reference,
-        "masks_dice": run.masks_dice(),
-        "avg_recall": numbers["avg_recall_full_data_all_cases"],
-        "avg_recall_case_sd": numbers["corrected_avg_recall_std"],
-        "avg_recall_published": numbers["avg_recall_mean"],
-        "luna_metric": numbers["luna_metric_full_data_all_cases"],
-        "recall": recall,
-        "fp_per_case": wrong / len(records.cases),
-        "object_dice": numbers["object_dice_mean"],
-        "dice_05": dice["dice_05"].mean(),
-    }
-    curve = full_curve(count_by_case(run.records("small"), CORRECTED))
-    row["avg_recall_small"] = curve.average_recall().item()
-    row["recall_small"] = curve.recall.max()
-    return row
+    rows = []
+    keys = [*KEYS, "cut", "structure"]
+    for values, group in runs.groupby(keys, sort=False):
+        row = dict(zip(keys, values, strict=True)) | {"seeds": len(group)}
+        row |= {name: group[name].iloc[0] for name in same_for_all if name in group}
+        row["status"] = ", ".join(f"{status} {n}" for status, n in group["status"].value_counts().items())
+        for name in group.columns.drop([*row.keys() & group.columns, "seed"]):
+            row[name] = group[name].mean()
+            if not name.endswith("_sd"):
+                row[f"{name}_sd"] = group[name].std(ddof=1)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def _operating_point(records: Records) -> tuple[float, int]:
-    """Recall of lesions and number of false positives of the components as they were cut."""
-    table = records.table
-    hit = table["hit_dice"] > 0
-    lesions = table["is_tum"].sum()
-    found = (table["is_tum"] & hit).sum() / lesions if lesions else np.nan
-    return float(found), int((~table["is_tum"] & ~hit).sum())
-
-
-def size_table(runs: Sequence[LesionRun]) -> pd.DataFrame:
-    """Recall by lesion diameter (voxels) of every run, components cut at probability 0.5."""
-    tables = []
-    for run in runs:
-        edges = [*run.size_bins, np.inf]
-        tables.append(recall_by_size(run.records().table, edges).assign(**run.keys))
-    return pd.concat(tables)[[*KEYS, "seed", "diameter_from", "diameter_to", "lesions", "found", "recall"]]
+def directed_columns(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
+    """The columns of runs of which high or low values are better, those over epochs included."""
+    columns = {name: column for name, column in columns_of(runs[0].measures).items() if column.better}
+    followed = [name for name in monitored(runs[0].measures) if name in columns]
+    return columns | {f"{name}{suffix}": columns[name] for name in followed for suffix in OVER_EPOCHS}

@@ -6,8 +6,9 @@ from itertools import combinations
 from pathlib import Path
 
 from lib import ROOT
-from lib.config.run import Run
+from lib.config.run import Configuration, Run
 from lib.config.schema import CONFIG_NAME, Folders, WorkflowConfig
+from lib.datasets.sources import load_source, source_names
 from lib.errors import SeglossError
 from lib.fields import PATH_LENGTH
 from lib.suggest import shortened, suggestion
@@ -17,6 +18,19 @@ CODE = (
     *("results_archive", "rules", "scripts", "studies", "tests"),
 )
 """Folders of the project in which nothing is made."""
+
+
+def check(configuration: Configuration, maps: Iterable[str], directory: Path) -> None:
+    """Check all that needs more than the configuration's files: ``maps`` that can be made, folders, official sources.
+
+    Raises:
+        SeglossError: a fault.
+    """
+    check_maps(configuration.runs, maps)
+    check_writable(configuration.workflow.folders, directory)
+    check_apart(configuration.workflow, directory)
+    for name in source_names():
+        load_source(name)
 
 
 def check_maps(runs: Iterable[Run], available: Iterable[str]) -> None:
@@ -41,13 +55,9 @@ def check_writable(folders: Folders, directory: Path) -> None:
     for key, name in folders:
         where, path = f"{CONFIG_NAME}: folders.{key}", directory / name
         if len(os.fsencode(path)) > PATH_LENGTH:
-            raise SeglossError(
-                f"{where}: {shortened(name)}: longer than {PATH_LENGTH} bytes; choose a shorter path"
-            )
+            raise SeglossError(f"{where}: {shortened(name)}: longer than {PATH_LENGTH} bytes; choose a shorter path")
         try:  # a link to nothing, or to itself, exists too
-            existing = next(
-                parent for parent in (path, *path.parents) if parent.is_symlink() or parent.exists()
-            )
+            existing = next(parent for parent in (path, *path.parents) if parent.is_symlink() or parent.exists())
         except OSError as error:
             raise SeglossError(f"{where}: {shortened(name)}: {error.strerror}") from error
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):

@@ -1,19 +1,26 @@
 """The runs that studies expand to: their variants, narrowed to what the configuration chooses."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pydantic import create_model
+
 from lib.config.run import Run
-from lib.config.schema import CONFIG_NAME, Scale, Settings, Study, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Settings, WorkflowConfig
+from lib.config.study_schema import Scale, Study
 from lib.datasets import Dataset
 from lib.errors import SeglossError
+from lib.fields import Section
 from lib.labels import Labels
 from lib.losses import specification as losses
 from lib.losses.catalogue import LOSSES
+from lib.measures.catalogue import DECIDED, MEASURES, MeasureParameters, columns_of, monitored
 from lib.networks.catalogue import NETWORKS
+from lib.registry import chosen_from
 from lib.suggest import suggestion
 from lib.validation import validated
 
@@ -39,21 +46,53 @@ def fits_none(name: str, dataset: Dataset) -> str:
     return f"own_data.{name}: {kind} fits none of the studies chosen"
 
 
-def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> dict[str, Settings]:
-    """The settings of each variant at the scale that was chosen; none if the study lacks it."""
+@dataclass(frozen=True)
+class Variant:
+    """A variant at one level of each factor that is crossed."""
+
+    name: str
+    levels: Mapping[str, str]
+    settings: Settings
+    where: str
+
+
+def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Variant]:
+    """The variants at the scale that was chosen, each at every combination of levels; none if the study lacks it."""
     if not (section := study.scales.get(workflow.scale)):
-        return {}
+        return
     scale = validated(Scale, section, f"{path}: {workflow.scale}")
     computing = workflow.computing.model_dump(exclude_unset=True)
-    chosen = {"computing": computing} if computing else {}
-    return {
-        variant: validated(
-            Settings,
-            merged(merged(scale.settings, changes or {}), chosen),
-            f"{path}: {workflow.scale} ({variant})",
-        )
-        for variant, changes in scale.variants.items()
-    }
+    for name, changes in scale.variants.items():
+        values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
+        where = f"{path}: {workflow.scale} ({name})"
+        crossed = values.pop("factors", None) or {}
+        factors = validated(Factors, crossed, f"{where}: factors").given
+        noises = _noises(factors, values.pop("noise", {"alpha": 0}), workflow, where)
+        if noises.keys() != {"clean"}:
+            factors = {"noise": noises, **{factor: levels for factor, levels in factors.items() if factor != "noise"}}
+        for levels in itertools.product(*factors.values()):
+            chosen = dict(zip(factors, levels, strict=True))
+            of_level = values
+            for factor, level in chosen.items():
+                of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
+            yield Variant(name, chosen, validated(Settings, of_level, where), where)
+
+
+def _noises(
+    factors: Mapping[str, Mapping[str, Any]], single: Any, workflow: WorkflowConfig, where: str
+) -> dict[str, Any]:
+    """Levels of noise: those that the study crosses, or the single one of its settings; then the configuration's."""
+    own, *more = [validated(Noise, single, f"{where}: noise"), *workflow.noise]
+    crossed = factors.get("noise") or {own.name: own.model_dump()}
+    return {**crossed, **{noise.name: noise.model_dump() for noise in more}, **crossed}
+
+
+def _nested(place: Sequence[str], value: Any) -> dict[str, Any]:
+    """``value`` as settings have it, a word as the entry of that name."""
+    nested = {"name": value} if isinstance(value, str) else value
+    for key in reversed(place):
+        nested = {key: nested}
+    return nested
 
 
 def _expand(
@@ -64,36 +103,31 @@ def _expand(
     datasets: Mapping[str, Dataset],
     path: Path,
 ) -> Iterable[Run]:
-    variants = _variants(study, workflow, path)
+    variants = [*_variants(study, workflow, path)]
     specifications = {**dict(zip(library, library, strict=True)), **study.losses}
-    listed = set(chain.from_iterable(settings.losses for settings in variants.values()))
+    listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
     named = [] if workflow.losses == "all" else workflow.losses
     added = [loss for loss in named if loss in specifications and loss not in listed]
-    for variant, settings in variants.items():
-        _check_references(settings, study, datasets, f"{path}: {workflow.scale} ({variant})")
+    for variant in variants:
+        settings = variant.settings
+        measures = _measures(settings, study, variant.where)
+        _check_references(settings, study, measures, datasets, variant.where)
+        for loss in [*settings.losses, *added]:
+            _check_outputs(specifications[loss], settings, f"{variant.where}: losses.{loss}")
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
-        noises = {noise.name: noise for noise in [*settings.noise, *workflow.noise]}
-        for dataset, noise, loss, seed in itertools.product(
-            dict.fromkeys([*settings.datasets, *own]),
-            noises.values(),
-            [*settings.losses, *added],
-            settings.seeds,
+        for dataset, loss, seed in itertools.product(
+            dict.fromkeys([*settings.datasets, *own]), [*settings.losses, *added], settings.seeds
         ):
-            if noise.alpha and not datasets[dataset].labels.has_outside:
-                raise SeglossError(
-                    f"{path}: data set {dataset!r} has no background, which noise in masks needs"
-                )
             yield Run(
                 study=name,
                 dataset=dataset,
-                base_variant=variant,
+                variant=variant.name,
+                levels=variant.levels,
                 loss=loss,
                 seed=seed,
                 scale=workflow.scale,
                 title=datasets[dataset].title,
                 split=_split(settings, datasets[dataset]),
-                noise=noise,
-                metrics=study.metrics,
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
                     specifications[loss],
@@ -101,7 +135,35 @@ def _expand(
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
                 settings=settings,
+                measures=measures,
+                file=study,
             )
+
+
+def _check_outputs(specification: losses.Specification, settings: Settings, where: str) -> None:
+    """Check that network and loss agree on how many outputs there are."""
+    supervised = "deep_supervision" in losses.resolved(specification)
+    network = settings.network
+    if supervised and not network.several_outputs:
+        raise SeglossError(
+            f"{where}: deep_supervision needs several outputs, network {network.name!r} has one as it is set; choose"
+            " one with deep_supervision: true, such as plain_unet_2d"
+        )
+    if network.several_outputs and not supervised:
+        raise SeglossError(
+            f"{where}: network {network.name!r} returns several outputs; give the loss deep_supervision: {{}}"
+        )
+
+
+def _measures(settings: Settings, study: Study, where: str) -> tuple[MeasureParameters, ...]:
+    """The study's measures with the parameters that the settings give them."""
+    section = create_model(
+        "Evaluation", __base__=Section, **{name: (chosen_from(MEASURES), ...) for name in study.measures}
+    )
+    names = dict.fromkeys([*study.measures, *settings.evaluation])
+    named = {name: {**settings.evaluation.get(name, {}), "name": name} for name in names}
+    chosen = validated(section, named, f"{where}: evaluation")
+    return tuple(getattr(chosen, name) for name in study.measures)
 
 
 def _for_labels(specification: losses.Specification, labels: Labels, where: str) -> losses.Specification:
@@ -130,7 +192,13 @@ def _with_options(specification: losses.Specification, options: Mapping[str, Any
     return missing | own
 
 
-def _check_references(settings: Settings, study: Study, datasets: Mapping[str, Dataset], where: str) -> None:
+def _check_references(
+    settings: Settings,
+    study: Study,
+    measures: Iterable[MeasureParameters],
+    datasets: Mapping[str, Dataset],
+    where: str,
+) -> None:
     for loss in settings.losses:
         if loss not in study.losses:
             raise SeglossError(f"{where}: losses: unknown loss {loss!r}{suggestion(loss, study.losses)}")
@@ -139,13 +207,22 @@ def _check_references(settings: Settings, study: Study, datasets: Mapping[str, D
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
         if reason := _unfit(datasets[name], settings, study):
             raise SeglossError(f"{where}: datasets: {name!r} {reason}")
-    for name in settings.evaluation.small_diameter:
-        if name not in datasets:
-            unknown = f"unknown data set {name!r}{suggestion(name, datasets)}"
-            raise SeglossError(f"{where}: evaluation.small_diameter: {unknown}")
+    for measure in measures:
+        for name in measure.datasets:
+            if name not in datasets:
+                unknown = f"unknown data set {name!r}{suggestion(name, datasets)}"
+                raise SeglossError(f"{where}: evaluation.{measure.name}: {unknown}")
+    known = [name for name in monitored(measures) if columns_of(measures)[name].better == "higher"]
     monitor = settings.training.monitor
-    if monitor and monitor.measure == "dice_slices" and study.metrics != "surface":
-        raise SeglossError(f"{where}: training.monitor.measure: 'dice_slices' needs metrics: surface")
+    if monitor and monitor.measure not in known:
+        unknown = f"unknown measure {monitor.measure!r}{suggestion(monitor.measure, known)}"
+        raise SeglossError(f"{where}: training.monitor.measure: {unknown}")
+
+
+def _separate(study: Study) -> str | None:
+    """What of the study needs a value of its own for each structure."""
+    cuts = [f"cuts: {cut}" for cut in study.cuts if cut != DECIDED]
+    return next(iter([*cuts, *(f"measure {name}" for name in study.measures if MEASURES[name].separate)]), None)
 
 
 def _split(settings: Settings, dataset: Dataset) -> str:
@@ -158,17 +235,15 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     if dataset.dimensions != dimensions + settings.slices:
         sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
-    if not dataset.labels.one_structure and study.metrics != "surface":
-        return f"has {len(dataset.labels.names)} classes; metrics: {study.metrics} are of two, surface of any labels"
+    if not dataset.labels.separate and (needs := _separate(study)):
+        return f"has {len(dataset.labels.names)} classes; {needs} is of one structure, or of such as overlap"
+    if settings.noise.alpha and not dataset.labels.has_outside:
+        return "has no background, which noise in masks needs"
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
     monitor = settings.training.monitor
-    if (
-        monitor
-        and dataset.known_index
-        and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]
-    ):
+    if monitor and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
         return f"has no {monitor.part} cases, which training.monitor measures"
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
@@ -200,9 +275,7 @@ def selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]:
         return list(allowed)
     for name in selection:
         if name not in allowed:
-            raise SeglossError(
-                f"{CONFIG_NAME}: {key}: unknown value {name!r}{suggestion(name, map(str, allowed))}"
-            )
+            raise SeglossError(f"{CONFIG_NAME}: {key}: unknown value {name!r}{suggestion(name, map(str, allowed))}")
     return list(selection)
 
 
@@ -211,8 +284,6 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        same_kind = (
-            isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
-        )
+        same_kind = isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
         result[key] = merged(old, value) if same_kind else value
     return result

@@ -49,9 +49,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     library = [loss for loss in named if loss in losses.names() and loss not in in_files]
     runs, kept = expanded(studies, library, workflow, datasets, known)
     # those of a study file that fits none of the data: other studies take them from the library
-    if unused := [
-        loss for loss in named if loss in losses.names() and loss not in {run.loss for run in kept}
-    ]:
+    if unused := [loss for loss in named if loss in losses.names() and loss not in {run.loss for run in kept}]:
         library = list(dict.fromkeys([*library, *unused]))
         runs, kept = expanded(studies, library, workflow, datasets, known)
     if not runs:
@@ -74,14 +72,8 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
     for key, names in (("own_data", workflow.own_data), ("raw", workflow.raw)):
         for name in names:
             if (name in DATASETS) == (key == "own_data"):
-                fault = (
-                    "is the name of an official data set; choose another"
-                    if key == "own_data"
-                    else "is unknown"
-                )
-                raise SeglossError(
-                    f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}{suggestion(name, DATASETS)}"
-                )
+                fault = "is the name of an official data set; choose another" if key == "own_data" else "is unknown"
+                raise SeglossError(f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}{suggestion(name, DATASETS)}")
     try:
         return {name: own_dataset(name, own) for name, own in workflow.own_data.items()}
     except SeglossError as error:

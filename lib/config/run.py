@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lib.config.schema import Noise, Settings, Study, WorkflowConfig
+from lib.config.schema import FACTORS, Noise, Settings, WorkflowConfig
+from lib.config.study_schema import Study
 from lib.datasets import SPLITS, Dataset
 from lib.labels import Labels
 from lib.losses import specification as losses
+from lib.measures.catalogue import CUTS, MEASURES, MeasureParameters, monitored
+from lib.measures.settings import EvaluationSettings
 from lib.networks.catalogue import NETWORKS
+from lib.plotting.catalogue import FIGURES
 from lib.training.settings import InferenceSettings, Measured, NetworkSettings, TrainingSettings
 
 SCALE_NOTES = {
@@ -21,35 +25,62 @@ SCALE_NOTES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: study x data set x variant (noise included) x loss x seed."""
+    """One trained model: study x data set x variant x factors x loss x seed.
+
+    ``levels``: the names of the levels of the factors that the study crosses. ``measures``: with their parameters.
+    """
 
     study: str
     dataset: str
-    base_variant: str
+    variant: str
+    levels: Mapping[str, str]
     loss: str
     seed: int
     scale: str
     title: str
     split: str
-    noise: Noise
-    metrics: str
     labels: Labels
     loss_specification: Mapping[str, Any]
     settings: Settings
+    measures: tuple[MeasureParameters, ...]
+    file: Study
 
     @property
-    def variant(self) -> str:
-        """The variant and its noise."""
-        return f"{self.base_variant}_{self.noise.name}" if self.noise.alpha else self.base_variant
+    def noise(self) -> Noise:
+        return self.settings.noise
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """The level of every factor, those included that the study does not cross."""
+        training = self.settings.training
+        chosen = {
+            "noise": self.noise.name,
+            "network": self.settings.network.name,
+            "optimizer": training.optimizer.name,
+            "scheduler": training.scheduler.name,
+        }
+        return {name: self.levels.get(name, chosen[name]) for name in FACTORS}
+
+    @property
+    def folder(self) -> str:
+        """The variant and the levels of what is crossed; clean masks go without saying."""
+        levels = [level for name, level in self.levels.items() if name != "noise" or self.noise.alpha]
+        return "_".join([self.variant, *levels])
 
     @property
     def variant_names(self) -> tuple[str, str]:
-        """What chooses the run: the variant with all its levels of noise, or with its own alone."""
-        return self.base_variant, f"{self.base_variant}_{self.noise.name}"
+        """What chooses the run: the variant with all its levels, or with its own alone."""
+        return self.variant, "_".join([self.variant, *self.levels.values()])
 
     @property
     def id(self) -> str:
-        return f"{self.study}/{self.dataset}/{self.variant}/{self.loss}/seed-{self.seed}"
+        return f"{self.study}/{self.dataset}/{self.folder}/{self.loss}/seed-{self.seed}"
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What distinguishes the run in tables."""
+        of_data = {"scale": self.scale, "dataset": self.dataset, "variant": self.variant}
+        return of_data | self.factors | {"loss": self.loss, "seed": self.seed}
 
     @property
     def network(self) -> NetworkSettings:
@@ -60,15 +91,28 @@ class Run:
             exclusive=self.labels.exclusive,
         )
 
+    @cached_property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """Kinds of predictions that measures and figures read, by part of the split."""
+        of_part: dict[str, set[str]] = {"test": set()}
+        for cut in self.file.cuts:
+            for part, kinds in CUTS[cut].items():
+                of_part.setdefault(part, set()).update(kinds)
+        for measure in self.measures:
+            of_part["test"].update(MEASURES.entry_of(measure).reads)
+        if any(FIGURES.entry_of(figure).predictions for figure in self.file.figures):
+            of_part["test"].add("labels")
+        return {part: tuple(sorted(kinds)) for part, kinds in sorted(of_part.items())}
+
     @property
     def evaluated_parts(self) -> tuple[str, ...]:
         """Parts of the split that training, as it measures, and the evaluation cannot do without."""
-        needed = {
-            "test",
-            *self.settings.training.measured,
-            *(["validation"] if self.metrics == "lesions" else []),
-        }
-        return tuple(sorted(needed, key=SPLITS.index))
+        return tuple(sorted({*self.reads, *self.settings.training.measured}, key=SPLITS.index))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """What the evaluation leaves, as `<table>.csv`."""
+        return tuple(dict.fromkeys(MEASURES.entry_of(measure).table for measure in self.measures))
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -82,7 +126,8 @@ class Run:
     def training_settings(self) -> TrainingSettings:
         """All that decides the trained weights but data and code."""
         settings = self.settings
-        measured = Measured(metrics=self.metrics, labels=self.labels, inference=settings.inference)
+        names = tuple(measure.name for measure in self.measures if monitored([measure]))
+        measured = Measured(measures=names, labels=self.labels, inference=settings.inference)
         return TrainingSettings(
             run=self.id,
             seed=self.seed,
@@ -104,29 +149,18 @@ class Run:
             network=self.network,
             network_class=NETWORKS.entry_of(self.settings.network).implementation,
             inference=self.settings.inference,
+            labels=self.labels,
+            reads=self.reads,
         )
 
-    def evaluation_settings(self) -> dict[str, Any]:
-        """The run's keys in tables and, for lesion-wise metrics, how lesions are grouped by size, as JSON values."""
-        settings: dict[str, Any] = {
-            "keys": {
-                "scale": self.scale,
-                "dataset": self.dataset,
-                "variant": self.variant,
-                "noise": self.noise.name,
-                "loss": self.loss,
-                "seed": self.seed,
-            },
-            "title": self.title,
-        }
-        evaluation = self.settings.evaluation
-        if self.metrics == "lesions":
-            settings["small_diameter"] = evaluation.small_diameter.get(self.dataset)
-            settings["size_bins"] = evaluation.size_bins
-        if self.metrics == "surface":
-            settings["labels"] = self.labels.as_json()
-            settings["surface_tolerance"] = evaluation.surface_tolerance
-        return settings
+    def evaluation_settings(self, table: str = "") -> EvaluationSettings:
+        """All that decides a table of the evaluation, or all of them, but predictions and cases."""
+        return EvaluationSettings(
+            dataset=self.dataset,
+            labels=self.labels,
+            cuts=self.file.cuts,
+            measures=[measure for measure in self.measures if table in ("", MEASURES.entry_of(measure).table)],
+        )
 
 
 @dataclass(frozen=True)
@@ -153,18 +187,14 @@ class Configuration:
 
     def examples_of(self, study: str) -> list[Run]:
         """Runs whose predictions are worth a look: the first seed, on clean masks and on the noisiest."""
-        runs = self.runs_of(study)
+        runs = self.first_seed_of(study)
         noisiest: dict[tuple[str, str], float] = {}
         for run in runs:
-            part = (run.dataset, run.base_variant)
+            part = (run.dataset, run.variant)
             noisiest[part] = max(noisiest.get(part, 0), run.noise.extent)
-        return [
-            run
-            for run in runs
-            if run.seed == runs[0].seed and run.noise.extent in (0, noisiest[run.dataset, run.base_variant])
-        ]
+        return [run for run in runs if run.noise.extent in (0, noisiest[run.dataset, run.variant])]
 
-    def checked_of(self, study: str) -> list[Run]:
+    def first_seed_of(self, study: str) -> list[Run]:
         """The runs of the first seed: their measures are held against another implementation."""
         runs = self.runs_of(study)
         return [run for run in runs if run.seed == runs[0].seed]

@@ -1,12 +1,10 @@
 """The schema of the configuration files."""
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
@@ -41,7 +39,7 @@ from lib.fields import (
 from lib.labels import NOISE_KINDS
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
-from lib.suggest import shortened, suggestion
+from lib.suggest import shortened
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 CONFIG_NAME = "workflow_config.yaml (or --config)"
@@ -141,6 +139,55 @@ def _of_different_names(noises: list[Noise]) -> list[Noise]:
 Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 
 
+FACTORS = {
+    "noise": ("noise",),
+    "network": ("network",),
+    "optimizer": ("training", "optimizer"),
+    "scheduler": ("training", "scheduler"),
+}
+"""What a study may cross -> where it stands among the settings."""
+
+
+def _named_levels(levels: Any) -> Any:
+    """The levels of a factor by name: their own `name`, noise by its strength."""
+    if not isinstance(levels, list):
+        return levels
+    names = [_level_name(level) for level in levels]
+    for name, level in zip(names, levels, strict=True):
+        if not isinstance(name, str):
+            raise ValueError(f"{shortened(level)} has no name; name it, as in {{first: ..., second: ...}}")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two levels are called {twice!r}; name them, as in {{first: ..., second: ...}}")
+    return dict(zip(names, levels, strict=True))
+
+
+def _level_name(level: Any) -> Any:
+    if isinstance(level, dict) and "alpha" in level:
+        return Noise.model_validate(level).name
+    return level.get("name") if isinstance(level, dict) else level
+
+
+Levels = Annotated[dict[Name, Any], Field(min_length=1), BeforeValidator(_named_levels)]
+
+
+class Factors(Section):
+    """What is crossed: each level of each factor with those of the others, in the place of the single setting.
+
+    Levels are a list of noises, or of names (with parameters) of networks, optimizers or schedulers, or a mapping that
+    gives them names of their own.
+    """
+
+    noise: Levels | None = None
+    network: Levels | None = None
+    optimizer: Levels | None = None
+    scheduler: Levels | None = None
+
+    @property
+    def given(self) -> dict[str, dict[str, Any]]:
+        """Factor -> name of a level -> its setting."""
+        return {name: levels for name, levels in self if levels}
+
+
 class Computing(Section):
     """How a training computes. Each of these moves the weights by rounding, so that other values are another run.
 
@@ -193,21 +240,19 @@ class Sampling(Section):
 
 
 class Monitor(Section):
-    """Dice of the cases of ``part``, measured after every epoch.
+    """A measure of the cases of ``part``, taken after every epoch; one of which high values are good.
 
     ``keep_best``: the network of the best epoch is the outcome.
     """
 
     part: Literal["validation", "test"] = "validation"
-    measure: Literal["dice", "dice_slices"] = "dice"
+    measure: Text = "dice"
     keep_best: bool = False
 
     @model_validator(mode="after")
     def _selects_on_validation(self) -> "Monitor":
         if self.keep_best and self.part == "test":
-            raise ValueError(
-                "keep_best with part: test would choose the network on the cases it is reported on"
-            )
+            raise ValueError("keep_best with part: test would choose the network on the cases it is reported on")
         return self
 
 
@@ -231,9 +276,7 @@ class Training(Section):
         if self.test_epochs > self.epochs:
             raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
         if self.scheduler.warmup_steps >= self.epochs * self.steps_per_epoch:
-            raise ValueError(
-                f"scheduler: warmup_steps {self.scheduler.warmup_steps} leave no step of the training"
-            )
+            raise ValueError(f"scheduler: warmup_steps {self.scheduler.warmup_steps} leave no step of the training")
         if SCHEDULERS.entry_of(self.scheduler).monitored and not self.monitor:
             raise ValueError(
                 f"scheduler {self.scheduler.name!r} follows a measure: name it in monitor, as {{part: validation}}"
@@ -260,39 +303,24 @@ class Inference(Section):
         return self
 
 
-class Evaluation(Section):
-    """``small_diameter``: per data set, lesions below it (voxels) count as small, below the median where it is
-    not given; ``size_bins``: diameter edges; ``surface_tolerance``: mm that a surface may be off."""
-
-    surface_tolerance: Positive = 1.0
-    small_diameter: dict[str, Positive] = {}
-    size_bins: Annotated[list[NonNegative], Field(min_length=1)] = [0, 5, 8, 12, 20]
-
-    @model_validator(mode="after")
-    def _ascending(self) -> "Evaluation":
-        if any(b <= a for a, b in pairwise(self.size_bins)):
-            raise ValueError(f"size_bins {self.size_bins} must ascend")
-        return self
-
-
 class Settings(Section):
-    """Everything of a run but its loss, noise and seed; ``split`` None is the data set's first.
+    """Everything of a run but its loss and seed; ``split`` None is the data set's first.
 
-    With ``slices`` a 2D network sees volumes slice by slice (last axis).
+    With ``slices`` a 2D network sees volumes slice by slice (last axis). ``evaluation``: parameters by measure.
     """
 
     datasets: NameList
     losses: NameList
     seeds: SeedList
     split: Text | None = None
-    noise: Annotated[Noises, Field(min_length=1)] = [Noise(alpha=0)]
+    noise: Noise = Noise(alpha=0)
     slices: bool = False
     network: chosen_from(NETWORKS)
     sampling: Sampling
     training: Training
     computing: Computing = Computing()
     inference: Inference
-    evaluation: Evaluation = Evaluation()
+    evaluation: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":
@@ -306,83 +334,4 @@ class Settings(Section):
                     f"{key} {size} must have {dimensions} lengths that divide by {divisor}"
                     f" for network {self.network.name!r}"
                 )
-        return self
-
-
-LESION_FIGURES = ("froc.pdf", "froc_small.pdf", "froc_tuned.pdf")
-TAKEN = frozenset({"data", "noise", "published", "reference", "crate.zip", *LESION_FIGURES})
-"""What no study can be called, in small letters: what else lies in results/ and plots/."""
-DOSE_RESPONSE = "dice_by_noise.pdf"
-SURFACE_FIGURES = ("over_epochs.pdf", "boxplots.pdf", "beside_published.pdf")
-FIGURES = (
-    *LESION_FIGURES,
-    *SURFACE_FIGURES,
-    DOSE_RESPONSE,
-    *("training_dice.pdf", "loss_parameters.pdf", "loss_weights.pdf", "examples.pdf", "distances.pdf"),
-)
-METRICS = ("lesions", "overlap", "surface")
-
-
-class Published(Section):
-    """The table of `published/` that the study's outcome is held against, and its names for what has others here."""
-
-    table: Name
-    datasets: dict[str, str] = {}
-    losses: dict[str, str] = {}
-
-    @property
-    def names(self) -> dict[str, dict[str, str]]:
-        """By column of the tables, our names -> the published ones."""
-        return {"dataset": self.datasets, "loss": self.losses}
-
-
-class Scale(Section):
-    """One scale of a study: common ``settings``, the ``variants`` that change them, and what figures say about it."""
-
-    note: Text | None = None
-    variants: Annotated[dict[Name, dict[str, Any] | None], Field(min_length=1)] = {"base": {}}
-    settings: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _apart(cls, section: Any) -> Any:
-        own = {key: section[key] for key in ("note", "variants") if key in section}
-        return own | {"settings": {key: value for key, value in section.items() if key not in own}}
-
-
-class Study(Section):
-    """One study file: its losses, and a section for each scale, of any name.
-
-    ``metrics``: lesion-wise (FROC), voxel overlap (Dice), or distances of surfaces too. A study that lacks a scale
-    takes no part in it.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    title: Text
-    publication: Text
-    metrics: Literal[METRICS]
-    figures: list[Literal[FIGURES]]
-    published: Published | None = None
-    losses: dict[Name, str | dict[str, Any]]
-
-    @property
-    def scales(self) -> dict[str, dict[str, Any]]:
-        """The sections that are scales, as the file has them."""
-        return {name: section for name, section in self.model_extra.items() if section is not None}
-
-    @model_validator(mode="after")
-    def _sensible(self) -> "Study":
-        for metrics, figures in (("lesions", LESION_FIGURES), ("surface", SURFACE_FIGURES)):
-            for figure in self.figures if self.metrics != metrics else ():
-                if figure in figures:
-                    raise ValueError(f"figures: {figure!r} needs metrics: {metrics}")
-        for name, section in self.scales.items():
-            if not isinstance(section, dict) or not section.keys() & Settings.model_fields.keys():
-                scales = ("demo", "reduced", "paper")
-                unknown = f"unknown key{suggestion(name, [*type(self).model_fields, *scales])}"
-                what = "" if name in scales else f"{unknown}; "
-                raise ValueError(f"{name}: {what}a scale has settings such as datasets and losses")
-        if not self.scales:
-            raise ValueError("a section demo or paper is missing")
         return self

@@ -5,21 +5,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import TAKEN, Study
+from lib.config.study_schema import TAKEN, Study
 from lib.errors import SeglossError
 from lib.losses import specification as losses
+from lib.measures.catalogue import MEASURES, columns_of
 from lib.names import NAME
 from lib.strict_yaml import read_yaml
 from lib.suggest import shortened, suggestion
 from lib.tables import read_published
 from lib.validation import validated
-
-PUBLISHED_METRICS = {
-    "lesions": ("object_dice", "avg_recall", "luna_metric"),
-    "overlap": ("test_dice",),
-    "surface": ("dice_slices", "row_hausdorff"),
-}
-"""By the metrics of a study, what it can read of a table of `published/`."""
 
 
 def study_files(root: Path) -> dict[str, Path]:
@@ -69,14 +63,14 @@ def _check_json(parameters: dict[str, Any]) -> None:
 
 
 def _check_published(study: Study, root: Path, where: str) -> None:
-    """Check that the table is there, has what the study's metrics read and knows the names it is asked for."""
+    """Check that the table is there, has what the study measures and knows the names it is asked for."""
     table = root / f"published/{study.published.table}.csv"
     if not table.is_file():
         raise SeglossError(f"{where}: published.table: published/{table.name} does not exist")
     rows = read_published(table)
-    read = PUBLISHED_METRICS[study.metrics]
-    if not any(row["metric"] in read for row in rows):
-        message = f"metrics: {study.metrics} read {', '.join(read)}, of which published/{table.name} has none"
+    measured = columns_of(map(MEASURES.parse, study.measures))
+    if not any(row["metric"] in measured for row in rows):
+        message = f"published/{table.name} has no metric of the measures {', '.join(study.measures)}"
         raise SeglossError(f"{where}: published.table: {message}")
     for label in study.published.losses:
         if label not in study.losses:
@@ -86,8 +80,6 @@ def _check_published(study: Study, root: Path, where: str) -> None:
         theirs = dict.fromkeys(row[column] for row in rows)
         for ours, published in names.items():
             if published not in theirs:
-                unknown = (
-                    f"published/{table.name} has no {column} {published!r}{suggestion(published, theirs)}"
-                )
+                unknown = f"published/{table.name} has no {column} {published!r}{suggestion(published, theirs)}"
                 place = "losses" if column == "loss" else "datasets"
                 raise SeglossError(f"{where}: published.{place}.{ours}: {unknown}")

@@ -119,9 +119,7 @@ _RETINAL_LESIONS = _official(
 )
 
 
-def _decathlon(
-    name: str, title: str, task: str, labels: Labels, window: list[int] | None, **fields: Any
-) -> Dataset:
+def _decathlon(name: str, title: str, task: str, labels: Labels, window: list[int] | None, **fields: Any) -> Dataset:
     parameters = {"task": task, "window": window}
     return _official(name, title, "decathlon", labels=labels, parameters=parameters, **fields)
 
@@ -136,7 +134,7 @@ DATASETS = {
         Dataset(
             name="phantom_lesions",
             title="3D phantoms with many lesions",
-            adapter="lib.datasets.phantom_lesions",
+            adapter="lib.datasets.phantoms.lesions",
             channels=("MR",),
             parameters={
                 **{"seed": 0, "cases": _PHANTOMS, "lesion_free_fraction": 0.15, "lesions_per_case": 9.0},
@@ -148,7 +146,7 @@ DATASETS = {
         Dataset(
             name="phantom_slabs",
             title="3D phantoms of thick slices with few lesions",
-            adapter="lib.datasets.phantom_lesions",
+            adapter="lib.datasets.phantoms.lesions",
             channels=("MR",),
             parameters={
                 **{"seed": 0, "cases": _SLABS, "lesion_free_fraction": 0.1, "lesions_per_case": 3.0},
@@ -160,7 +158,7 @@ DATASETS = {
         Dataset(
             name="phantom_blobs",
             title="2D phantoms with one lesion",
-            adapter="lib.datasets.phantom_blobs",
+            adapter="lib.datasets.phantoms.blobs",
             channels=("photograph",),
             dimensions=2,
             parameters={"seed": 0, "cases": _BLOBS},
@@ -211,9 +209,7 @@ DATASETS = {
         # boundary loss
         _WMH2017,
         _sibling(_WMH2017, "wmh2017_corrected", "WMH 2017", {"form": "corrected"}, labels=_WMH),
-        _official(
-            "isles2018", "ISLES 2018", channels=("CT", "CBF", "CBV", "MTT", "Tmax"), splits=_TWO_SPLITS
-        ),
+        _official("isles2018", "ISLES 2018", channels=("CT", "CBF", "CBV", "MTT", "Tmax"), splits=_TWO_SPLITS),
         _ACDC,
         _sibling(_ACDC, "acdc_corrected", "ACDC", {"form": "corrected"}),
         # T-Loss

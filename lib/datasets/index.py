@@ -73,9 +73,7 @@ class Index:
                 )
             for case in (case for case in named if case not in cases):
                 excluded.setdefault(case, f"named by the split {name!r}, but not among the raw files")
-            splits[name] = {
-                part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS
-            }
+            splits[name] = {part: tuple(case for case in parts.get(part, ()) if case in cases) for part in SPLITS}
         reasons = {printable(case): printable(reason) for case, reason in excluded.items()}
         return Index(cases, splits, reasons, tuple(map(printable, self.notes)))
 
@@ -118,9 +116,7 @@ def read_index(path: Path) -> Index:
     content = read_json(path)
     try:
         cases = {case: IndexedCase(**entry) for case, entry in content["cases"].items()}
-        splits = {
-            name: {part: tuple(parts[part]) for part in SPLITS} for name, parts in content["splits"].items()
-        }
+        splits = {name: {part: tuple(parts[part]) for part in SPLITS} for name, parts in content["splits"].items()}
         for case in (case for parts in splits.values() for ids in parts.values() for case in ids):
             cases[case]
         # earlier code made no notes

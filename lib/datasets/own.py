@@ -76,9 +76,7 @@ def read_description(folder: str) -> dict[str, Any]:
         if not path.exists() and not path.is_symlink():
             return {}
     except OSError as error:
-        raise SeglossError(
-            f"{path}: cannot be read: {error.strerror}; change the permissions of the folder"
-        ) from error
+        raise SeglossError(f"{path}: cannot be read: {error.strerror}; change the permissions of the folder") from error
     description = read_json(path, remedy="correct it")
     if not isinstance(description, dict):
         raise SeglossError(f"{path}: a mapping was expected, found {type(description).__name__}")
@@ -158,15 +156,11 @@ def _label_values(labels: Any, own: OwnData, where: str) -> dict[str, list[int]]
             )
     named = [value for of_label in values.values() for value in of_label]
     if len(set(named)) < len(named):
-        raise SeglossError(
-            f"{where}: labels: a value belongs to two classes; regions that overlap are not supported"
-        )
+        raise SeglossError(f"{where}: labels: a value belongs to two classes; regions that overlap are not supported")
     background = next((label for label in values if label.lower() == "background"), None) or next(
         (label for label, of_label in values.items() if 0 in of_label and label != IGNORE), None
     )
-    ordered = dict(
-        sorted(values.items(), key=lambda item: (item[0] != background, item[0] == IGNORE, min(item[1])))
-    )
+    ordered = dict(sorted(values.items(), key=lambda item: (item[0] != background, item[0] == IGNORE, min(item[1]))))
     if background is None or len(ordered) - (IGNORE in ordered) < 2:
         raise SeglossError(
             f"{where}: labels: background (0) and at least one more were expected, found {shortened(labels)}"
@@ -247,9 +241,7 @@ def _dimensions(described: Mapping[str, Any], layout: Mapping[str, str], own: Ow
     if described.get("file_ending") and not ending.startswith("."):
         ending = f".{ending}"
     if found and not found.lower().endswith(ending.lower()):
-        raise SeglossError(
-            f"{where}: dataset.json says file_ending {ending!r}, but masks are such as {found!r}"
-        )
+        raise SeglossError(f"{where}: dataset.json says file_ending {ending!r}, but masks are such as {found!r}")
     if ending.lower().endswith(VOLUME_ENDINGS):
         return 3
     if ending.lower().endswith(PICTURE_ENDINGS):
@@ -342,12 +334,7 @@ def split_parts(path: str) -> dict[str, list[str]]:
             parts.setdefault(row["part"], []).append(row["case"])
         return parts
     content = read_json(Path(path), remedy="correct it")
-    if (
-        isinstance(content, list)
-        and content
-        and isinstance(content[0], dict)
-        and {"train", "val"} <= set(content[0])
-    ):
+    if isinstance(content, list) and content and isinstance(content[0], dict) and {"train", "val"} <= set(content[0]):
         content = {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
     if not isinstance(content, dict) or not all(map(_are_cases, content.values())):
         raise SeglossError(

@@ -155,9 +155,7 @@ def _most_specific(found: dict[str, dict[str, list[str]]]) -> dict[str, dict[str
                 shortest[path] = min(len(case), shortest.get(path, len(case)))
     kept: dict[str, dict[str, list[str]]] = {}
     for role, files in found.items():
-        of_role = {
-            case: [path for path in paths if shortest[path] == len(case)] for case, paths in files.items()
-        }
+        of_role = {case: [path for path in paths if shortest[path] == len(case)] for case, paths in files.items()}
         kept[role] = {case: paths for case, paths in of_role.items() if paths}
     return kept
 
@@ -200,8 +198,7 @@ def posix(path: str) -> str:
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     """Sort key by which case 2 comes before case 10."""
     return tuple(
-        (not word.isdecimal(), int(word) if word.isdecimal() else 0, word)
-        for word in re.split(r"(\d+)", text)
+        (not word.isdecimal(), int(word) if word.isdecimal() else 0, word) for word in re.split(r"(\d+)", text)
     )
 
 
@@ -243,6 +240,4 @@ def _entries(folder: str) -> list[os.DirEntry]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise SeglossError(
-            f"{error.filename}: cannot be read: {error.strerror}; change its permissions"
-        ) from error
+        raise SeglossError(f"{error.filename}: cannot be read: {error.strerror}; change its permissions") from error

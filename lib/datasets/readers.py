@@ -76,9 +76,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # as readers raise for damaged content
             raise CaseExcluded(f"{path.name} cannot be read ({_one_line(error)})") from error
-        raise SeglossError(
-            f"{path}: cannot be read: {error.strerror}; make it readable and run again"
-        ) from error
+        raise SeglossError(f"{path}: cannot be read: {error.strerror}; make it readable and run again") from error
     except (CaseExcluded, MemoryError):  # the latter may pass too
         raise
     except Exception as error:  # the readers raise whatever they met in a damaged file
@@ -114,9 +112,7 @@ def _read_nifti(path: Path) -> Volume:
     spacing, affine = _nifti_geometry(image.header, pixdim, path.name)
     scaling = image.dataobj.slope, image.dataobj.inter
     is_scaled = image.get_data_dtype().kind in "iu" and scaling != (1, 0)
-    return Volume(
-        _without_further_axes(array), spacing, affine, abs(float(scaling[0])) / 2 if is_scaled else 0.0
-    )
+    return Volume(_without_further_axes(array), spacing, affine, abs(float(scaling[0])) / 2 if is_scaled else 0.0)
 
 
 def _check_size(path: Path, image: Any, bitpix: int, compressed: bool) -> None:
@@ -128,9 +124,7 @@ def _check_size(path: Path, image: Any, bitpix: int, compressed: bool) -> None:
         )
     expected = image.dataobj.offset + math.prod(image.shape) * kind.itemsize
     if expected > (RATIO * found if compressed else found):
-        raise CaseExcluded(
-            f"{path.name} cannot be read (by its header it has {expected} bytes, found {found})"
-        )
+        raise CaseExcluded(f"{path.name} cannot be read (by its header it has {expected} bytes, found {found})")
     # a wrong bitpix alone does no harm, and the length of uncompressed data shows that the type is right
     if bitpix not in (0, 8 * kind.itemsize) and (compressed or expected != found):
         raise CaseExcluded(
@@ -142,9 +136,7 @@ def _without_further_axes(array: np.ndarray) -> np.ndarray:
     return array.reshape(*array.shape[:3], *(length for length in array.shape[3:] if length > 1))
 
 
-def _nifti_geometry(
-    header: Any, pixdim: np.ndarray, name: str
-) -> tuple[tuple[float, ...], np.ndarray | None]:
+def _nifti_geometry(header: Any, pixdim: np.ndarray, name: str) -> tuple[tuple[float, ...], np.ndarray | None]:
     """Spacing and affine of the sform, else of the qform; where the two differ, of the one that pixdim confirms.
 
     Raises:
@@ -165,9 +157,7 @@ def _nifti_geometry(
         given = {**spacings, "pixdim": pixdim}
         values = ", ".join(f"{key} {dimensions_text(spacing)}" for key, spacing in given.items())
         if len(forms) > 1 and not confirmed:
-            raise CaseExcluded(
-                f"{name} has a header that contradicts itself: spacing {values} mm; correct it"
-            )
+            raise CaseExcluded(f"{name} has a header that contradicts itself: spacing {values} mm; correct it")
         note(f"{name}: the header gives several spacings ({values} mm); that of the {form} was taken")
     return tuple(map(float, scale * spacings[form])), np.diag([scale, scale, scale, 1.0]) @ forms[form]
 
@@ -252,9 +242,7 @@ def read_picture(path: str | Path, as_labels: bool = False) -> np.ndarray:
         if pages > 1 and opened.format != "MPO":  # MPO: a JPEG with previews behind it
             raise CaseExcluded(f"{path.name} has {pages} pages, one was expected")
         if opened.tile and ";16" in str(opened.tile[0][3]) and len(opened.getbands()) > 1:
-            raise CaseExcluded(
-                f"{path.name} has several channels of 16 bits, which would be cut to 8; convert it"
-            )
+            raise CaseExcluded(f"{path.name} has several channels of 16 bits, which would be cut to 8; convert it")
         return _values(_upright(opened, path.name), as_labels)
 
 

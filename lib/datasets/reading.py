@@ -55,9 +55,7 @@ def check_3d(volume: Volume, name: str) -> None:
         CaseExcluded: it has not.
     """
     if volume.array.ndim != 3:
-        raise CaseExcluded(
-            f"{name} is {volume.array.ndim}D with shape {volume.array.shape}; a 3D volume was expected"
-        )
+        raise CaseExcluded(f"{name} is {volume.array.ndim}D with shape {volume.array.shape}; a 3D volume was expected")
 
 
 def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
@@ -69,9 +67,7 @@ def check_same_geometry(image: Volume, other: Volume, name: str) -> None:
     dimensions = len(image.spacing)
     if image.array.shape[:dimensions] != other.array.shape[:dimensions]:
         raise CaseExcluded(f"image {image.array.shape} and {name} {other.array.shape} differ in shape")
-    if len(other.spacing) != dimensions or not np.allclose(
-        image.spacing, other.spacing, atol=SPACING_TOLERANCE
-    ):
+    if len(other.spacing) != dimensions or not np.allclose(image.spacing, other.spacing, atol=SPACING_TOLERANCE):
         raise CaseExcluded(
             f"image and {name} differ in spacing: {dimensions_text(image.spacing)} and"
             f" {dimensions_text(other.spacing)} mm"

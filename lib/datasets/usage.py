@@ -46,9 +46,7 @@ def usage_line(name: str, paths: Paths, cases_per_job: int) -> str | None:
 
 def excluded_cases(index: Index, cases: Mapping[str, Description]) -> dict[str, str]:
     """Why each case that is left out is."""
-    return index.excluded | {
-        name: of_case["excluded"] for name, of_case in cases.items() if "excluded" in of_case
-    }
+    return index.excluded | {name: of_case["excluded"] for name, of_case in cases.items() if "excluded" in of_case}
 
 
 def usage(index: Index, cases: Mapping[str, Description]) -> list[str]:

@@ -44,18 +44,14 @@ def build_resolved(loss: Mapping[str, Any]) -> "nn.Module":
         whole = {key: value for key, value in loss.items() if key != "deep_supervision"}
         return _composition().DeepSupervision(build_resolved(whole), **loss["deep_supervision"])
     if "sum" in loss:
-        terms, weights = zip(
-            *((build_resolved(term["loss"]), term["weight"]) for term in loss["sum"]), strict=True
-        )
+        terms, weights = zip(*((build_resolved(term["loss"]), term["weight"]) for term in loss["sum"]), strict=True)
         return _composition().WeightedSum(terms, weights)
     if "maps" in loss:
         return _composition().UserLoss(_from_path(loss), loss["name"])
     built = _class_of(loss)(**loss["parameters"])
     if "inverse_weights" not in loss:
         return built
-    return importlib.import_module("lib.losses.inverse_weighting").InverseWeighted(
-        built, **loss["inverse_weights"]
-    )
+    return importlib.import_module("lib.losses.inverse_weighting").InverseWeighted(built, **loss["inverse_weights"])
 
 
 def _composition() -> Any:
@@ -73,9 +69,7 @@ def _from_path(loss: Mapping[str, Any]) -> "nn.Module":
     try:
         built = _class_of(loss)(**loss["parameters"])
     except Exception as error:  # whatever a user's module may raise
-        raise SeglossError(
-            f"loss {loss['name']!r} cannot be built: {type(error).__name__}: {error}"
-        ) from error
+        raise SeglossError(f"loss {loss['name']!r} cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(built, nn.Module):
         raise SeglossError(f"loss {loss['name']!r} is {type(built).__name__}: a torch.nn.Module was expected")
     return built

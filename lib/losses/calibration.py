@@ -35,9 +35,7 @@ class AverageCalibrationError(SegmentationLoss):
         p, y = (values.flatten(2).flatten(0, 1) for values in region)  # (batch * classes, voxels)
         counted = torch.ones_like(p)
         if batch.valid is not None:
-            counted = (
-                batch.valid_of(classes).expand(region.probability.shape).flatten(2).flatten(0, 1).to(p.dtype)
-            )
+            counted = batch.valid_of(classes).expand(region.probability.shape).flatten(2).flatten(0, 1).to(p.dtype)
         weight = confidence = accuracy = 0
         for bin_number, share in self._shares(p):
             share = share * counted

@@ -22,9 +22,7 @@ def check_tensors(logits: Tensor, target: Tensor, sigmoid: bool, to_onehot_y: bo
     if target.is_complex():
         raise SeglossError(f"target is {target.dtype}: integer labels or 0 and 1 were expected")
     if logits.ndim not in (4, 5):
-        raise SeglossError(
-            f"logits {tuple(logits.shape)}: (batch, channels, height, width[, depth]) was expected"
-        )
+        raise SeglossError(f"logits {tuple(logits.shape)}: (batch, channels, height, width[, depth]) was expected")
     if not logits.numel():
         raise SeglossError(f"logits {tuple(logits.shape)} are empty")
     n_channels = logits.shape[1]
@@ -53,9 +51,7 @@ def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> Non
     if target.dtype == torch.bool:
         return
     lowest, highest = torch.aminmax(target)
-    hint = (
-        "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
-    )
+    hint = "" if ignore_index is not None else "; a value for voxels that do not count is named by ignore_index"
     require(
         (lowest >= 0) & (highest < n_values),
         lambda: (
@@ -66,9 +62,7 @@ def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> Non
     if target.is_floating_point():
         require(
             (target == target.round()).all(),
-            lambda: (
-                f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected"
-            ),
+            lambda: f"target {tuple(target.shape)} holds fractions: whole numbers 0..{n_values - 1} were expected",
         )
 
 
@@ -77,8 +71,6 @@ def require(holds: Tensor, message: Callable[[], str]) -> None:
     if torch.compiler.is_compiling():
         return  # looking at a value would break the graph
     if holds.device.type != "cpu":
-        torch._assert_async(
-            holds, "segloss: a value of logits, target or map is not allowed; a CPU says which"
-        )
+        torch._assert_async(holds, "segloss: a value of logits, target or map is not allowed; a CPU says which")
     elif not holds:
         raise SeglossError(message())

@@ -62,9 +62,7 @@ class DeepSupervision(nn.Module):
         self._check(logits)
         weights = self.weights or [2.0**-level for level in range(len(logits))]
         if len(weights) != len(logits):
-            raise SeglossError(
-                f"deep supervision has {len(weights)} weights, the network gave {len(logits)} outputs"
-            )
+            raise SeglossError(f"deep supervision has {len(weights)} weights, the network gave {len(logits)} outputs")
         total = sum(weights) if self.weights is None else 1.0
         return sum(
             weight / total * self.loss(level, *resampled(level.shape[2:], target, maps))
@@ -76,9 +74,7 @@ class DeepSupervision(nn.Module):
     def _check(logits: Sequence[Tensor]) -> None:
         if isinstance(logits, Tensor) or not logits or not all(isinstance(level, Tensor) for level in logits):
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise SeglossError(
-                f"logits: {found}: deep supervision expects a list of tensors, full resolution first"
-            )
+            raise SeglossError(f"logits: {found}: deep supervision expects a list of tensors, full resolution first")
         if len({level.ndim for level in logits}) > 1:
             raise SeglossError(
                 f"logits of {[tuple(level.shape) for level in logits]}: deep supervision expects the same number of"

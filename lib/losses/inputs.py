@@ -103,9 +103,7 @@ class LossInputs:
             counted = target.sum(1, keepdim=True) == (1 if valid is None else valid)
             require(
                 counted.all(),
-                lambda: (
-                    f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1"
-                ),
+                lambda: f"target {tuple(target.shape)} is not one-hot: at some voxels not exactly one class is 1",
             )
             target = target[:, 1:] if self.n_channels == 2 else target.byte().argmax(1, keepdim=True)
         return target, valid
@@ -331,9 +329,7 @@ class LossInputs:
         """
         values = self._map(name)
         if not values.is_floating_point():
-            raise SeglossError(
-                f"map {name!r} is {values.dtype}: distances of a floating-point type were expected"
-            )
+            raise SeglossError(f"map {name!r} is {values.dtype}: distances of a floating-point type were expected")
         values = values.to(self.dtype)
         check_finite(values, f"map {name!r}")
         if values.shape[1] == self.n_channels:
@@ -351,9 +347,7 @@ class LossInputs:
 
     def _map(self, name: str) -> Tensor:
         if not isinstance(self.maps, Mapping):
-            raise SeglossError(
-                f"maps: a mapping of names to tensors was expected, found {type(self.maps).__name__}"
-            )
+            raise SeglossError(f"maps: a mapping of names to tensors was expected, found {type(self.maps).__name__}")
         if name not in self.maps:
             given = ", ".join(self.maps) or "none"
             raise SeglossError(f"map {name!r} is missing; given: {given}; pass maps={{{name!r}: tensor}}")

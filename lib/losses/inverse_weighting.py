@@ -25,9 +25,7 @@ class InverseWeighted(nn.Module):
     def on(self, call: Call) -> Tensor:
         batch = call.batch(*self.loss.reading)
         valid = None if batch.valid is None else batch.valid.any(1, keepdim=True)
-        return self.loss.on(
-            call, inverse_weights(batch.label_map("components"), self.formula, self.clip, valid)
-        )
+        return self.loss.on(call, inverse_weights(batch.label_map("components"), self.formula, self.clip, valid))
 
 
 def inverse_weights(
@@ -65,9 +63,7 @@ def sizes_by_label(labels: Tensor, valid: Tensor | None) -> Tensor:
     count = n_labels(labels)
     if labels.device.type == "cpu" and not torch.compiler.is_compiling():
         # counting whole numbers takes a tenth of the time of a sum, and waits for the device elsewhere
-        chosen = (
-            labels if valid is None else [own[v] for own, v in zip(labels, valid.flatten(1), strict=True)]
-        )
+        chosen = labels if valid is None else [own[v] for own, v in zip(labels, valid.flatten(1), strict=True)]
         return torch.stack([torch.bincount(own, minlength=count) for own in chosen]).double()
     counted = torch.ones_like(labels) if valid is None else valid.flatten(1)
     return sums_by_label(counted, labels, count)

@@ -195,9 +195,7 @@ class BalancedCrossEntropy(SegmentationLoss):
         require_binary(batch, "balanced_cross_entropy")
         total = 0
         for inverted in (False, True):
-            logs, size = batch.sums(
-                lambda p, y: (y * (p + 1e-10).log(), y), batch.problems, inverted=inverted
-            )
+            logs, size = batch.sums(lambda p, y: (y * (p + 1e-10).log(), y), batch.problems, inverted=inverted)
             total = total - logs / (size + 1e-10)
         return self.reduced(total)
 

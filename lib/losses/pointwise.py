@@ -77,9 +77,7 @@ def evaluates_in_pieces(scores: Tensor) -> bool:
     return large and learning and scores.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def evaluated_in_pieces(
-    function: Callable[[Tensor, Tensor], Tensor], scores: Tensor, truth: Tensor
-) -> Tensor:
+def evaluated_in_pieces(function: Callable[[Tensor, Tensor], Tensor], scores: Tensor, truth: Tensor) -> Tensor:
     """``function(scores, truth)``, of the shape of ``truth``, piece by piece."""
     return _InPieces.apply(scores, truth, function)
 

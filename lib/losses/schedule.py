@@ -40,9 +40,7 @@ class Steps(Section):
     @model_validator(mode="after")
     def _stop_lies_ahead(self) -> "Steps":
         if (self.stop < self.start) == (self.factor >= 1) and self.stop != self.start:
-            raise ValueError(
-                f"steps by {self.factor:g} from start {self.start:g} do not lead to stop {self.stop:g}"
-            )
+            raise ValueError(f"steps by {self.factor:g} from start {self.start:g} do not lead to stop {self.stop:g}")
         return self
 
     def at(self, epoch: int, epochs: int) -> float:

@@ -69,9 +69,7 @@ def resolved(specification: Specification) -> dict[str, Any]:
     if isinstance(specification, str):
         specification = {"name": specification}
     if not isinstance(specification, Mapping):
-        raise SeglossError(
-            f"{specification!r} is no loss: a name, or a mapping with 'name' or 'sum' was expected"
-        )
+        raise SeglossError(f"{specification!r} is no loss: a name, or a mapping with 'name' or 'sum' was expected")
     options = dict(specification)
     for key in options:
         if not isinstance(key, str):

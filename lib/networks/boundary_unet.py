@@ -62,9 +62,7 @@ class BoundaryUNet(nn.Module):
     Input lengths must divide by 2 ** (len(channels) - 1).
     """
 
-    def __init__(
-        self, in_channels: int, channels: Sequence[int], out_channels: int = 1, dimensions: int = 2
-    ) -> None:
+    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int = 1, dimensions: int = 2) -> None:
         super().__init__()
         self.out_channels = out_channels
         layers = LAYERS[dimensions]

@@ -24,6 +24,11 @@ class NetworkParameters(Parameters):
         """What the lengths of a patch must divide by."""
         return 1
 
+    @property
+    def several_outputs(self) -> bool:
+        """Whether the network returns a list of outputs in training, full resolution first."""
+        return False
+
 
 class UNet(NetworkParameters):
     """Widths of the levels, each of which halves the one before."""
@@ -53,6 +58,11 @@ class SpaceToDepthUNet2D(SpaceToDepthUNet):
 
 class PlainUNet(UNet):
     channels: Widths = (32, 64, 128, 256, 480, 480)
+    deep_supervision: bool = False
+
+    @property
+    def several_outputs(self) -> bool:
+        return self.deep_supervision
 
 
 class BoundaryUNet(UNet):

@@ -79,9 +79,7 @@ class _Doubling(nn.Module):
 
     def __init__(self, width: int, refinement: nn.Module | None = None) -> None:
         super().__init__()
-        self.path = nn.Sequential(
-            _path(2 * width, width, dropout=0.01, kernel=3), refinement or nn.Identity()
-        )
+        self.path = nn.Sequential(_path(2 * width, width, dropout=0.01, kernel=3), refinement or nn.Identity())
         self.activation = nn.PReLU()
         self.unused_activation = nn.PReLU()
 
@@ -156,9 +154,7 @@ class ENet(nn.Module):
         self.back_to_half = _Doubling(half, refinement=_bottleneck(half))
         self.enlarge = enlargement(half, LAYERS[2])
         self.head = nn.Conv2d(half, n_logits, 1)
-        self.unused_heads = nn.ModuleList(
-            nn.Conv2d(width, n_logits, 3, padding=1) for width in (eighth, half)
-        )
+        self.unused_heads = nn.ModuleList(nn.Conv2d(width, n_logits, 3, padding=1) for width in (eighth, half))
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:

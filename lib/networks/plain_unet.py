@@ -39,32 +39,41 @@ class PlainUNet(nn.Module):
             for three input channels, 18,669,792 for one.
         out_channels: channels of the output; for one, the difference of the release's two logits is returned.
 
-    The release's output layers of the coarser levels, made for deep supervision and not used, are kept:
-    parameters and their initialisation are the released ones. Input lengths must divide by
-    2 ** (len(channels) - 1).
+        deep_supervision: in training, return the outputs of all levels but the coarsest, full resolution first.
+
+    The release does not use its output layers of the coarser levels; they are kept in any case: parameters and their
+    initialisation are the released ones. Input lengths must divide by 2 ** (len(channels) - 1).
     """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, channels: Sequence[int], out_channels: int = 1, deep_supervision: bool = False
+    ) -> None:
         super().__init__()
+        self.deep_supervision = deep_supervision
         self.out_channels = out_channels
         n_logits = softmax_channels(out_channels)
         first, *_ = channels
         self.down = nn.ModuleList(
             [_stage(in_channels, first), *(_stage(a, b, stride=2) for a, b in pairwise(channels))]
         )
-        self.enlarge = nn.ModuleList(
-            nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in pairwise(channels)
-        )
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in pairwise(channels))
         self.up = nn.ModuleList(_stage(2 * width, width) for width in channels[:-1])
         self.heads = nn.ModuleList(nn.Conv2d(width, n_logits, 1, bias=False) for width in channels[:-1])
         self.apply(_initialise)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         skips = []
         for down in self.down:
             x = down(x)
             skips.append(x)
         skips.pop()
+        levels = []
         for enlarge, up in zip(reversed(self.enlarge), reversed(self.up), strict=True):
             x = up(torch.cat([enlarge(x), skips.pop()], dim=1))
-        return without_softmax(self.heads[0](x), self.out_channels)
+            levels.append(x)
+        if not (self.deep_supervision and self.training):
+            return without_softmax(self.heads[0](x), self.out_channels)
+        return [
+            without_softmax(head(level), self.out_channels)
+            for head, level in zip(self.heads, reversed(levels), strict=True)
+        ]

@@ -49,13 +49,11 @@ class ResidualUNet(nn.Module):
         previous = [first, *channels[:-2]]
         levels = channels[:-1]
         self.down = nn.ModuleList(
-            nn.Sequential(ResidualBlock(a, b), ResidualBlock(b, b))
-            for a, b in zip(previous, levels, strict=True)
+            nn.Sequential(ResidualBlock(a, b), ResidualBlock(b, b)) for a, b in zip(previous, levels, strict=True)
         )
         self.skip = nn.ModuleList(pre_activation(width, width, 1, bias=True) for width in levels)
         self.up = nn.ModuleList(
-            nn.Sequential(ResidualBlock(b, b), ResidualBlock(b, a))
-            for a, b in zip(previous, levels, strict=True)
+            nn.Sequential(ResidualBlock(b, b), ResidualBlock(b, a)) for a, b in zip(previous, levels, strict=True)
         )
         last, bridge = channels[-2:]
         self.bridge = nn.Sequential(

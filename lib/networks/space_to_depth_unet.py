@@ -9,9 +9,7 @@ from torch.nn import functional as F
 
 from lib.networks.layers import LAYERS, Layers
 
-PRIOR_LOGIT = (
-    -3.0
-)  # foreground is rare: Lin et al., ICCV 2017, section 3.3; without it cross-entropy starts slowly
+PRIOR_LOGIT = -3.0  # foreground is rare: Lin et al., ICCV 2017, section 3.3; without it cross-entropy starts slowly
 
 
 def _block(n_in: int, n_out: int, layers: Layers) -> nn.Sequential:
@@ -45,9 +43,7 @@ class SpaceToDepthUNet(nn.Module):
     Input lengths must divide by 2 ** len(channels).
     """
 
-    def __init__(
-        self, in_channels: int, channels: Sequence[int], out_channels: int = 1, dimensions: int = 3
-    ) -> None:
+    def __init__(self, in_channels: int, channels: Sequence[int], out_channels: int = 1, dimensions: int = 3) -> None:
         super().__init__()
         self.layers = LAYERS[dimensions]
         n_in_block = 2**dimensions

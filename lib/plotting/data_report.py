@@ -23,9 +23,7 @@ FOOTER_WIDTH = 190  # characters
 _WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
 
-def draw_data_report(
-    path: Path, title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]
-) -> None:
+def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]) -> None:
     """Write the pages: histograms with ``usage`` of the files below, then overlays of up to 96 cases, evenly drawn."""
     if not cases:
         why = fill(f"{title}: {'; '.join(usage)}; excluded.csv lists all reasons", FOOTER_WIDTH)
@@ -49,9 +47,7 @@ def _histograms(title: str, cases: Sequence[StoredCase], labels: Labels, usage: 
     spacing = np.array([case.description["spacing"] for case in cases])
     shape = np.array([case.shape for case in cases])
     components = f"{len(diameters)} connected components of the foreground"
-    footer = "\n".join(
-        fill(line, FOOTER_WIDTH) for line in (f"{title}: {usage[0]}; {components}", *usage[1:])
-    )
+    footer = "\n".join(fill(line, FOOTER_WIDTH) for line in (f"{title}: {usage[0]}; {components}", *usage[1:]))
     figure = new_figure(11.5, 7.0, footer)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     (sizes, counts), (spacings, shapes) = figure.subplots(2, 2)
@@ -136,9 +132,7 @@ def case_table(
     cases: Sequence[StoredCase], splits: dict[str, dict[str, Sequence[str]]], labels: Labels
 ) -> pd.DataFrame:
     """One row per usable case: patient, part in each split, geometry, voxels of each class, checksums."""
-    part_of = {
-        name: {case: part for part, ids in parts.items() for case in ids} for name, parts in splits.items()
-    }
+    part_of = {name: {case: part for part, ids in parts.items() for case in ids} for name, parts in splits.items()}
     rows = []
     for case in cases:
         description = case.description

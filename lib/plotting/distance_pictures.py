@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,15 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
+from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.labels import Labels
 from lib.maps import connected_components, signed_distance, signed_distance_2d
-from lib.plotting.examples import of_pages
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
-from lib.plotting.style import loss_label, new_figure, page_saying, save_pages
-from lib.store import StoredCase, open_cases, open_prediction
+from lib.plotting.style import loss_label, new_figure, page_saying
+from lib.store import StoredCase, open_prediction
 
 MOST_LOSSES = 5
-PREFERRED = ("gdl", "boundary", "gdl_boundary_rebalance", "gdl_hausdorff", "ce")
 SMALLEST_CUT = 48  # voxels
 _MARGIN = 0.3  # around a component, of its size
 _PANEL = 1.75  # inches
@@ -54,19 +52,9 @@ class Shown:
         return cls(case, labels, structure, mask, labels.annotated(label, structure), maps)
 
 
-def draw_distance_pictures(path: Path, runs: Mapping[Path, Mapping[str, Any]], note: str) -> None:
-    """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses.
-
-    Args:
-        runs: folder of predictions -> the description of its run: prepared, cases (the list of the test cases), title,
-            labels, dataset, variant, loss, seed.
-        note: what the scale of the study is evidence of.
-    """
-    save_pages(distance_figures(runs, note), path)
-
-
-def distance_figures(runs: Mapping[Path, Mapping[str, Any]], note: str) -> list[Figure]:
-    return [_page(members, note) for members in of_pages(runs)]
+def distance_figures(results: StudyResults, losses: Sequence[str]) -> list[Figure]:
+    """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses."""
+    return [_page(members, results, losses) for members in grouped(results.examples)]
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
@@ -103,21 +91,20 @@ def cut_around(component: np.ndarray) -> tuple[slice, slice]:
     return slice(start[0], start[0] + side[0]), slice(start[1], start[1] + side[1])
 
 
-def _page(members: Mapping[Path, Mapping[str, Any]], note: str) -> Figure:
-    first = next(iter(members.values()))
-    title = f"{first['title']}, {first['variant']}"
-    folders = _chosen(members)
-    cases = open_cases(Path(first["prepared"]), Path(first["cases"]))
-    labels = first["labels"]
+def _page(members: Sequence[EvaluatedRun], results: StudyResults, losses: Sequence[str]) -> Figure:
+    first, labels, note = members[0], members[0].labels, results.note
+    title = f"{first.title}, {first.variant}"
+    cases = first.test_cases()
     if not (structure := _first_structure(cases, labels)):
         return page_saying(_NOTHING.format(title), note)
     shown = Shown.of(max(cases, key=lambda case: _size(case, labels, structure)), labels, structure)
     what = (
         f"Case {short(shown.case.name)}, of n = {len(cases)} test cases the one with most"
-        f" {_called(structure, labels)}, cut to its largest component; networks of seed {first['seed']}."
+        f" {_called(structure, labels)}, cut to its largest component; networks of seed {first.keys['seed']}."
         " Thin outline: the true mask."
     )
     footer = "\n".join([note, what, *_explanation(volume=shown.mask.ndim == 3)])
+    folders = {loss_label(loss, results.looks): folder for loss, folder in _chosen(members, losses).items()}
     return _drawn(title, footer, shown, _planes(shown), folders)
 
 
@@ -131,18 +118,14 @@ def _called(structure: str, labels: Labels) -> str:
     return "foreground" if labels.one_structure else f"{structure} (class {labels.number(structure)})"
 
 
-def _chosen(members: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
+def _chosen(members: Sequence[EvaluatedRun], preferred: Sequence[str]) -> dict[str, Path]:
     """The losses to show, the preferred ones first, with the predictions of each one's first run."""
     folders: dict[str, Path] = {}
-    for folder, run in members.items():
-        folders.setdefault(run["loss"], folder)
-    order = [loss for loss in PREFERRED if loss in folders]
-    order += [loss for loss in folders if loss not in PREFERRED]
+    for run in members:
+        folders.setdefault(run.keys["loss"], run.folder / "predictions")
+    order = [loss for loss in preferred if loss in folders]
+    order += [loss for loss in folders if loss not in preferred]
     return {loss: folders[loss] for loss in order[:MOST_LOSSES]}
-
-
-def _prediction(folder: Path, case: StoredCase) -> Any:
-    return open_prediction(folder, case.name)
 
 
 def _size(case: StoredCase, labels: Labels, structure: str) -> int:
@@ -163,15 +146,12 @@ def _planes(shown: Shown) -> dict[str, Plane]:
     }
 
 
-def _drawn(
-    title: str, footer: str, shown: Shown, planes: Mapping[str, Plane], folders: Mapping[str, Path]
-) -> Figure:
-    heads = ["true mask", *shown.maps, *(fill(loss_label(loss), 20) for loss in folders)]
+def _drawn(title: str, footer: str, shown: Shown, planes: Mapping[str, Plane], folders: Mapping[str, Path]) -> Figure:
+    heads = ["true mask", *shown.maps, *(fill(label, 20) for label in folders)]
     figure = _empty_page(title, footer, len(heads), shown, planes.values())
     grid = figure.add_gridspec(len(planes) + 1, len(heads), height_ratios=[1] * len(planes) + [0.06])
     predictions = [
-        shown.labels.mask(shown.labels.decide(_prediction(folder, shown.case)[...]), shown.structure)
-        for folder in folders.values()
+        shown.labels.mask(open_prediction(folder, shown.case.name)[...], shown.structure) for folder in folders.values()
     ]
     scale = _scale(shown, planes.values())
     for number, (name, plane) in enumerate(planes.items()):
@@ -185,9 +165,7 @@ def _drawn(
 
 
 def _empty_page(title: str, footer: str, columns: int, shown: Shown, planes: Iterable[Plane]) -> Figure:
-    heights = [
-        plane.aspect * height / width for plane in planes for height, width in [plane.cut(shown.mask).shape]
-    ]
+    heights = [plane.aspect * height / width for plane in planes for height, width in [plane.cut(shown.mask).shape]]
     height = sum(_PANEL * height + 0.2 for height in heights) + 0.16 * footer.count("\n") + 2.1
     figure = new_figure(max(_PANEL * columns + 0.4, 10), height, footer)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0, hspace=0)

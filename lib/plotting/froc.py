@@ -1,46 +1,41 @@
-"""FROC figures: those of Shirokikh et al. (MICCAI 2020) from their records, and a panel for any others."""
+"""FROC of a study's own runs: the published panels, with the spread over seeds instead of over subsamples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from lib.comparison.published_records import FOCAL_RUNS, FOCAL_SEARCH, SMALL_LIMITS, DatasetLoss
-from lib.evaluation.froc import (
+from lib.comparison.results import ALL, SETTING, EvaluatedRun, StudyResults, grouped
+from lib.comparison.summary import unusable
+from lib.measures.catalogue import DECIDED, PROBABILITY, TUNED
+from lib.measures.froc import (
     CORRECTED,
     DRAWN_UP_TO,
-    DRAWS,
-    PUBLISHED,
-    Convention,
     DrawnCurve,
-    drawn_curve,
+    count_by_case,
+    full_curve,
+    small_limit,
     small_objects,
 )
-from lib.evaluation.records import Records
-from lib.plotting.style import (
-    BAND_ALPHA,
-    PALETTE,
-    QUIET,
-    is_inverse_weighted,
-    loss_colour,
-    loss_label,
-    new_figure,
-    save_figure,
-    save_pages,
-)
+from lib.measures.records import Records
+from lib.plotting.style import BAND_ALPHA, QUIET, loss_line_style, new_figure
 
-CAMERA_READY_DRAWS = 10
-DATASET_TITLES = {"luna": "LUNA16", "met": "Metastases", "lits": "LiTS", FOCAL_SEARCH: "LUNA16 subsets 6–7"}
-_DATASETS = ("luna", "met", "lits")
-GROUPS = (("iwdl", "dl", "iwbce", "bce"), ("iwasl", "asl", "iwfl", "fl"))
-_SPREAD = "Lines: mean, bands: ±1 sd over subsamples of one trained model (not over repeated trainings)."
-_DENOMINATORS = {
-    PUBLISHED: "Published denominators: cases with at least one row, subsamples divided by the full number",
-    CORRECTED: "Corrected denominators: all cases of the file, subsamples divided by their own number",
+_CUTS = {
+    DECIDED: "Components are those of the decided labels",
+    PROBABILITY: "Components are cut at probability 0.5",
+    TUNED: "Components are cut at the logit with the best mean Dice on the validation cases",
 }
+_RANKED = "{} and ranked by their largest logit; false positives are per test case, all cases counted."
+_SMALL = "Lesions and unmatched components below the stated diameter; as published, larger false ones do not count."
+_MEET = (
+    "Any shared voxel counts as found: where object Dice (mean Dice of all found lesions with their components) is near"
+    " 0, a few huge components meet every lesion and the curve says nothing."
+)
+_SPREAD = "Lines: mean over seeds, a curve held where its components end; bands: ±1 sd over seeds."
 
 
 @dataclass(frozen=True)
@@ -50,18 +45,13 @@ class FrocLine:
     label: str
     colour: str
     curve: DrawnCurve | None
-    dashed: bool = False
-
-
-def loss_line(loss: str, curve: DrawnCurve | None) -> FrocLine:
-    """The line of a loss of the inverse-weighting family: solid with inverse weights, dashed without."""
-    return FrocLine(loss_label(loss), loss_colour(loss), curve, dashed=not is_inverse_weighted(loss))
+    dashes: str = "-"
 
 
 def draw_froc_panel(axis: Axes, lines: Sequence[FrocLine]) -> None:
     """Draw mean recall and its band against average false positives; name the lines without a curve."""
     for line in lines:
-        style = {"color": line.colour, "linestyle": "--" if line.dashed else "-", "label": line.label}
+        style = {"color": line.colour, "linestyle": line.dashes, "label": line.label}
         if line.curve is None:
             axis.plot([], [], **style)
             continue
@@ -85,102 +75,93 @@ def draw_froc_panel(axis: Axes, lines: Sequence[FrocLine]) -> None:
     axis.yaxis.set_minor_locator(FixedLocator([0.1, 0.3, 0.5, 0.7, 0.9]))
 
 
-def draw_published_froc(records: Mapping[DatasetLoss, Records | None], path: Path) -> None:
-    """The 3 x 4 figure of small and all objects: page 1 by published denominators, page 2 by corrected."""
-    save_pages([_small_and_all(records, PUBLISHED), _small_and_all(records, CORRECTED)], path)
+def froc_figures(results: StudyResults, panels: Sequence[Sequence[str]], objects: str, cut: str) -> list[Figure]:
+    """One row of panels per data set and variant: the groups of losses, and all others, where any ran.
 
-
-def draw_camera_ready(records: Mapping[DatasetLoss, Records | None], path: Path) -> None:
-    """The 2 x 3 figure of all objects with 10 subsamples, by the published denominators."""
-    footer = _footer(records, _DATASETS, PUBLISHED, CAMERA_READY_DRAWS)
-    figure = new_figure(11, 6.8, footer)
-    axes = figure.subplots(2, 3, sharex=True, sharey=True)
-    for row, losses in zip(axes, GROUPS, strict=True):
-        for axis, dataset in zip(row, _DATASETS, strict=True):
-            of_loss = {loss: records[dataset, loss] for loss in losses}
-            draw_froc_panel(axis, _lines(of_loss, PUBLISHED, CAMERA_READY_DRAWS))
-            axis.xaxis.set_minor_locator(FixedLocator([0.5, 1.5, 2.5, 3.5, 4.5, 5.5]))
-        row[-1].legend(loc="lower right")
-    for axis, dataset in zip(axes[0], _DATASETS, strict=True):
-        axis.set_title(DATASET_TITLES[dataset], weight="bold")
-    _label_outer(axes)
-    save_figure(figure, path)
-
-
-def draw_focal_alpha(records: Mapping[DatasetLoss, Records | None], path: Path) -> None:
-    """The search for the focal loss's alpha (gamma = 2) on LUNA16, by the published denominators."""
-    figure = new_figure(7, 5.6, _footer(records, (FOCAL_SEARCH,), PUBLISHED, DRAWS))
-    axis = figure.subplots()
-    lines = []
-    for run, colour in zip(FOCAL_RUNS, PALETTE, strict=False):
-        found = records[FOCAL_SEARCH, run]
-        curve = drawn_curve(found, PUBLISHED) if found else None
-        lines.append(FrocLine(f"α = 0.{run.rpartition('_')[2]}", colour, curve))
-    draw_froc_panel(axis, lines)
-    axis.set(xlabel="Average FP", ylabel="Recall", title="Focal Loss, γ = 2")
-    axis.legend(loc="upper right")
-    save_figure(figure, path)
-
-
-def _small_and_all(records: Mapping[DatasetLoss, Records | None], convention: Convention) -> Figure:
-    limits = ", ".join(f"{SMALL_LIMITS[dataset]} ({DATASET_TITLES[dataset]})" for dataset in _DATASETS)
-    footer = _footer(records, _DATASETS, convention, DRAWS) + f" Small: diameter below {limits} voxels."
-    figure = new_figure(13.5, 9.7, footer)
-    figure.suptitle(_DENOMINATORS[convention].partition(":")[0], weight="bold")
-    axes = figure.subplots(3, 4, sharex=True, sharey=True)
-    for row, dataset in zip(axes, _DATASETS, strict=True):
-        for group, losses in enumerate(GROUPS):
-            of_loss = {loss: records[dataset, loss] for loss in losses}
-            small = {
-                loss: small_objects(found, SMALL_LIMITS[dataset]) if found else None
-                for loss, found in of_loss.items()
-            }
-            draw_froc_panel(row[2 * group], _lines(small, convention))
-            draw_froc_panel(row[2 * group + 1], _lines(of_loss, convention))
-        row[-1].text(
-            1.04,
-            0.5,
-            DATASET_TITLES[dataset],
-            transform=row[-1].transAxes,
-            rotation=-90,
-            va="center",
-            weight="bold",
-        )
-    for column, axis in enumerate(axes[0]):
-        axis.set_title("All objects" if column % 2 else "Small objects")
-    for axis in axes[1, 1::2]:
-        axis.legend(loc="lower right")
-    _label_outer(axes)
-    return figure
-
-
-def _lines(
-    of_loss: Mapping[str, Records | None], convention: Convention, draws: int = DRAWS
-) -> list[FrocLine]:
-    return [
-        loss_line(loss, drawn_curve(found, convention, draws) if found else None)
-        for loss, found in of_loss.items()
-    ]
-
-
-def _label_outer(axes: Sequence[Sequence[Axes]]) -> None:
+    ``panels``, ``objects``, ``cut``: see `lib.plotting.catalogue.FrocCurves`.
+    """
+    parts = grouped(results.runs)
+    several_variants = len({members[0].variant for members in parts}) > 1
+    names = [f"{first.title}, {first.variant}" if several_variants else first.title for first, *_ in parts]
+    read = {run.id: _records(run, objects, cut) for run in results.runs}
+    footer = [results.note, _RANKED.format(_CUTS[cut])]
+    footer += [_SMALL] if objects == "small" else []
+    footer += [_MEET] if cut != TUNED else []
+    footer += [_SPREAD, *(_counts(*part, read, objects, cut) for part in zip(names, parts, strict=True))]
+    heading = f"{objects} lesions{', tuned cut' if cut == TUNED else ''}"
+    groups = [_groups(members, panels) for members in parts]
+    columns = [column for column in range(len(panels) + 1) if any(of_part[column] for of_part in groups)]
+    figure = new_figure(max(3.8 * len(columns), 7.5), 3.9 * len(parts) + 0.8, "\n".join(footer))
+    axes = figure.subplots(len(parts), len(columns), sharex=True, sharey=True, squeeze=False)
+    per_run = results.table("runs")
+    for row, name, members, of_part in zip(axes, names, parts, groups, strict=True):
+        outcomes = _outcomes(per_run, members[0], cut)
+        for axis, column in zip(row, columns, strict=True):
+            lines = [_line(loss, members, read, results, outcomes) for loss in of_part[column]]
+            draw_froc_panel(axis, lines)
+            if lines:
+                measure = "Dice" if cut == TUNED else "object Dice"
+                axis.legend(loc="best", title=f"loss ({measure})", title_fontsize=9, alignment="right")
+            axis.tick_params(labelleft=True)
+        row[0].set_ylabel("Recall")
+        row[0].set_title(f"{name}, {heading}", loc="left", weight="bold")
     for axis in axes[-1]:
         axis.set_xlabel("Average FP")
-    for row in axes:
-        row[0].set_ylabel("Recall")
+    return [figure]
 
 
-def _footer(
-    records: Mapping[DatasetLoss, Records | None],
-    datasets: Sequence[str],
-    convention: Convention,
-    draws: int,
-) -> str:
-    cases = {
-        dataset: len(found.cases) for (dataset, _), found in records.items() if found and dataset in datasets
+def _records(run: EvaluatedRun, objects: str, cut: str) -> Records:
+    """All lesions and components of a run, or the small ones."""
+    details = run.details("lesions")
+    records = Records.of_rows(details[details["cut"] == cut].to_dict("records"), run.case_names)
+    if objects == "all":
+        return records
+    return small_objects(records, small_limit(records, run.parameters_of("froc")["small_diameter"]))
+
+
+def _groups(members: Sequence[EvaluatedRun], panels: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The losses of each panel, and those that are in none."""
+    losses = list(dict.fromkeys(run.keys["loss"] for run in members))
+    others = [loss for loss in losses if not any(loss in panel for panel in panels)]
+    return [*([loss for loss in panel if loss in losses] for panel in panels), others]
+
+
+def _line(
+    loss: str,
+    members: Sequence[EvaluatedRun],
+    read: Mapping[str, Records],
+    results: StudyResults,
+    outcomes: Mapping[str, str],
+) -> FrocLine:
+    curves = [full_curve(count_by_case(read[run.id], CORRECTED)) for run in members if run.keys["loss"] == loss]
+    end = min(DRAWN_UP_TO, max(curve.false_positives.max() for curve in curves))
+    x = np.linspace(0, end, int(100 * end) + 1)
+    recall = np.concatenate([curve.recall_at(x, from_origin=False) for curve in curves])
+    spread = recall.std(axis=0, ddof=1) if len(recall) > 1 else np.zeros_like(x)
+    style = loss_line_style(loss, list(results.losses), results.looks)
+    curve = DrawnCurve(x, recall.mean(axis=0), spread)
+    return FrocLine(f"{style['label']} {outcomes[loss]}", style["color"], curve, style["linestyle"])
+
+
+def _outcomes(per_run: pd.DataFrame, run: EvaluatedRun, cut: str) -> dict[str, str]:
+    """By loss: mean Dice, without which a curve misleads, and how many runs have collapsed or are poor."""
+    same = (per_run[SETTING] == list(run.group)).all(axis=1) & (per_run["structure"] == ALL)
+    rows = per_run[same & (per_run["cut"] == cut)]
+    column = "dice_present" if cut == TUNED else "object_dice"
+    return {
+        loss: f"({part[column].mean():.2f}) {unusable(part['status'])}".rstrip() for loss, part in rows.groupby("loss")
     }
-    n = ", ".join(f"{cases.get(dataset, 'no')} cases ({DATASET_TITLES[dataset]})" for dataset in datasets)
+
+
+def _counts(name: str, members: Sequence[EvaluatedRun], read: Mapping[str, Records], objects: str, cut: str) -> str:
+    first = members[0]
+    records = read[first.id]
+    seeds = sorted({run.keys["seed"] for run in members})
+    limit = ""
+    if objects == "small":
+        diameter = small_limit(_records(first, "all", cut), first.parameters_of("froc")["small_diameter"])
+        limit = f" below {diameter:.3g} voxels of diameter"
     return (
-        f"Recomputed from the authors' published records: {n}; {draws} subsamples of 80 %.\n"
-        f"{_DENOMINATORS[convention]}.\n{_SPREAD}"
+        f"{name}: n = {len(records.cases)} test cases,"
+        f" {int(records.table['is_tum'].sum())} lesions{limit}; seeds {', '.join(map(str, seeds))}."
     )

@@ -1,7 +1,6 @@
 """The weights of the terms of sums of losses over a training."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lib.comparison.results import StudyResults
 from lib.losses.schedule import weight_at
-from lib.plotting.style import DASHES, PALETTE, QUIET, loss_label, new_figure, page_saying, save_pages
+from lib.plotting.style import DASHES, PALETTE, QUIET, loss_label, new_figure, page_saying
 
 _COLUMNS = 3
 _SUM = "sum of the weights"
@@ -22,20 +22,9 @@ _SHORTER = "Of {} epochs; shorter trainings go through the same schedules in the
 _NO_SUM = "No loss of these runs is a sum: there are no weights to draw."
 
 
-def draw_loss_weights(
-    path: Path, losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str
-) -> None:
-    """A panel for each loss that is a sum: the weights of its terms over epochs, and their sum.
-
-    Args:
-        losses: names -> specifications as :func:`lib.losses.specification.resolved` returns them.
-        epochs: how many there are in the trainings; the longest is drawn.
-        note: what the scale of the study is evidence of.
-    """
-    save_pages([loss_weights_figure(losses, epochs, note)], path)
-
-
-def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequence[int], note: str) -> Figure:
+def loss_weights_figures(results: StudyResults) -> list[Figure]:
+    """A panel for each loss that is a sum: the weights of its terms over the longest training, and their sum."""
+    losses, epochs, note = results.losses, results.epochs, results.note
     longest = max(epochs)
     sums = {
         loss: _weights(specification["sum"], longest)
@@ -43,7 +32,7 @@ def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequenc
         if "sum" in specification
     }
     if not sums:
-        return page_saying(_NO_SUM, note)
+        return [page_saying(_NO_SUM, note)]
     columns = min(_COLUMNS, len(sums))
     rows = -(-len(sums) // columns)
     footer = [note, _EXPLANATION, *([_SHORTER.format(longest)] if min(epochs) < longest else [])]
@@ -56,7 +45,7 @@ def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequenc
     }
     for axis, (loss, weights) in zip(panels.flat, sums.items(), strict=False):
         _draw_panel(axis, weights, looks)
-        axis.set_title(loss_label(loss), loc="left", weight="bold", size=10)
+        axis.set_title(loss_label(loss, results.looks), loc="left", weight="bold", size=10)
     for axis in panels.flat[len(sums) :]:
         axis.axis("off")
     _label_outer(panels, len(sums))
@@ -65,7 +54,7 @@ def loss_weights_figure(losses: Mapping[str, Mapping[str, Any]], epochs: Sequenc
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     shown = [*terms, _SUM]
     figure.legend([handles[name] for name in shown], shown, loc="outside right upper", handlelength=4)
-    return figure
+    return [figure]
 
 
 def _weights(terms: Sequence[Mapping[str, Any]], epochs: int) -> dict[str, np.ndarray]:
@@ -85,9 +74,7 @@ def _name(loss: Mapping[str, Any]) -> str:
     return loss["name"].replace("_", " ")
 
 
-def _draw_panel(
-    axis: Axes, weights: Mapping[str, np.ndarray], looks: Mapping[str, Mapping[str, str]]
-) -> None:
+def _draw_panel(axis: Axes, weights: Mapping[str, np.ndarray], looks: Mapping[str, Mapping[str, str]]) -> None:
     total = sum(weights.values())
     epochs = np.arange(1, len(total) + 1)
     marker = "o" if len(total) == 1 else None

@@ -2,29 +2,33 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import reduce
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.comparison.runs import unusable
-from lib.plotting.style import QUIET, loss_line_style, new_figure, save_figure
+from lib.comparison.results import ALL, SETTING, StudyResults
+from lib.comparison.summary import unusable
+from lib.config.schema import FACTORS
+from lib.config.study_schema import OVER_EPOCHS
+from lib.plotting.style import QUIET, loss_line_style, new_figure
 
-_MEASURES = {
-    "test_dice_pooled": "test Dice, all voxels pooled",
-    "dice_tuned": "test Dice, mean over cases, tuned cut",
-    "dice": "test Dice, mean over cases and structures",
-}
+_LONGEST_LABEL = 36  # characters of a line beside a panel
 _MASKS = "the masks themselves"
 _DODGE = 0.035  # of the width: losses at one dose stand side by side
 _CHARACTER = 0.012  # of the width, about what one character of a tick label takes
 _EXPLANATION = (
     "α: share of training cases with noisy masks; β: how much of their foreground changes. Each level stands at its\n"
     "dose, 1 − mean Dice of all training masks with the clean ones; losses stand side by side. Lines: mean over\n"
-    "seeds; bars: ±1 sd over seeds (none for one seed). Dashed grey: as good as the training masks are."
+    "seeds; bars: ±1 sd over seeds (none for one seed)."
 )
+_AS_GOOD = " Dashed grey: as good as the training masks are."
+_EPOCHS = dict(zip(OVER_EPOCHS, (", mean over the last epochs", ", epoch with the best Dice per slice"), strict=True))
+_PART = [name for name in SETTING if name != "noise"]
 _NOISE = re.compile(r"alpha(?P<alpha>.+?)-beta(?P<beta>[\d.]+(?:e[+-]?\d+)?)(?P<rest>.*)")
 
 
@@ -48,62 +52,53 @@ def noise_label(noise: str) -> str:
     return " ".join(filter(None, (noise_strength(noise), noise_form(noise))))
 
 
-def base_variant(variant: str, noise: str) -> str:
-    """The variant without the noise that its name ends in."""
-    return variant.removesuffix(f"_{noise}")
-
-
-def draw_dice_by_noise(
-    path: Path,
-    runs: pd.DataFrame,
-    titles: Mapping[str, str],
-    note: str,
-    published: pd.DataFrame | None = None,
-    published_names: Mapping[str, Mapping[str, str]] | None = None,
-) -> None:
-    """A row of panels per data set and variant: the study's own runs and, where there are any, published numbers.
-
-    Args:
-        runs: the study's table of trained networks.
-        titles: of the data sets.
-        note: what the scale of the study is evidence of.
-        published: the table of published numbers that the study names.
-        published_names: by column (dataset, loss), our names -> the published ones where they differ.
-    """
-    save_figure(dice_by_noise_figure(runs, titles, note, published, published_names), path)
-
-
-def dice_by_noise_figure(
-    runs: pd.DataFrame,
-    titles: Mapping[str, str],
-    note: str,
-    published: pd.DataFrame | None = None,
-    published_names: Mapping[str, Mapping[str, str]] | None = None,
-) -> Figure:
-    metric = next(name for name in _MEASURES if name in runs)
-    base = [base_variant(*names) for names in zip(runs["variant"], runs["noise"], strict=True)]
-    parts = [part for _, part in runs.assign(base=base).groupby(["dataset", "base"], sort=False)]
-    printed = [_published_of(part, published, published_names or {}) for part in parts]
+def noise_response_figures(results: StudyResults) -> list[Figure]:
+    """A row of panels per data set and variant: the primary number of own runs and, where there are, published ones."""
+    runs = results.overall(results.table("runs"))
+    column = results.primary.column
+    if column not in runs or runs[column].isna().any():  # not everything was measured while training
+        column = _measured(column)
+    ledger = results.table("ledger")
+    parts = [part for _, part in runs.groupby(_PART, sort=False)]
+    printed = [_published_of(part, ledger, column, results) for part in parts]
     columns = 2 if any(len(table) for table in printed) else 1
-    several_variants = len(set(base)) > 1
-    footer = [note, _EXPLANATION, *_sources(printed)]
-    footer += dict.fromkeys(_counts(part, titles) for part in parts)
+    dice = column.startswith("dice")
+    footer = [results.note, _EXPLANATION + (_AS_GOOD if dice else ""), *_sources(printed)]
+    titles = [_title(part, runs, results) for part in parts]
+    footer += map(_counts, titles, parts)
     figure = new_figure(6.2 * columns + 2.4, 4.4 * len(parts) + 1, "\n".join(footer))
     panels = figure.subplots(len(parts), columns, sharey="row", squeeze=False)
-    losses = list(dict.fromkeys(runs["loss"]))
-    for row, part, table in zip(panels, parts, printed, strict=True):
-        levels = _levels(part)
-        title = titles[part["dataset"].iloc[0]] + (f", {part['base'].iloc[0]}" if several_variants else "")
-        own = _means(part, metric)
-        _draw_panel(row[0], own, levels, losses, title if columns == 1 else f"{title}: own runs")
-        row[0].set_ylabel(_MEASURES[metric])
+    styles = {loss: loss_line_style(loss, list(results.losses), results.looks) for loss in results.losses}
+    for row, title, part, table in zip(panels, titles, parts, printed, strict=True):
+        levels, own = _levels(part), _means(part, column)
+        _draw_panel(row[0], own, levels, styles, title if columns == 1 else f"{title}: own runs", dice)
+        row[0].set_ylabel(fill(f"test {_axis(results, column)}", _LONGEST_LABEL))
         if len(table):
-            _draw_panel(row[1], table, levels, losses, f"{title}: published")
+            _draw_panel(row[1], table, levels, styles, f"{title}: published", dice)
         elif columns == 2:
             row[1].axis("off")
-        _limit(row[0], pd.concat([own, table]), levels)
-    _legend(figure, panels.ravel(), losses)
-    return figure
+        _limit(row[0], pd.concat([own, table]), levels, dice)
+    _legend(figure, panels.ravel(), styles)
+    return [figure]
+
+
+def _measured(column: str) -> str:
+    """What a column over epochs is the mean of, or the column itself."""
+    return reduce(str.removesuffix, OVER_EPOCHS, column)
+
+
+def _axis(results: StudyResults, column: str) -> str:
+    over_epochs = _EPOCHS.get(column.removeprefix(_measured(column)), "")
+    cut = f", {results.primary_cut} cut" if len(results.runs[0].cuts) > 1 else ""
+    return results.columns[_measured(column)].axis + over_epochs + cut
+
+
+def _title(part: pd.DataFrame, runs: pd.DataFrame, results: StudyResults) -> str:
+    """The data set, its variant where there are several, and the levels of what is crossed besides noise."""
+    crossed = {name for run in results.runs for name in run.levels} - {"noise"}
+    shown = [*(["variant"] if len(set(runs["variant"])) > 1 else []), *sorted(crossed)]
+    first = part.iloc[0]
+    return ", ".join([results.titles[first["dataset"]], *map(str, first[shown])])
 
 
 def _levels(part: pd.DataFrame) -> pd.Series:
@@ -116,21 +111,16 @@ def _means(part: pd.DataFrame, metric: str) -> pd.DataFrame:
     return means.rename(columns={"mean": "value", "std": "spread"})
 
 
-def _published_of(
-    part: pd.DataFrame, published: pd.DataFrame | None, names: Mapping[str, Mapping[str, str]]
-) -> pd.DataFrame:
-    """Published Dice of the losses and noises that the part has, as :func:`_means` gives ours, and their source."""
-    columns = ["loss", "noise", "value", "spread", "source"]
-    if published is None:
-        return pd.DataFrame(columns=columns)
-    dataset = part["dataset"].iloc[0]
-    ours = part[["loss", "noise"]].drop_duplicates()
-    ours = ours.assign(dataset=names.get("dataset", {}).get(dataset, dataset))
-    ours = ours.assign(theirs=ours["loss"].replace(dict(names.get("loss", {}))))
-    table = published[published["metric"] == "test_dice"].rename(
-        columns={"variant": "noise", "loss": "theirs"}
-    )
-    return ours.merge(table, on=["dataset", "noise", "theirs"])[columns]
+def _published_of(part: pd.DataFrame, ledger: pd.DataFrame, column: str, results: StudyResults) -> pd.DataFrame:
+    """Published numbers of the losses and noises that the part has, as :func:`_means` gives ours, and their source."""
+    first = part.iloc[0]
+    names = results.published.datasets if results.published else {}
+    same = ledger["dataset"] == names.get(first["dataset"], first["dataset"])  # which the ledger calls as published
+    same &= (ledger["metric"] == _measured(column)) & (ledger["structure"].isna() | (ledger["structure"] == ALL))
+    for name in ("variant", *FACTORS):
+        same &= ledger[name].isin(part[name])
+    table = ledger[same & ledger["loss"].isin(part["loss"])].rename(columns={"published": "value"})
+    return table[["loss", "noise", "value", "spread", "source"]].drop_duplicates()
 
 
 def _sources(printed: Sequence[pd.DataFrame]) -> list[str]:
@@ -141,14 +131,18 @@ def _sources(printed: Sequence[pd.DataFrame]) -> list[str]:
 
 
 def _draw_panel(
-    axis: Axes, means: pd.DataFrame, levels: pd.Series, losses: Sequence[str], title: str
+    axis: Axes,
+    means: pd.DataFrame,
+    levels: pd.Series,
+    styles: Mapping[str, Mapping[str, Any]],
+    title: str,
+    dice: bool,
 ) -> None:
     width = max(levels.iloc[-1] - levels.iloc[0], 0.01)
-    present = [loss for loss in losses if loss in set(means["loss"])]
+    present = [loss for loss in styles if loss in set(means["loss"])]
     for place, loss in enumerate(present):
         rows = means[means["loss"] == loss].set_index("noise")
         dodge = _DODGE * width * (place - (len(present) - 1) / 2) / max(len(present) - 1, 1)
-        style = loss_line_style(loss, losses)
         for noises in _comparable(levels.index.intersection(rows.index, sort=False)):
             shown = rows.loc[noises]
             axis.errorbar(
@@ -157,10 +151,10 @@ def _draw_panel(
                 shown["spread"].astype(float).fillna(0),
                 elinewidth=1,
                 markersize=6,
-                **style,
+                **styles[loss],
             )
     ends = levels.iloc[0] - 0.06 * width, levels.iloc[-1] + 0.06 * width
-    if levels.iloc[-1] > 0:
+    if dice and levels.iloc[-1] > 0:
         masks = 1 - np.array(ends)
         axis.plot(ends, masks, "--", color=QUIET, linewidth=1, zorder=1, label=_MASKS)
     axis.set_xlim(ends)
@@ -197,22 +191,22 @@ def _in_rows(names: Sequence[str], places: np.ndarray, width: float) -> list[str
     return lowered
 
 
-def _limit(axis: Axes, drawn: pd.DataFrame, levels: pd.Series) -> None:
+def _limit(axis: Axes, drawn: pd.DataFrame, levels: pd.Series, dice: bool) -> None:
     """Show every mean and bar, and of the masks' own line at least its end."""
     spread = drawn["spread"].astype(float).fillna(0)
     shown = [*(drawn["value"] - spread), *(drawn["value"] + spread)]
-    shown += [1 - levels.iloc[-1]] if levels.iloc[-1] > 0 else []
+    shown += [1 - levels.iloc[-1]] if dice and levels.iloc[-1] > 0 else []
     low, high = min(shown), max(shown)
     margin = 0.06 * max(high - low, 0.02)
     axis.set_ylim(low - margin, high + margin)
 
 
-def _legend(figure: Figure, panels: Iterable[Axes], losses: Sequence[str]) -> None:
+def _legend(figure: Figure, panels: Iterable[Axes], styles: Mapping[str, Mapping[str, Any]]) -> None:
     handles = {}
     for axis in panels:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    order = [loss_line_style(loss, losses)["label"] for loss in losses] + [_MASKS]
+    order = [*(style["label"] for style in styles.values()), _MASKS]
     shown = [label for label in order if label in handles]
     figure.legend(
         [handles[label] for label in shown],
@@ -223,8 +217,8 @@ def _legend(figure: Figure, panels: Iterable[Axes], losses: Sequence[str]) -> No
     )
 
 
-def _counts(part: pd.DataFrame, titles: Mapping[str, str]) -> str:
+def _counts(title: str, part: pd.DataFrame) -> str:
     seeds = ", ".join(map(str, sorted(part["seed"].unique())))
-    counts = f"{titles[part['dataset'].iloc[0]]}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
+    counts = f"{title}: n = {part['test_cases'].max()} test cases, clean masks; seeds {seeds}"
     fate = unusable(part["status"])
     return f"{counts}; of the runs {fate}, all counted in the means." if fate else f"{counts}."

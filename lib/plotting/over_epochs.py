@@ -1,14 +1,13 @@
 """Dice and distance of the borders of the test cases while networks were trained, over epochs."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lib.comparison.runs import EvaluatedRun, by_part
+from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.plotting.style import (
     BAND_ALPHA,
     loss_label,
@@ -16,7 +15,6 @@ from lib.plotting.style import (
     mark_millimetres,
     new_figure,
     page_saying,
-    save_pages,
 )
 
 Histories = Mapping[str, Sequence[pd.DataFrame]]
@@ -36,36 +34,33 @@ _NOT_MEASURED = "{}: neither test nor validation cases were looked at while trai
 _NO_RUN = "There is no run to draw."
 
 
-def draw_over_epochs(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
-    """A page per data set and variant: Dice and HD95 over epochs, a line for each loss.
-
-    Args:
-        note: what the scale of the study is evidence of.
-    """
-    save_pages(over_epochs_figures(runs, note), path)
+def over_epochs_figures(results: StudyResults) -> list[Figure]:
+    """A page per data set and variant: what was measured while training, over epochs, a line for each loss."""
+    pages = [_page(members, results) for members in grouped(results.runs)]
+    return pages or [page_saying(_NO_RUN, results.note)]
 
 
-def over_epochs_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
-    return [_page(members, note) for members in by_part(runs)] or [page_saying(_NO_RUN, note)]
-
-
-def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
-    title = f"{members[0].title}, {members[0].keys['variant']}"
+def _page(members: Sequence[EvaluatedRun], results: StudyResults) -> Figure:
+    title = f"{members[0].title}, {members[0].variant}"
     histories: dict[str, list[pd.DataFrame]] = {}
     for run in members:
         histories.setdefault(run.keys["loss"], []).append(run.history())
     epochs = {part: _n_measured(histories, part) for part in _PARTS}
     watched = max(epochs, key=epochs.get)
     if not epochs[watched]:
-        return page_saying(_NOT_MEASURED.format(title), note)
+        return page_saying(_NOT_MEASURED.format(title), results.note)
     measures = _measures(histories, watched)
-    footer = [note, _watched_cases(watched, epochs), _LINES, *_hidden(histories, watched)]
-    footer += [_counts(members, histories, watched)]
+    footer = [results.note, _watched_cases(watched, epochs), _LINES, *_hidden(histories, watched)]
+    labels = {loss: loss_label(loss, results.looks) for loss in histories}
+    footer += [_counts(members, histories, watched, labels)]
     figure = new_figure(5.2 * len(measures) + 3.4, 5.2, "\n".join(footer))
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for axis, measure in zip(panels, measures, strict=True):
-        _draw_panel(axis, histories, f"{watched}_{measure}")
+        for loss, of_loss in histories.items():
+            if measured := _with(of_loss, f"{watched}_{measure}"):
+                style = loss_line_style(loss, list(results.losses), results.looks)
+                _draw_line(axis, measured, f"{watched}_{measure}", style)
         axis.set_ylabel(f"{_MEASURES[measure]} of the {watched} cases")
         if measure == "hd95":
             _spread_distances(axis)
@@ -74,7 +69,7 @@ def _page(members: Sequence[EvaluatedRun], note: str) -> Figure:
     handles = {}
     for axis in panels:
         handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    order = [loss_label(loss) for loss in histories if loss_label(loss) in handles]
+    order = [label for label in labels.values() if label in handles]
     figure.legend([handles[label] for label in order], order, loc="outside right upper", handlelength=4)
     return figure
 
@@ -119,13 +114,6 @@ def _with(histories: Sequence[pd.DataFrame], column: str) -> list[pd.DataFrame]:
     return [history for history in histories if column in history and history[column].notna().any()]
 
 
-def _draw_panel(axis: Axes, histories: Histories, column: str) -> None:
-    for loss, of_loss in histories.items():
-        measured = _with(of_loss, column)
-        if measured:
-            _draw_line(axis, measured, column, loss_line_style(loss, list(histories)))
-
-
 def _count_epochs(axis: Axes) -> None:
     """Whole numbers, a little more than what was measured."""
     drawn = [epoch for line in axis.lines for epoch in line.get_xdata()]
@@ -135,9 +123,7 @@ def _count_epochs(axis: Axes) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 
 
-def _draw_line(
-    axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]
-) -> None:
+def _draw_line(axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]) -> None:
     """Mean over seeds and its band, marked where networks were kept; a single epoch is marked in any case."""
     values = pd.concat([history.set_index("epoch")[column] for history in histories], axis=1)
     values = values.astype(float).dropna(how="all")
@@ -166,9 +152,9 @@ def _spread_distances(axis: Axes) -> None:
         mark_millimetres(axis, "y")
 
 
-def _counts(members: Sequence[EvaluatedRun], histories: Histories, watched: str) -> str:
+def _counts(members: Sequence[EvaluatedRun], histories: Histories, watched: str, labels: Mapping[str, str]) -> str:
     seeds = ", ".join(map(str, sorted({run.keys["seed"] for run in members})))
     text = f"{members[0].title}: seeds {seeds}."
     columns = [f"{watched}_{name}" for name in _MEASURES]
     without = [loss for loss, of_loss in histories.items() if not any(_with(of_loss, c) for c in columns)]
-    return f"{text} Not measured: {'; '.join(map(loss_label, without))}." if without else text
+    return f"{text} Not measured: {'; '.join(labels[loss] for loss in without)}." if without else text

@@ -57,9 +57,7 @@ class Plane:
         """The case's image in grey, colours averaged."""
         image = self.cut(case.array("image"))
         grey = image.mean(axis=0) if len(image) == 3 else image[0]
-        axis.imshow(
-            np.round(contrasted(grey) * (GREYS - 1)), cmap="gray", vmin=0, vmax=GREYS - 1, **self._placed
-        )
+        axis.imshow(np.round(contrasted(grey) * (GREYS - 1)), cmap="gray", vmin=0, vmax=GREYS - 1, **self._placed)
         axis.axis("off")
 
     def draw_outline(self, axis: Axes, mask: np.ndarray, colour: str) -> None:

@@ -1,7 +1,7 @@
 """The one style of all figures, in force once this module is imported."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from lib.config.study_schema import Look
 from lib.files import atomic_path
 
 mpl.use("Agg")
@@ -37,117 +38,38 @@ mpl.rcParams.update(
 
 BAND_ALPHA = 0.2
 QUIET = "#666666"
-LOSS_COLOURS = {
-    "bce": "#2274A5",
-    "asl": "#E83F6F",
-    "fl": "#32936F",
-    "dl": "#FFBF00",
-    "gdl": "#7A4EAB",
-    "wce": "#8A5A44",
-}
 PALETTE = ("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC", "#CA9161", "#949494", "#56B4E9")
 """Distinguishable with colour-vision deficiencies, for whatever has no colour of its own."""
 DASHES = ("-", "--", "-.", ":")
-_LOSS_LABELS = {
-    "bce": "BCE",
-    "asl": "ASL",
-    "fl": "Focal Loss",
-    "dl": "Dice Loss",
-    "gdl": "GDL",
-    "wce": "WCE",
-    "t_loss": "T-Loss",
-    "t_loss_nu1": "T-Loss, ν̃ from 1",
-    "t_loss_nu2": "T-Loss, ν̃ from 2",
-    "t_loss_nu5": "T-Loss, ν̃ from 5",
-    "t_loss_released": "T-Loss (released)",
-    "gce": "GCE",
-    "mae": "MAE",
-    "rce": "RCE",
-    "sce": "SCE",
-    "ngce": "NGCE",
-    "nce_rce": "NCE + RCE",
-    "ngce_mae": "NGCE + MAE",
-    "ngce_rce": "NGCE + RCE",
-    "ce": "CE",
-    "dice": "Dice Loss",
-    "focal": "Focal Loss",
-    "boundary": "Boundary Loss",
-    "boundary_2d": "Boundary Loss, 2D maps",
-    "boundary_classes": "Boundary Loss, all classes",
-    "gdl_boundary_constant": "GDL + boundary, constant",
-    "gdl_boundary_increase": "GDL + boundary, increase",
-    "gdl_boundary_rebalance": "GDL + boundary, rebalance",
-    "gdl_boundary_rebalance_2d": "GDL + boundary, rebalance, 2D maps",
-    "gdl_boundary_rebalance_published": "GDL + boundary, rebalance, published",
-    "gdl_hausdorff": "GDL + Hausdorff",
-}
-_LINES = {
-    "t_loss": ("#000000", "-", "o"),
-    "t_loss_nu1": ("#D55E00", "--", "s"),
-    "t_loss_nu2": ("#0173B2", "-.", "^"),
-    "t_loss_nu5": ("#029E73", ":", "D"),
-    "t_loss_released": ("#666666", "-", "o"),
-    "gce": ("#0173B2", "-", "s"),
-    "mae": ("#DE8F05", "--", "^"),
-    "rce": ("#D55E00", "-.", "v"),
-    "sce": ("#029E73", "-", "D"),
-    "ngce": ("#56B4E9", "--", "P"),
-    "nce_rce": ("#CC78BC", "-", "X"),
-    "ngce_mae": ("#949494", "-.", "<"),
-    "ngce_rce": ("#8A5A44", "--", ">"),
-    "ce": ("#7A4EAB", ":", "*"),
-    "dice": ("#FFBF00", "-", "h"),
-    "focal": ("#949494", "-.", ">"),
-    "boundary": ("#8A5A44", ":", "<"),
-    "boundary_2d": ("#CA9161", "--", "p"),
-    "boundary_classes": ("#882255", "-.", "H"),
-    "gdl": ("#000000", "--", "o"),
-    "gdl_boundary_constant": ("#56B4E9", "-", "s"),
-    "gdl_boundary_increase": ("#0173B2", "--", "^"),
-    "gdl_boundary_rebalance": ("#D55E00", "-", "D"),
-    "gdl_boundary_rebalance_2d": ("#DE8F05", "--", "v"),
-    "gdl_boundary_rebalance_published": ("#CC78BC", "-.", "P"),
-    "gdl_hausdorff": ("#029E73", "-", "X"),
-}
-"""Colour, dashes and marker: distinguishable by two of them even where colours are not."""
-_STANDS_OUT = "t_loss"
+_PAIRS = [
+    (PALETTE[number % len(PALETTE)], DASHES[(number + number // len(PALETTE)) % len(DASHES)])
+    for number in range(len(PALETTE) * len(DASHES))
+]
+"""Every colour with every line, neighbours differing in both."""
 
 
-def is_inverse_weighted(loss: str) -> bool:
-    """Whether ``loss`` is the inverse-weighted form, such as ``iwdl``, of a loss of :data:`LOSS_COLOURS`."""
-    return loss.removeprefix("iw") in LOSS_COLOURS and loss.startswith("iw")
+def loss_label(loss: str, looks: Mapping[str, Look]) -> str:
+    """The legend text of a loss, its own name if the study gives it no other."""
+    return (looks[loss].label if loss in looks else None) or loss
 
 
-def loss_colour(loss: str) -> str:
-    """The colour of a loss of the inverse-weighting family, the same with and without weights."""
-    return LOSS_COLOURS[loss.removeprefix("iw")]
+def loss_line_style(loss: str, losses: Sequence[str], looks: Mapping[str, Look]) -> dict[str, Any]:
+    """How to plot a loss; what the study leaves open follows from its place among such ``losses``.
 
-
-def loss_label(loss: str) -> str:
-    """The legend text of a loss, its own name if it has no other."""
-    if is_inverse_weighted(loss):
-        return f"{_LOSS_LABELS[loss.removeprefix('iw')]} + iw"
-    return _LOSS_LABELS.get(loss, loss)
-
-
-def loss_line_style(loss: str, losses: Sequence[str]) -> dict[str, Any]:
-    """How to plot a loss among many; one without a look of its own takes one by its place among ``losses``."""
-    among_weighted = any(map(is_inverse_weighted, losses))
-    if loss.removeprefix("iw") in LOSS_COLOURS and (among_weighted or loss not in _LINES):
-        colour, dashes, marker = loss_colour(loss), "-" if is_inverse_weighted(loss) else "--", "o"
-    elif loss in _LINES:
-        colour, dashes, marker = _LINES[loss]
-    else:
-        place = list(losses).index(loss)
-        colour, dashes, marker = PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], "d"
-    prominent = loss == _STANDS_OUT
+    It is no look that the study gives to another of them.
+    """
+    look = looks.get(loss, Look())
+    given = {name: (looks[name].colour, looks[name].line) for name in losses if name in looks}
+    incomplete = [name for name in losses if None in given.get(name, (None,))]
+    free = [pair for pair in _PAIRS if pair not in given.values()]
+    colour, line = free[incomplete.index(loss) % len(free)] if loss in incomplete else given[loss]
     return {
-        "label": loss_label(loss),
-        "color": colour,
-        "linestyle": dashes,
-        "marker": marker,
-        "linewidth": 3 if prominent else 1.5,
-        "zorder": 3 if prominent else 2,
+        "label": loss_label(loss, looks),
+        "color": look.colour or colour,
+        "linestyle": look.line or line,
+        "marker": look.marker or ("o" if look.colour else "d"),
+        "linewidth": 3 if look.emphasis else 1.5,
+        "zorder": 3 if look.emphasis else 2,
     }
 
 
@@ -182,11 +104,6 @@ def mark_millimetres(axis: Axes, direction: str) -> None:
     scaled.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(4) for n in (1, 2, 5))]))
     scaled.set_minor_locator(NullLocator())
     scaled.set_major_formatter("{x:g}")
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write one figure as PDF, whole or not at all; the same figure gives the same bytes."""
-    save_pages([figure], path)
 
 
 def save_pages(figures: Sequence[Figure], path: Path) -> None:

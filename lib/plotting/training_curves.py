@@ -1,7 +1,6 @@
 """What trainings recorded: agreement with noisy and with clean masks, and the loss's own nu, over iterations."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from lib.comparison.runs import EvaluatedRun
+from lib.comparison.results import SETTING, EvaluatedRun, StudyResults, grouped
 from lib.labels import NOISE_KINDS
-from lib.plotting.noise_response import base_variant, noise_label
+from lib.plotting.noise_response import noise_label
 from lib.plotting.style import (
     BAND_ALPHA,
     DASHES,
@@ -22,7 +21,6 @@ from lib.plotting.style import (
     loss_line_style,
     new_figure,
     page_saying,
-    save_pages,
 )
 
 _BAND = "Lines: mean over seeds; bands: ±1 sd over seeds (none for one seed)."
@@ -33,43 +31,29 @@ _MEMORY = (
 )
 _AGREEMENT = {"clean": "Dice with the clean masks", "masks": "Dice with the noisy masks"}
 _NU = "ν̃ (logarithm of the degrees of freedom)"
-_NO_NOISE = (
-    "No run was trained with noisy masks: there is no agreement with noisy and with clean masks to draw."
-)
+_NO_NOISE = "No run was trained with noisy masks: there is no agreement with noisy and with clean masks to draw."
 _ALL_CLEAN = "The noise came to no training case."
 _NO_NU = "No loss of these runs has a trainable ν."
 
 
-def draw_training_dice(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
+def training_dice_figures(results: StudyResults) -> list[Figure]:
     """A page per data set and noisy variant: agreement with clean and with noisy masks for each kind of noise."""
-    save_pages(training_dice_figures(runs, note), path)
+    noisy = grouped(run for run in results.runs if run.noise_table)
+    return [_training_dice(members, results) for members in noisy] or [page_saying(_NO_NOISE, results.note)]
 
 
-def draw_loss_parameters(path: Path, runs: Sequence[EvaluatedRun], note: str) -> None:
+def loss_parameter_figures(results: StudyResults) -> list[Figure]:
     """A page per data set and variant: T-Loss's nu by noise, and by where it starts."""
-    save_pages(loss_parameter_figures(runs, note), path)
+    having = [run for run in results.runs if _nu(run.history()) is not None]
+    parts = _by(having, lambda run: [run.keys[name] for name in SETTING if name != "noise"])
+    return [_nu_page(members, results) for members in parts.values()] or [page_saying(_NO_NU, results.note)]
 
 
-def training_dice_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
-    noisy = _grouped([run for run in runs if run.noise_table], lambda run: run.part)
-    return [_training_dice(members, note) for members in noisy.values()] or [page_saying(_NO_NOISE, note)]
-
-
-def loss_parameter_figures(runs: Sequence[EvaluatedRun], note: str) -> list[Figure]:
-    having = [run for run in runs if _nu(run.history()) is not None]
-    parts = _grouped(having, lambda run: (run.keys["dataset"], _base(run)))
-    return [_nu_page(members, note) for members in parts.values()] or [page_saying(_NO_NU, note)]
-
-
-def _grouped(runs: Iterable[EvaluatedRun], key: Callable) -> dict[object, list[EvaluatedRun]]:
-    groups: dict[object, list[EvaluatedRun]] = {}
+def _by(runs: Iterable[EvaluatedRun], key: Callable) -> dict[str, list[EvaluatedRun]]:
+    groups: dict[str, list[EvaluatedRun]] = {}
     for run in runs:
-        groups.setdefault(key(run), []).append(run)
+        groups.setdefault(str(key(run)), []).append(run)
     return groups
-
-
-def _base(run: EvaluatedRun) -> str:
-    return base_variant(run.keys["variant"], run.keys["noise"])
 
 
 def _counts(members: Sequence[EvaluatedRun]) -> str:
@@ -79,21 +63,21 @@ def _counts(members: Sequence[EvaluatedRun]) -> str:
     return f"{members[0].title}: {n}seeds {seeds}."
 
 
-def _training_dice(members: Sequence[EvaluatedRun], note: str) -> Figure:
+def _training_dice(members: Sequence[EvaluatedRun], results: StudyResults) -> Figure:
     table = pd.read_csv(members[0].noise_table)
     kinds = [kind for kind in NOISE_KINDS if kind in set(table["kind"])]
     if not kinds:
-        return page_saying(_ALL_CLEAN, note)
-    figure = new_figure(3.6 * max(len(kinds), 2) + 2.2, 6.8, "\n".join([note, _MEMORY, _counts(members)]))
-    figure.suptitle(f"{members[0].title}, {members[0].keys['variant']}", x=0.01, ha="left", weight="bold")
+        return page_saying(_ALL_CLEAN, results.note)
+    figure = new_figure(3.6 * max(len(kinds), 2) + 2.2, 6.8, "\n".join([results.note, _MEMORY, _counts(members)]))
+    figure.suptitle(f"{members[0].title}, {members[0].variant}", x=0.01, ha="left", weight="bold")
     panels = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    by_loss = _grouped(members, lambda run: run.keys["loss"])
+    by_loss = _by(members, lambda run: run.keys["loss"])
     histories = {loss: [run.history() for run in of_loss] for loss, of_loss in by_loss.items()}
     for row, masks in zip(panels, ("clean", "masks"), strict=True):
         row[0].set_ylabel(_AGREEMENT[masks])
         for axis, kind in zip(row, kinds, strict=True):
             for loss, of_loss in histories.items():
-                style = {**loss_line_style(loss, list(histories)), "marker": None}
+                style = loss_line_style(loss, list(results.losses), results.looks) | {"marker": None}
                 _draw_curve(axis, of_loss, f"dice_{kind}_{masks}", style)
             axis.axhline(_dice_of_masks(table, kind), linestyle="--", color=QUIET, linewidth=1, zorder=1)
         row[0].set_ylim(bottom=max(0, row[0].get_ylim()[0]))
@@ -113,18 +97,14 @@ def _dice_of_masks(table: pd.DataFrame, kind: str) -> float:
     return float((rows["dice"] * sizes).sum() / max(sizes.sum(), 1))
 
 
-def _draw_curve(
-    axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]
-) -> None:
+def _draw_curve(axis: Axes, histories: Sequence[pd.DataFrame], column: str, style: Mapping[str, object]) -> None:
     """Mean over seeds and its band, over iterations."""
     values = pd.concat([history.set_index("step")[column] for history in histories], axis=1).astype(float)
     mean = values.mean(axis=1)
     axis.plot(mean.index, mean, **style)
     if len(histories) > 1:
         sd = values.std(axis=1, ddof=1)
-        axis.fill_between(
-            mean.index, mean - sd, mean + sd, color=style["color"], alpha=BAND_ALPHA / 2, linewidth=0
-        )
+        axis.fill_between(mean.index, mean - sd, mean + sd, color=style["color"], alpha=BAND_ALPHA / 2, linewidth=0)
 
 
 def _count_iterations(axis: Axes) -> None:
@@ -138,24 +118,26 @@ def _nu(history: pd.DataFrame) -> str | None:
     return next((name for name in history if name.split(".")[-1] == "nu"), None)
 
 
-def _nu_page(members: Sequence[EvaluatedRun], note: str) -> Figure:
+def _nu_page(members: Sequence[EvaluatedRun], results: StudyResults) -> Figure:
     """By noise where there is more than one, and by loss where more than one has a nu."""
     doses = {run.keys["noise"]: 1 - run.masks_dice() for run in members}
     levels = sorted(doses, key=doses.get)
-    of_losses = _grouped(members, lambda run: run.keys["loss"])
+    of_losses = _by(members, lambda run: run.keys["loss"])
     panels = []
     if len(levels) > 1 or len(of_losses) == 1:
-        shown = "t_loss" if "t_loss" in of_losses else next(iter(of_losses))
-        by_level = _grouped(of_losses[shown], lambda run: run.keys["noise"])
+        shown = results.reference if results.reference in of_losses else next(iter(of_losses))
+        by_level = _by(of_losses[shown], lambda run: run.keys["noise"])
         lines = {noise_label(level): by_level[level] for level in levels if level in by_level}
         shades = colormaps["viridis"](np.linspace(0, 0.85, len(levels)))
-        panels.append((f"{loss_label(shown)} by noise (α / β)", lines, shades))
+        panels.append((f"{loss_label(shown, results.looks)} by noise (α / β)", lines, shades))
     if len(of_losses) > 1:
         strongest = [run for run in members if run.keys["noise"] == levels[-1]]
-        by_loss = _grouped(strongest, lambda run: loss_label(run.keys["loss"]))
+        by_loss = _by(strongest, lambda run: loss_label(run.keys["loss"], results.looks))
         panels.append((f"losses with ν̃, noise {noise_label(levels[-1])}", by_loss, PALETTE))
-    figure = new_figure(6.4 * len(panels) + 1, 4.8, "\n".join([note, _BAND, _counts(members)]))
-    figure.suptitle(f"{members[0].title}, {_base(members[0])}", x=0.01, ha="left", weight="bold")
+    figure = new_figure(6.4 * len(panels) + 1, 4.8, "\n".join([results.note, _BAND, _counts(members)]))
+    crossed = [level for name, level in members[0].levels.items() if name != "noise"]
+    title = ", ".join([members[0].title, members[0].keys["variant"], *crossed])
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
     row = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, lines, colours) in zip(row, panels, strict=True):
         _draw_nu(axis, lines, colours)

@@ -145,9 +145,7 @@ SCHEDULERS: Registry[SchedulerEntry] = Registry(
         "halving": _scheduler(
             "Halving", Halving, "Kervadec et al., MIDL 2019, as written and as released", monitored=True
         ),
-        "nu_plateau": _scheduler(
-            "NuPlateau", NuPlateau, "Gonzalez-Jimenez et al., MICCAI 2023, the released code"
-        ),
+        "nu_plateau": _scheduler("NuPlateau", NuPlateau, "Gonzalez-Jimenez et al., MICCAI 2023, the released code"),
     },
     SchedulerEntry,
     SchedulerParameters,

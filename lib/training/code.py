@@ -7,5 +7,5 @@ from lib.training.settings import TrainingSettings
 
 def training_code(settings: TrainingSettings) -> str:
     """Hash of all code of the project that a training with these settings runs."""
-    modules = {*(entry.module for entry in settings.entries), *code_modules(settings.loss)}
+    modules = set(code_modules(settings.loss)).union(*(entry.modules for entry in settings.entries))
     return code_version("scripts.train", *filter(in_project, modules))

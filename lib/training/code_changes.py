@@ -34,9 +34,7 @@ class Artifact:
     code: str
 
 
-def artifacts(
-    runs: Collection[Run], configuration: Configuration, indexes: Mapping[str, Index]
-) -> Iterator[Artifact]:
+def artifacts(runs: Collection[Run], configuration: Configuration, indexes: Mapping[str, Index]) -> Iterator[Artifact]:
     """Everything that takes long to make for ``runs``, of the data sets whose indexes are given."""
     paths = Paths(configuration.workflow.folders)
     of_same_data = {(run.dataset, run.split, run.noise.name, tuple(run.maps)): run for run in runs}
@@ -48,9 +46,7 @@ def artifacts(
     )
     for run in runs:
         provenance = (paths.run(run.id, "provenance.json"),)
-        yield Artifact(
-            "training", run.dataset, run.variant, run.loss, run.seed, provenance, present_code(run)
-        )
+        yield Artifact("training", run.dataset, run.folder, run.loss, run.seed, provenance, present_code(run))
 
 
 def indexes_on_disk(configuration: Configuration) -> dict[str, Index]:

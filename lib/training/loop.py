@@ -100,9 +100,7 @@ class Trainer:
         self.scheduler = build_scheduler(self.training)
         # gradients of float16 need scaling, or small ones vanish
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing.precision == "float16")
-        self.loss_numbers = {
-            name: value.detach() for name, value in self.loss.named_parameters() if value.numel() == 1
-        }
+        self.loss_numbers = {name: value.detach() for name, value in self.loss.named_parameters() if value.numel() == 1}
         self.history = History()
         self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
         self.overlap = self._no_overlap()
@@ -115,8 +113,18 @@ class Trainer:
         return len(self.history.rows) * self.training.steps_per_epoch + len(self.losses)
 
     def train(self) -> History:
+        """Train to the end; the history, of the best epoch's network if the settings say so."""
+        for _ in self.epochs():
+            pass
+        return self.history
+
+    def epochs(self) -> Iterator[Row]:
+        """Train, and yield the history's row of each epoch when it has ended; of a finished training none.
+
+        A caller that stops listening, as one that prunes trials, leaves a checkpoint from which it goes on.
+        """
         if self._resume():
-            return self.history
+            return
         epochs, steps = self.training.epochs, self.training.steps_per_epoch
         batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
@@ -130,12 +138,14 @@ class Trainer:
                     progress.set_description(f"epoch {epoch + 1}/{epochs}")
                     row = self._epoch(epoch, batches, progress)
                     self._end_epoch(row)
+                    yield row
                     shown = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
                     progress.set_postfix(shown)
                     if hidden:
-                        log.info(
-                            "epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, shown.items()))
-                        )
+                        log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, shown.items())))
+            except GeneratorExit:
+                self._save()
+                raise
             except Interrupted as signal:
                 self._save()
                 raise SeglossError(
@@ -145,7 +155,6 @@ class Trainer:
         self._save()  # what fails now, such as writing the weights on a full disk, costs no step
         if self.best.weights:
             self.network.load_state_dict(self.best.weights)
-        return self.history
 
     def keep(self, trained: dict[str, Any], circumstances: Any) -> None:
         """Leave the finished run in the place of its checkpoint, with what is to be in ``finished`` another time.
@@ -252,9 +261,10 @@ class Trainer:
         image, target = tensors.pop("image").to(memory_format=self.memory_format), tensors.pop("label")
         clean, kind = tensors.pop("clean", None), tensors.pop("kind", None)
         with self._autocast():
-            logits = self.network(image)
-        logits = logits.float()
-        loss = self.loss(logits, target, tensors)
+            outputs = self.network(image)
+        several = [output.float() for output in outputs] if isinstance(outputs, list) else None
+        logits = several[0] if several else outputs.float()
+        loss = self.loss(several or logits, target, tensors)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.training.gradient_clipping:
@@ -294,9 +304,7 @@ class Trainer:
             self.network.load_state_dict(state["network"])
             self.loss.load_state_dict(state["loss"])
             self.history, self.finished = History(state["history"]), state["finished"]
-            log.info(
-                "trained before, of the same data with the same settings: taken from %s", self.checkpoint
-            )
+            log.info("trained before, of the same data with the same settings: taken from %s", self.checkpoint)
             return True
         if state is not None:
             self.network.load_state_dict(state["network"])

@@ -1,22 +1,17 @@
 """What is measured of whole cases while a network is trained."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from lib.evaluation.overlap import MEASURED, overlap_row, pooled_dice
-from lib.evaluation.surface import surface_rows
 from lib.inference import predict_volume
-from lib.labels import Labels
+from lib.measures.catalogue import MEASURES, monitored
+from lib.measures.evaluation import case_rows, segmentation_of
 from lib.store import StoredCase
 from lib.training.history import History, Row
 from lib.training.settings import Measured, TrainingSettings
-
-CaseRow = dict[str, Any]
-ANY_TOLERANCE = 1.0  # of the normalised surface Dice, which is not recorded here
 
 
 class Monitor:
@@ -30,7 +25,8 @@ class Monitor:
         self, settings: TrainingSettings, measures: Mapping[str, Callable[[nn.Module], Mapping[str, float]]]
     ) -> None:
         self.training, self.measures = settings.training, dict(measures)
-        self.names = MEASURED[settings.measured.metrics] if settings.measured else ()
+        measures = settings.measured.measures if settings.measured else ()
+        self.names = monitored(map(MEASURES.parse, measures))
 
     def measure(self, network: nn.Module, epoch: int) -> Row:
         """Columns of the history, None where this epoch, counted from 0, is not measured."""
@@ -53,33 +49,24 @@ def measure_cases(
     device: torch.device,
     network: nn.Module,
 ) -> dict[str, float]:
-    """The measures ``MEASURED[measured.metrics]`` of the network, means over the cases and their structures."""
-    rows = []
+    """The columns of the measures that are monitored: of all cases and their structures."""
+    measures = [MEASURES.parse(name) for name in measured.measures]
+    window, labels = (measured.inference.patch_size, measured.inference.stride), measured.labels
+    found = []
     for case in cases:
-        image, label = case.array("image")[...], case.array("label")[...]
-        _, logit = predict_volume(
-            network,
-            image,
-            measured.inference.patch_size,
-            measured.inference.stride,
-            device,
-            measured.labels.exclusive,
+        image, label, spacing = (
+            case.array("image")[...],
+            case.array("label")[...],
+            case.description["spacing"],
         )
-        rows += (
-            _surface(case, logit, label, measured.labels)
-            if measured.metrics == "surface"
-            else _overlap(case, logit, label)
-        )
-    return {
-        name: pooled_dice(rows) if name == "dice_pooled" else float(np.mean([row[name] for row in rows]))
-        for name in MEASURED[measured.metrics]
-    }
-
-
-def _overlap(case: StoredCase, logit: np.ndarray, label: np.ndarray) -> list[CaseRow]:
-    return [overlap_row(case.name, logit, label)]
-
-
-def _surface(case: StoredCase, logit: np.ndarray, label: np.ndarray, labels: Labels) -> list[CaseRow]:
-    spacing = case.description["spacing"]
-    return surface_rows(case.name, labels.decide(logit), label, spacing, labels, ANY_TOLERANCE)
+        _, logit = predict_volume(network, image, *window, device, labels.exclusive)
+        stored = {"labels": labels.decide(logit)}
+        for structure in labels.structures:
+            keys = {"case": case.name, "structure": structure}
+            found.append((keys, segmentation_of(stored, label, spacing, labels, structure)))
+    rows = case_rows(found, measures, "")
+    names = [case.name for case in cases]
+    numbers = {name: float(np.mean([row[name] for row in rows])) for name in monitored(measures) if name in rows[0]}
+    for measure in measures:
+        numbers |= MEASURES.entry_of(measure).of_rows(rows, names, **measure.for_dataset(""))
+    return {name: numbers[name] for name in monitored(measures)}

@@ -8,9 +8,7 @@ from lib.training.catalogue import OPTIMIZERS, SCHEDULERS, OptimizerParameters
 from lib.training.schedulers import Scheduler
 
 
-def build_optimizer(
-    parameters: OptimizerParameters, network: nn.Module, loss: nn.Module
-) -> torch.optim.Optimizer:
+def build_optimizer(parameters: OptimizerParameters, network: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of the network's parameters and, in a group of their own, of the loss's if it has any."""
     groups = [{"params": list(network.parameters())}]
     if trainable := list(loss.parameters()):

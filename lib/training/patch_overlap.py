@@ -10,9 +10,7 @@ from lib.training.history import Row
 class PatchOverlap:
     """Pooled Dice of predictions with training masks and, where these are noisy, by kind with noisy and clean ones."""
 
-    def __init__(
-        self, noisy: bool, device: torch.device, exclusive: bool = True, background: bool = True
-    ) -> None:
+    def __init__(self, noisy: bool, device: torch.device, exclusive: bool = True, background: bool = True) -> None:
         self.exclusive, self.lowest = exclusive, 1 if background else 0  # number of a structure
         rows = len(MASK_KINDS) if noisy else 1
         self.noisy = noisy

@@ -59,9 +59,7 @@ class PatchSampler:
             self.probabilities = lesions / lesions.sum()
         self.by_slice = len(sampling.patch_size) < len(cases[0].shape)
         self.patch_size = (*sampling.patch_size, *([1] if self.by_slice else []))
-        self.turns = [
-            (case, z) for case in cases for z in (range(case.shape[-1]) if self.by_slice else [None])
-        ]
+        self.turns = [(case, z) for case in cases for z in (range(case.shape[-1]) if self.by_slice else [None])]
         self.batch_size = sampling.batch_size
         self.foreground_fraction = sampling.foreground_fraction
         self.place = sampling.place
@@ -104,9 +102,7 @@ class PatchSampler:
         for name in ("label", *self.maps):
             patch[name] = self._cut(case.array(name), start)
         if not self.background:  # 0 is what lies outside, here and in the augmentation
-            patch["label"] = cut(case.array("label"), start, self.patch_size, fill=IGNORED)[None] + np.uint8(
-                1
-            )
+            patch["label"] = cut(case.array("label"), start, self.patch_size, fill=IGNORED)[None] + np.uint8(1)
         if self.noisy:
             patch["clean"] = self._cut(case.clean.array("label"), start)
         if self.by_slice:

@@ -13,6 +13,7 @@ from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
 from lib.labels import Labels
 from lib.losses.specification import without_defaults
+from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.registry import Entry, chosen_from
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
@@ -30,17 +31,22 @@ class NetworkSettings(Section):
 
 
 class InferenceSettings(Section):
-    """All that decides the predictions of given weights."""
+    """All that decides the predictions of given weights.
+
+    ``reads``: kinds of predictions to store, by part of the split.
+    """
 
     network: NetworkSettings
     network_class: str
     inference: Inference
+    labels: Labels
+    reads: dict[str, tuple[str, ...]]
 
 
 class Measured(Section):
-    """How the parts of the split are measured while the network is trained."""
+    """How the parts of the split are measured while the network is trained; measures have their defaults."""
 
-    metrics: str
+    measures: tuple[str, ...]
     labels: Labels
     inference: Inference
 
@@ -66,12 +72,13 @@ class TrainingSettings(Section):
     @property
     def entries(self) -> list[Entry]:
         """Of all that is chosen by name but the loss."""
-        training = self.training
+        training, measured = self.training, self.measured.measures if self.measured else ()
         return [
             NETWORKS.entry_of(self.network.network),
             OPTIMIZERS.entry_of(training.optimizer),
             SCHEDULERS.entry_of(training.scheduler),
             *map(AUGMENTATIONS.entry_of, self.sampling.augmentation),
+            *(MEASURES[name] for name in measured),
         ]
 
     def as_json(self) -> dict[str, Any]:

@@ -132,9 +132,7 @@ PartitionName=gpu Nodes=gpu01
 PartitionName=spot Nodes=gpu01 PreemptMode=REQUEUE
 PartitionName=urgent Nodes=gpu01 PriorityTier=100
 """)
-    (root / "etc/gres.conf").write_text(
-        f"AutoDetect=off\nNodeName=gpu01 Name=gpu File={root}/gpu[0-{GPUS - 1}]\n"
-    )
+    (root / "etc/gres.conf").write_text(f"AutoDetect=off\nNodeName=gpu01 Name=gpu File={root}/gpu[0-{GPUS - 1}]\n")
     dbd = root / "etc/slurmdbd.conf"
     dbd.touch(0o600)
     dbd.write_text(f"""

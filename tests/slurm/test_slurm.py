@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "profiles/slurm/profile.yaml"
 PREEMPTED, CANCELLED, LOST, OUT_OF_TIME, OUT_OF_MEMORY = FAULTS = ("bce", "dl", "iwbce", "fl", "asl")
 RUNS = "results/inverse_weighting/phantom_lesions/base"
-RESULTS = ("weights.pt", "history.csv", "predictions.json", "records.json", "records_tuned.json", "dice.csv")
+RESULTS = ("weights.pt", "history.csv", "predictions.json", "cases.csv", "lesions.csv")
 LOSSES = (*FAULTS, "iwfl")
 ONE_SEED = ["--config", "studies=[inverse_weighting]", "seeds=[0]", f"losses=[{','.join(LOSSES)}]"]
 
@@ -214,11 +214,7 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
 
 def ends_of(loss: str, states: dict[str, list[str]]) -> list[str]:
     """How the jobs that trained with a loss have ended."""
-    (ends,) = (
-        ends
-        for comment, ends in states.items()
-        if comment.startswith("rule_train") and f"_{loss}_" in comment
-    )
+    (ends,) = (ends for comment, ends in states.items() if comment.startswith("rule_train") and f"_{loss}_" in comment)
     return ends
 
 

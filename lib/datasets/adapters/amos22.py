@@ -44,6 +44,4 @@ def _modality(case: str) -> str:
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case and scale its intensities."""
     image, mask = read_with_mask(entry, LABELS)
-    return Case(
-        window(image.array, *parameters["window"])[None], mask, image.spacing, entry.patient, image.affine
-    )
+    return Case(window(image.array, *parameters["window"])[None], mask, image.spacing, entry.patient, image.affine)

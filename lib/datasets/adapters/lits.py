@@ -40,17 +40,13 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     else:
         files, excluded = _paired_by_sorting(raw)
         split = split_by_patient({case: case for case in files}, seed=0, validation=0.1, test=0.2)
-    return Index(
-        {case: IndexedCase(case, of_case) for case, of_case in files.items()}, {"holdout": split}, excluded
-    )
+    return Index({case: IndexedCase(case, of_case) for case, of_case in files.items()}, {"holdout": split}, excluded)
 
 
 def _paired_by_sorting(raw: RawFiles) -> tuple[dict[str, CaseFiles], dict[str, str]]:
     images, masks = (raw.matching(pattern) for pattern in BENCHMARK.values())
     if not images:
-        raise SeglossError(
-            f"{raw}: neither volume-<n>.nii nor a folder `volume`; is this the official layout?"
-        )
+        raise SeglossError(f"{raw}: neither volume-<n>.nii nor a folder `volume`; is this the official layout?")
     if len(images) != len(masks):
         raise SeglossError(
             f"{raw}: {len(images)} files in `volume` and {len(masks)} in `mask`; to pair them by sorting, the"
@@ -60,8 +56,7 @@ def _paired_by_sorting(raw: RawFiles) -> tuple[dict[str, CaseFiles], dict[str, s
     files = {case: {"image": of_image, "label": of_mask} for (case, of_image), (_, of_mask) in pairs}
     twice = {case for case, of_case in files.items() if any(len(paths) > 1 for paths in of_case.values())}
     excluded = {
-        case: f"duplicate id: {', '.join(path for paths in files[case].values() for path in paths)}"
-        for case in twice
+        case: f"duplicate id: {', '.join(path for paths in files[case].values() for path in paths)}" for case in twice
     }
     return {case: of_case for case, of_case in files.items() if case not in twice}, excluded
 

@@ -137,9 +137,7 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
         elif scan not in readings:
             excluded[scan] = "it has nodules, but no LIDC reading names its series"
         else:
-            cases[scan] = IndexedCase(
-                scan, of_scan | {"reading": [readings[scan]]}, {"nodules": nodules[scan]}
-            )
+            cases[scan] = IndexedCase(scan, of_scan | {"reading": [readings[scan]]}, {"nodules": nodules[scan]})
     return Index(cases, {name: _split(cases, *subsets) for name, subsets in SUBSETS.items()}, excluded)
 
 
@@ -184,9 +182,7 @@ def _series(path: str) -> str | None:
 
 def _split(cases: dict[str, IndexedCase], of_pool: str, of_test: str) -> Parts:
     def scans(subsets: str) -> list[str]:
-        return sorted(
-            scan for scan, entry in cases.items() if Path(entry.files["image"][0]).parent.name[-1] in subsets
-        )
+        return sorted(scan for scan, entry in cases.items() if Path(entry.files["image"][0]).parent.name[-1] in subsets)
 
     pool = scans(of_pool)
     order = np.random.RandomState(SEED).permutation(len(pool))  # as scikit-learn
@@ -241,11 +237,7 @@ def _read_readers(path: str) -> list[list[Nodule]]:
     try:
         sessions = ElementTree.parse(path).iter(f"{NIH}readingSession")
         return [
-            [
-                contours
-                for nodule in session.iter(f"{NIH}unblindedReadNodule")
-                if (contours := _contours(nodule))
-            ]
+            [contours for nodule in session.iter(f"{NIH}unblindedReadNodule") if (contours := _contours(nodule))]
             for session in sessions
         ]
     except (ElementTree.ParseError, TypeError, ValueError) as error:
@@ -255,9 +247,7 @@ def _read_readers(path: str) -> list[list[Nodule]]:
 def _contours(nodule: ElementTree.Element) -> Nodule:
     contours = []
     for roi in nodule.iter(f"{NIH}roi"):
-        points = [
-            [int(edge.findtext(f"{NIH}{axis}Coord")) for axis in "xy"] for edge in roi.iter(f"{NIH}edgeMap")
-        ]
+        points = [[int(edge.findtext(f"{NIH}{axis}Coord")) for axis in "xy"] for edge in roi.iter(f"{NIH}edgeMap")]
         if points:
             z = float(roi.findtext(f"{NIH}imageZposition"))
             contours.append(Contour(z, np.array(points), roi.findtext(f"{NIH}inclusion") == "FALSE"))
@@ -266,10 +256,7 @@ def _contours(nodule: ElementTree.Element) -> Nodule:
 
 def _consensus(readers: list[list[Nodule]], centres: np.ndarray, scan: Volume, published: bool) -> np.ndarray:
     """Voxels with enough marks, of nodules (``published``) or of readers, near the centres."""
-    near = [
-        [nodule for nodule in reader if _distance(nodule, centres, scan, published) <= NEAR]
-        for reader in readers
-    ]
+    near = [[nodule for nodule in reader if _distance(nodule, centres, scan, published) <= NEAR] for reader in readers]
     markers = [[nodule] for reader in near for nodule in reader] if published else near
     marks = np.zeros(scan.array.shape, np.uint8)
     for nodules in markers:
@@ -283,9 +270,7 @@ def _consensus(readers: list[list[Nodule]], centres: np.ndarray, scan: Volume, p
 
 def _distance(nodule: Nodule, centres: np.ndarray, scan: Volume, published: bool) -> float:
     """From the mean of the contour points to the nearest centre."""
-    points = [
-        np.insert(contour.points.astype(float), 2, _slice_position(contour, scan), 1) for contour in nodule
-    ]
+    points = [np.insert(contour.points.astype(float), 2, _slice_position(contour, scan), 1) for contour in nodule]
     mean = np.concatenate(points).mean(axis=0)
     apart = centres - np.rint(mean) if published else (centres - mean) @ scan.affine[:3, :3].T
     return float(np.linalg.norm(apart, axis=1).min())
@@ -339,9 +324,7 @@ def _check_each_is_marked(centres: np.ndarray, target: np.ndarray, scan: Volume)
     voxels = np.argwhere(target)
     for centre in centres:
         if not (np.linalg.norm((voxels - centre) @ scan.affine[:3, :3].T, axis=1) <= NEAR).any():
-            raise CaseExcluded(
-                f"no two readers outline the nodule at voxel {np.rint(centre).astype(int).tolist()}"
-            )
+            raise CaseExcluded(f"no two readers outline the nodule at voxel {np.rint(centre).astype(int).tolist()}")
 
 
 def _lung_mask(values: np.ndarray, published: bool) -> np.ndarray:
@@ -355,9 +338,7 @@ def _lung_mask(values: np.ndarray, published: bool) -> np.ndarray:
     lungs = (values != 0) & (values != dropped)
     near = crop_box(lungs, CLOSING + 1)  # further away nothing changes
     closed = ndimage.binary_dilation(lungs[near], iterations=CLOSING)
-    closed = ndimage.binary_erosion(
-        closed, iterations=CLOSING, border_value=1
-    )  # the volume's border erodes nothing
+    closed = ndimage.binary_erosion(closed, iterations=CLOSING, border_value=1)  # the volume's border erodes nothing
     lungs[near] = ndimage.binary_dilation(closed, iterations=GROWTH)
     return lungs
 

@@ -60,12 +60,8 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     if parts is not None:
         in_part = {case for ids in parts.values() for case in ids}
         _check_no_endings(in_part, files, parameters["splits"])
-        _leave_out(
-            files, excluded, [case for case in files if case not in in_part], "in no part of the splits file"
-        )
-    cases = {
-        case: IndexedCase(_patient(case, parameters["patients"]), of_case) for case, of_case in files.items()
-    }
+        _leave_out(files, excluded, [case for case in files if case not in in_part], "in no part of the splits file")
+    cases = {case: IndexedCase(_patient(case, parameters["patients"]), of_case) for case, of_case in files.items()}
     return Index(cases, {"holdout": _split(cases, parts, parameters)}, excluded, notes)
 
 
@@ -161,9 +157,7 @@ def _obey_description(files: dict[str, Any], excluded: dict[str, str], folder: s
         for case in listed:
             if case not in files:
                 excluded.setdefault(case, "listed by dataset.json, but its files are not there")
-        _leave_out(
-            files, excluded, sorted(set(files) - set(listed)), "not in the training list of dataset.json"
-        )
+        _leave_out(files, excluded, sorted(set(files) - set(listed)), "not in the training list of dataset.json")
     named = len(files) + len(excluded) if listed is None else len(set(listed))
     number = described.get("numTraining")
     if number is not None and str(number).removesuffix(".0") != str(named):
@@ -193,9 +187,7 @@ def _patient(case: str, pattern: str | None) -> str:
     match = re.search(pattern, case)
     patient = match and (match[1] if match.re.groups else match[0])
     if not patient:
-        raise SeglossError(
-            f"patients: {pattern!r} finds no patient in the case {case!r}; correct the pattern"
-        )
+        raise SeglossError(f"patients: {pattern!r} finds no patient in the case {case!r}; correct the pattern")
     return patient
 
 
@@ -216,10 +208,7 @@ def _split(
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case; see the module's text for what happens to intensities."""
     images = [
-        _read(path, parameters)
-        for role, paths in entry.files.items()
-        if role.startswith("image")
-        for path in paths
+        _read(path, parameters) for role, paths in entry.files.items() if role.startswith("image") for path in paths
     ]
     # a threshold is of what viewers show, labels are of the numbers in the file
     label = _read(entry.files["label"][0], parameters, as_labels=parameters["threshold"] is None)
@@ -227,9 +216,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         reading.check_same_geometry(images[0], other, name)
     image = np.concatenate([_channels_first(volume.array, parameters) for volume in images])
     if len(image) != len(parameters["channels"]):
-        raise CaseExcluded(
-            f"the image has {len(image)} channels, {len(parameters['channels'])} were expected"
-        )
+        raise CaseExcluded(f"the image has {len(image)} channels, {len(parameters['channels'])} were expected")
     mask = _classes(label, parameters) if parameters["threshold"] is None else _above(label, parameters)
     if parameters["empty_masks"] == "exclude" and not foreground(mask).any():
         raise CaseExcluded("the mask is empty; to keep such cases set empty_masks: keep")
@@ -253,9 +240,7 @@ def _region(region: Volume, mask: np.ndarray) -> np.ndarray:
     marked = reading.is_marked(region)
     lesion = foreground(mask)
     if outside := np.count_nonzero(lesion & ~marked):
-        note(
-            f"{outside} of {np.count_nonzero(lesion)} foreground voxels lie outside the region, which is blanked"
-        )
+        note(f"{outside} of {np.count_nonzero(lesion)} foreground voxels lie outside the region, which is blanked")
     return marked
 
 
@@ -295,9 +280,7 @@ def _classes(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
     known = [value for values in label_values.values() for value in values]
     mask = _single(label, parameters)
     if mask.array.dtype == bool and 1 not in known:
-        mask = replace(
-            mask, array=np.where(mask.array, np.uint8(255), np.uint8(0))
-        )  # white, as viewers show it
+        mask = replace(mask, array=np.where(mask.array, np.uint8(255), np.uint8(0)))  # white, as viewers show it
     try:
         values = reading.labels(mask, known, "the mask")
     except CaseExcluded as reason:

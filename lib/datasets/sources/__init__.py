@@ -103,9 +103,7 @@ class Source(Section):
         """
         of_path = {file.path: file for file in self.files}
         if path not in of_path:
-            raise SeglossError(
-                f"source {self.name}: no file {path!r}; its files are listed in {_yaml(self.name)}"
-            )
+            raise SeglossError(f"source {self.name}: no file {path!r}; its files are listed in {_yaml(self.name)}")
         return of_path[path]
 
 

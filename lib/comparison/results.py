@@ -1,0 +1,218 @@
+"""What the runs of a study have left: their tables, and what figures and comparisons need to know of the study."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from lib.config.load import load
+from lib.config.run import Configuration, Run
+from lib.config.schema import FACTORS
+from lib.config.study_schema import Look, Primary, Published
+from lib.errors import SeglossError
+from lib.files import read_json
+from lib.labels import BINARY, Labels
+from lib.measures.catalogue import Column, MeasureParameters, columns_of
+from lib.paths import Paths
+from lib.store import StoredCase, open_cases
+
+SETTING = ["scale", "dataset", "variant", *FACTORS]
+KEYS = [*SETTING, "loss"]
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """One run: its keys (scale, data set, variant, factors, loss, seed), its data set's title and its folder.
+
+    Attributes:
+        noise_table: states what was done to its training masks, None where they are clean.
+        levels: of the factors that the study crosses.
+        part: lists its test cases, below ``prepared``.
+        baseline: holds the Dice of a threshold without learning, None where the study does not ask.
+    """
+
+    keys: Mapping[str, Any]
+    title: str
+    folder: Path
+    noise_table: Path | None = None
+    levels: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+    labels: Labels = BINARY
+    measures: Sequence[MeasureParameters] = ()
+    cuts: Sequence[str] = ()
+    prepared: Path = Path()
+    part: Path = Path()
+    baseline: Path | None = None
+
+    @classmethod
+    def of(cls, run: Run, paths: Paths) -> Self:
+        noise = Path(paths.noise_table(run.dataset, run.split, run.noise.name)) if run.noise.alpha else None
+        baseline = Path(paths.baseline(run.dataset, run.split)) if run.file.baseline else None
+        return cls(
+            keys=run.keys,
+            title=run.title,
+            folder=Path(paths.run(run.id)),
+            noise_table=noise,
+            levels=run.levels,
+            id=run.id,
+            labels=run.labels,
+            measures=run.measures,
+            cuts=run.file.cuts,
+            prepared=Path(paths.prepared(run.dataset)),
+            part=Path(paths.part(run.dataset, run.split, "test")),
+            baseline=baseline,
+        )
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What one page of a figure is about: scale, data set, variant and the level of each factor."""
+        return tuple(self.keys[name] for name in SETTING)
+
+    @property
+    def variant(self) -> str:
+        """The variant with the levels of what the study crosses, for titles."""
+        return ", ".join([self.keys["variant"], *self.levels.values()])
+
+    def parameters_of(self, measure: str) -> dict[str, Any]:
+        chosen = next(parameters for parameters in self.measures if parameters.name == measure)
+        return chosen.for_dataset(self.keys["dataset"])
+
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """The table of its test cases."""
+        return read_table(self.folder / "cases.csv", ("case", "structure", "cut"))
+
+    @cached_property
+    def cases_of_structures(self) -> pd.DataFrame:
+        """The same without structures that no test case has."""
+        return self.cases[self.cases.groupby("structure")["present"].transform("sum") > 0]
+
+    @cached_property
+    def case_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.cases["case"]))
+
+    def details(self, table: str) -> pd.DataFrame:
+        """The rows of a table that a measure has of its own; there may be none."""
+        columns = ("case", "structure", "cut")
+        path = self.folder / f"{table}.csv"
+        if path.is_file() and path.read_text().strip() == "":  # nothing to record in any case
+            return pd.DataFrame(columns=columns)
+        return read_table(path, columns)
+
+    def history(self) -> pd.DataFrame:
+        return read_table(self.folder / "history.csv", ["epoch"])
+
+    def masks_dice(self) -> float:
+        """Mean Dice of the training masks, all of them, with the clean ones: the dose of the noise; 1 without any."""
+        return float(pd.read_csv(self.noise_table)["dice"].mean()) if self.noise_table else 1.0
+
+    def baseline_dice(self) -> float | None:
+        return read_json(self.baseline)["band_pass_dice"] if self.baseline else None
+
+    def test_cases(self) -> list[StoredCase]:
+        return open_cases(self.prepared, self.part)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A table in which names are text, such as ``007`` or ``NA``, and only empty cells are missing."""
+    names = (*KEYS, "case", "structure", "cut")
+    return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=["", "nan"])
+
+
+def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+    """A table that a job of the workflow wrote, as :func:`read_csv` gives it.
+
+    Raises:
+        SeglossError: it is damaged: no row, a column is missing, surplus cells, or its last line was cut off.
+    """
+    try:
+        table = read_csv(path)
+    except OSError as error:
+        raise SeglossError(f"{path}: cannot be read ({error.strerror}); run the workflow again") from error
+    except ValueError as error:
+        raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
+    has_surplus = not isinstance(table.index, pd.RangeIndex)  # pandas takes the first cells for an index then
+    if table.empty or has_surplus or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
+        raise SeglossError(f"{path}: damaged, rows with {', '.join(columns)} were expected; delete it and run again")
+    return table
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The runs of a study, and what its file says about them.
+
+    Attributes:
+        note: what the scale is evidence of.
+        folder: of the study's tables.
+        losses: resolved, by name.
+        epochs: of the trainings, the different numbers.
+        titles: of data sets.
+        examples: runs whose predictions are worth a look.
+        first_seed: the runs of the first seed.
+    """
+
+    runs: Sequence[EvaluatedRun]
+    note: str = ""
+    folder: Path = Path()
+    primary: Primary = field(default_factory=Primary)
+    primary_cut: str = ""
+    reference: str | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+    published: Published | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    losses: Mapping[str, Any] = field(default_factory=dict)
+    epochs: Sequence[int] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    examples: Sequence[EvaluatedRun] = ()
+    first_seed: Sequence[EvaluatedRun] = ()
+
+    @classmethod
+    def of_study(cls, values: Mapping[str, Any], study: str) -> Self:
+        """From the values of the workflow's configuration."""
+        configuration: Configuration = load(values)
+        paths, file = Paths(configuration.workflow.folders), configuration.studies[study]
+        runs = configuration.runs_of(study)
+        evaluated = {run.id: EvaluatedRun.of(run, paths) for run in runs}
+        return cls(
+            runs=[*evaluated.values()],
+            note=configuration.note(study),
+            folder=Path(paths.result(study)),
+            primary=file.primary,
+            primary_cut=file.primary_cut,
+            reference=file.reference,
+            references=file.references,
+            published=file.published,
+            looks=file.looks,
+            losses=configuration.resolved_losses(study),
+            epochs=sorted({run.settings.training.epochs for run in runs}),
+            titles={name: dataset.title for name, dataset in configuration.datasets.items()},
+            examples=[evaluated[run.id] for run in configuration.examples_of(study)],
+            first_seed=[evaluated[run.id] for run in configuration.first_seed_of(study)],
+        )
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        return columns_of(self.runs[0].measures) if self.runs else {}
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the study, ``runs``, ``summary``, ``comparisons`` or ``ledger``."""
+        return read_csv(self.folder / f"{name}.csv")
+
+    def overall(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of ``runs`` or ``summary`` by which the study judges: of all structures, of the primary cut."""
+        return table[(table["structure"] == ALL) & (table["cut"] == self.primary_cut)]
+
+
+ALL = "all"
+"""What stands for all structures together."""
+
+
+def grouped(runs: Iterable[EvaluatedRun]) -> list[list[EvaluatedRun]]:
+    """The runs of each data set, variant and level of the factors."""
+    groups: dict[tuple[str, ...], list[EvaluatedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    return list(groups.values())

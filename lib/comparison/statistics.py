@@ -1,0 +1,222 @@
+"""Whether two losses differ: paired by case and seed, both of which are samples.
+
+For one seed, split, initial weights and order of batches are the same for all losses, so that losses are compared by
+their differences in each case and seed. Cases and seeds are crossed; the interval is that of a two-way random-effects
+analysis of variance, as for readers and cases in studies of diagnosis (Obuchowski and Rockette 1995; Hillis 2007). Of
+losses that do not differ it calls at most 6 % different, with any number of seeds; resampling seeds and cases calls up
+to 47 % of them different with two seeds (simulated in `tests/test_statistics.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from lib.comparison.results import ALL, KEYS, SETTING, EvaluatedRun
+from lib.comparison.summary import directed_columns
+from lib.measures.catalogue import Column
+
+LEVEL = 0.95
+SMALLEST_P = 1e-12
+COLUMNS = [
+    *(*KEYS, "reference", "cut", "column", "seeds", "cases", "difference", "low", "high", "p", "p_holm", "verdict"),
+    *("better_share", "sd_seeds", "sd_cases", "sd_rest"),
+]
+BETTER, WORSE, EQUIVALENT, NOT_SHOWN = "better", "worse", "equivalent", "not shown"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean difference of two losses, its interval at ``LEVEL``, and what it is made of.
+
+    ``p``: of no difference. ``sd_seeds``, ``sd_cases``, ``sd_rest``: standard deviations of the differences over seeds,
+    over cases, and of the rest; NaN where there are too few of them.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    sd_seeds: float
+    sd_cases: float
+    sd_rest: float
+
+
+def crossed_difference(differences: np.ndarray) -> Difference:
+    """Mean of differences (seeds, cases), both random; of one seed, or one case, of the other factor alone.
+
+    The variance of the mean is (max(MS_seeds, MS_rest) + max(MS_cases - MS_rest, 0)) / n, as a component of variance
+    is never negative. Its two parts have the degrees of freedom of seeds and of cases; the critical value is the mean
+    of those of both, weighted by the parts (Cochran and Cox 1950), which is safe where seeds are few. NaN as interval
+    where there is but one difference.
+    """
+    seeds, cases = differences.shape
+    mean = float(differences.mean())
+    if min(seeds, cases) == 1:
+        flat = differences.ravel()
+        sd = float(flat.std(ddof=1)) if flat.size > 1 else np.nan
+        parts = [(sd**2, flat.size - 1)]
+        sds = (np.nan, sd, np.nan) if seeds == 1 else (sd, np.nan, np.nan)
+    else:
+        by_seed, by_case = differences.mean(1, keepdims=True), differences.mean(0, keepdims=True)
+        of_seeds = cases * float(by_seed.var(ddof=1))
+        of_cases = seeds * float(by_case.var(ddof=1))
+        rest = differences - by_seed - by_case + mean
+        of_rest = float((rest**2).sum()) / ((seeds - 1) * (cases - 1))
+        parts = [(max(of_seeds, of_rest), seeds - 1), (max(of_cases - of_rest, 0.0), cases - 1)]
+        sds = tuple(
+            float(np.sqrt(max(part, 0)))
+            for part in ((of_seeds - of_rest) / cases, (of_cases - of_rest) / seeds, of_rest)
+        )
+    return Difference(mean, *_interval(mean, parts, differences.size), *sds)
+
+
+def _interval(mean: float, parts: Sequence[tuple[float, int]], n: int) -> tuple[float, float, float]:
+    """Ends at ``LEVEL``, and p of a mean of 0, from parts of n times its variance and their degrees of freedom."""
+    total = sum(part for part, _ in parts)
+    if not total > 0:  # NaN, or all differences are equal
+        return (np.nan, np.nan, np.nan) if np.isnan(total) else (mean, mean, float(mean == 0))
+
+    def critical(p: float) -> float:
+        return -sum(part * special.stdtrit(freedom, p / 2) for part, freedom in parts if part) / total
+
+    error = np.sqrt(total / n)
+    half = critical(1 - LEVEL) * error
+    if critical(SMALLEST_P) < abs(mean) / error:
+        p = 0.0
+    else:
+        p = optimize.brentq(lambda p: critical(p) - abs(mean) / error, SMALLEST_P, 1, xtol=SMALLEST_P)
+    return float(mean - half), float(mean + half), float(p)
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Values of p adjusted for their number by Holm's method; NaN stay, and do not count."""
+    values = np.asarray(p, dtype=float)
+    order = [place for place in np.argsort(values) if not np.isnan(values[place])]
+    adjusted, largest = values.copy(), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def verdict(row: Any, column: Column) -> str:
+    """``equivalent``: the interval lies within the column's margin; ``better`` or ``worse``: it is clear of 0, after
+    adjustment; otherwise ``not shown``, as with a single seed, which says nothing about the next training."""
+    if row["seeds"] < 2 or np.isnan(row["p_holm"]):
+        return NOT_SHOWN
+    if column.margin is not None and max(-row["low"], row["high"]) < column.margin:
+        return EQUIVALENT
+    if row["p_holm"] >= 1 - LEVEL:
+        return NOT_SHOWN
+    return BETTER if (row["difference"] > 0) == (column.better == "higher") else WORSE
+
+
+def comparisons(
+    runs: Sequence[EvaluatedRun],
+    per_run: pd.DataFrame,
+    reference: str | None,
+    references: Mapping[str, str] | None = None,
+    test: str | None = None,
+) -> pd.DataFrame:
+    """Each loss against the reference, in each setting, for each cut and column of which high or low is better.
+
+    Columns of cases are compared by case (mean over its structures) and seed; those of whole runs by seed, ``cases`` is
+    1 there. ``p_holm`` is adjusted within data set, cut and column. ``better_share``: how often the loss is better than
+    the reference in a case and seed, a tie counts half.
+
+    Args:
+        per_run: rows of :func:`lib.comparison.summary.run_rows`.
+        reference: a loss; where it was not run, the first one stands for it.
+        references: loss -> the one that it is compared with instead.
+        test: ``anova_tukey`` adds ``published_test_p``: one-way ANOVA over losses with seeds as samples, and Tukey's
+            test of the pair; the larger p.
+    """
+    directed = directed_columns(runs)
+    overall = per_run[per_run["structure"] == ALL]
+    table = pd.DataFrame(_pairs(runs, overall, reference, references or {}, directed))
+    if not table.empty:
+        table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
+        table["verdict"] = [verdict(row, directed[row["column"]]) for _, row in table.iterrows()]
+    table = table.reindex(columns=COLUMNS)
+    return _with_anova(table, overall) if test == "anova_tukey" else table
+
+
+def _pairs(
+    runs: Sequence[EvaluatedRun],
+    overall: pd.DataFrame,
+    reference: str | None,
+    references: Mapping[str, str],
+    directed: Mapping[str, Column],
+) -> Iterator[dict[str, Any]]:
+    """The rows of each loss and its reference, in each setting."""
+    by_group: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
+    for run in runs:
+        by_group.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
+    for group, by_loss in by_group.items():
+        first = reference if reference in by_loss else next(iter(by_loss))
+        of_group = overall[(overall[SETTING] == list(group)).all(axis=1)]
+        for loss in by_loss:
+            base = references[loss] if references.get(loss) in by_loss else first
+            keys = dict(zip(SETTING, group, strict=True)) | {"loss": loss, "reference": base}
+            for row in _pair(by_loss, of_group, loss, base, directed) if loss != base else ():
+                yield keys | row
+
+
+def _pair(
+    by_loss: Mapping[str, Mapping[int, EvaluatedRun]],
+    overall: pd.DataFrame,
+    loss: str,
+    reference: str,
+    directed: Mapping[str, Column],
+) -> Iterator[dict[str, Any]]:
+    """A row for each cut and column of a pair of losses."""
+    seeds = sorted(by_loss[loss].keys() & by_loss[reference].keys())
+    for cut in dict.fromkeys(overall["cut"]) if seeds else ():
+        of_runs = overall[overall["cut"] == cut].set_index(["loss", "seed"])
+        by_case = [_by_case([by_loss[name][seed] for seed in seeds], cut) for name in (loss, reference)]
+        for name, column in directed.items():
+            if name in by_case[0][0]:
+                values = [np.stack([cases[name] for cases in of_seeds]) for of_seeds in by_case]
+            elif name in of_runs:
+                pairs = [[(one, seed) for seed in seeds] for one in (loss, reference)]
+                values = [of_runs[name].reindex(of_seeds).to_numpy(float)[:, None] for of_seeds in pairs]
+            else:
+                continue
+            differences = values[0] - values[1]
+            differences = differences[:, ~np.isnan(differences).any(axis=0)]
+            if differences.size:
+                counts = {"seeds": len(seeds), "cases": differences.shape[1]}
+                yield {"cut": cut, "column": name, **counts, **_described(differences, column)}
+
+
+def _described(differences: np.ndarray, column: Column) -> dict[str, float]:
+    found = asdict(crossed_difference(differences))
+    signed = differences if column.better == "higher" else -differences
+    return {"difference": found.pop("mean"), "better_share": float((np.sign(signed) + 1).mean() / 2)} | found
+
+
+def _by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
+    """Of each run the means over structures, a row for each case, in the order of their names."""
+    tables = [run.cases_of_structures for run in runs]
+    of_cut = [table[table["cut"] == cut] for table in tables]
+    return [cases.groupby("case").mean(numeric_only=True) for cases in of_cut]
+
+
+def _with_anova(table: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:
+    """``published_test_p`` of each row: nothing where a loss has a single seed or nothing varies."""
+    table = table.assign(published_test_p=np.nan)
+    for place, row in table.iterrows():
+        same = overall[(overall[SETTING] == row[SETTING]).all(axis=1) & (overall["cut"] == row["cut"])]
+        if row["column"] not in same:
+            continue
+        samples = {loss: part[row["column"]].dropna() for loss, part in same.groupby("loss", sort=False)}
+        samples = {loss: values for loss, values in samples.items() if len(values) > 1}
+        if {row["loss"], row["reference"]} <= samples.keys() and sum(map(np.var, samples.values())):
+            names = list(samples)
+            pair = stats.tukey_hsd(*samples.values()).pvalue[names.index(row["loss"]), names.index(row["reference"])]
+            table.loc[place, "published_test_p"] = max(stats.f_oneway(*samples.values()).pvalue, pair)
+    return table

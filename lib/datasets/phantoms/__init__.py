@@ -1,0 +1,1 @@
+"""Made-up cases for the demo scale and for tests."""

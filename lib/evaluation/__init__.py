@@ -1,1 +1,0 @@
-"""What a prediction is worth: lesion by lesion, and as recall against false positives."""

@@ -1,0 +1,368 @@
+"""Whether losses differ: closed forms, simulated studies, an archived study, and the table of comparisons."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from evaluated_runs import case_row, evaluated, rows_of
+from scipy import stats
+
+from lib import ROOT
+from lib.comparison.results import EvaluatedRun
+from lib.comparison.statistics import Difference, comparisons, crossed_difference, holm, verdict
+from lib.measures.catalogue import DECIDED, MEASURES, TUNED, Column, MeasureEntry, MeasureParameters
+
+LOWER, HIGHER = Column("hd", "HD", "lower"), Column("dice", "Dice", "higher", margin=0.01)
+
+
+# Closed forms
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (1, 5)])
+def test_one_case_or_one_seed_leaves_the_paired_t_test(shape: tuple[int, int]) -> None:
+    one, other = np.random.default_rng(0).normal(size=(2, 5))
+    expected = stats.ttest_rel(one, other)
+    found = crossed_difference((one - other).reshape(shape))
+    assert found.mean == pytest.approx((one - other).mean())
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    sds = (found.sd_seeds, found.sd_cases)
+    assert sds[shape[0] == 1] == pytest.approx((one - other).std(ddof=1))
+    assert np.isnan([found.sd_rest, sds[shape[1] == 1]]).all()
+
+
+def test_two_way_analysis_of_variance_by_hand() -> None:
+    """Mean squares of 2 seeds, 4 cases and the rest: 12.5, 13.33 and 0.5."""
+    differences = np.array([[0.0, 2, 4, 7], [3.0, 5, 7, 8]])
+    by_seed, by_case, mean = [3.25, 5.75], [1.5, 3.5, 5.5, 7.5], 4.5
+    of_seeds = 4 * sum((value - mean) ** 2 for value in by_seed) / 1
+    of_cases = 2 * sum((value - mean) ** 2 for value in by_case) / 3
+    total = ((differences - mean) ** 2).sum()
+    of_rest = (total - of_seeds - 3 * of_cases) / 3
+    assert (of_seeds, of_cases, of_rest) == pytest.approx((12.5, 40 / 3, 0.5))
+    error = np.sqrt((of_seeds + of_cases - of_rest) / 8)
+    share = of_seeds / (of_seeds + of_cases - of_rest)
+
+    def critical(p: float) -> float:
+        return share * stats.t.isf(p / 2, 1) + (1 - share) * stats.t.isf(p / 2, 3)
+
+    found = crossed_difference(differences)
+    half = critical(0.05) * error
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+    assert critical(found.p) == pytest.approx(mean / error)
+    assert found.sd_seeds == pytest.approx(np.sqrt((of_seeds - of_rest) / 4))
+    assert found.sd_cases == pytest.approx(np.sqrt((of_cases - of_rest) / 2))
+    assert found.sd_rest == pytest.approx(np.sqrt(of_rest))
+
+
+def test_seeds_and_cases_that_vary_less_than_the_rest_do_not_narrow_the_interval() -> None:
+    differences = np.array([[1.0, -1, 1, -1], [-1, 1, -1, 1], [1, -1, 1, -1]])
+    found = crossed_difference(differences)
+    of_rest = ((differences - differences.mean(1, keepdims=True)) ** 2).sum() / 6  # cases do not differ, on average
+    of_rest -= 3 * differences.mean(0).var() * 4 / 6
+    assert found.sd_seeds == found.sd_cases == 0
+    assert found.sd_rest == pytest.approx(np.sqrt(of_rest))
+    half = stats.t.ppf(0.975, 2) * np.sqrt(of_rest / 12)
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+
+
+def test_equal_differences_are_certain_and_a_single_one_is_not() -> None:
+    same = crossed_difference(np.full((2, 3), 0.5))
+    assert (same.mean, same.low, same.high, same.p) == (0.5, 0.5, 0.5, 0)
+    assert crossed_difference(np.zeros((2, 3))).p == 1
+    single = crossed_difference(np.array([[0.5]]))
+    assert single.mean == 0.5 and np.isnan([single.low, single.high, single.p]).all()
+
+
+# Simulated studies
+
+Simulated = tuple[int, float, float]  # seeds; sd over seeds and of the rest, relative to the sd over cases
+CASES, DRAWS = 30, 1000
+
+
+def simulated(setting: Simulated, difference: float, draw: int = 0) -> list[np.ndarray]:
+    seeds, of_seeds, of_rest = setting
+    rng = np.random.default_rng([draw, seeds])
+    return [
+        difference
+        + of_seeds * rng.normal(size=(seeds, 1))
+        + rng.normal(size=(1, CASES))
+        + of_rest * rng.normal(size=(seeds, CASES))
+        for _ in range(DRAWS)
+    ]
+
+
+def rejected(found: Sequence[Difference]) -> float:
+    return float(np.mean([difference.p < 0.05 for difference in found]))
+
+
+SETTINGS = [(seeds, of_seeds, 1.0) for seeds in (3, 5) for of_seeds in (0.0, 0.3, 5.0)]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_losses_that_do_not_differ_are_found_to_in_5_percent_of_studies(setting: Simulated) -> None:
+    assert rejected([*map(crossed_difference, simulated(setting, 0.0))]) <= 0.07
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_difference_lies_in_its_interval_in_95_percent_of_studies(setting: Simulated) -> None:
+    found = [*map(crossed_difference, simulated(setting, 0.7, draw=1))]
+    assert np.mean([one.low <= 0.7 <= one.high for one in found]) >= 0.93
+
+
+def test_a_difference_that_is_there_is_found_with_three_seeds() -> None:
+    assert rejected([*map(crossed_difference, simulated((3, 0.1, 1.0), 1.0))]) > 0.9
+
+
+def bootstrap_interval(differences: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ends of the middle 95 % of the means of 500 resampled sets of seeds and of cases."""
+    shares = [rng.multinomial(n, np.full(n, 1 / n), size=500) / n for n in differences.shape]
+    return np.quantile(np.einsum("bs,sc,bc->b", shares[0], differences, shares[1]), [0.025, 0.975])
+
+
+@pytest.mark.parametrize(("seeds", "ours", "of_bootstrap"), [(2, 0.07, 0.4), (3, 0.07, 0.2)])
+def test_resampling_few_seeds_finds_differences_that_are_not_there(
+    seeds: int, ours: float, of_bootstrap: float
+) -> None:
+    studies, rng = simulated((seeds, 5.0, 1.0), 0.0, draw=2), np.random.default_rng(0)
+    assert rejected([*map(crossed_difference, studies)]) <= ours
+    intervals = np.array([bootstrap_interval(differences, rng) for differences in studies])
+    assert np.mean((intervals[:, 0] > 0) | (intervals[:, 1] < 0)) > of_bootstrap
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_the_level_is_kept_where_few_seeds_vary_a_little_more_than_cases(seeds: int) -> None:
+    """The variance of the mean over seeds is then one or two squares, which may be small by chance."""
+    assert rejected([*map(crossed_difference, simulated((seeds, 0.8, 0.1), 0.0, draw=3))]) <= 0.07
+
+
+# Verdicts
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.02, np.nan, 0.03]) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
+    assert holm([0.6, 0.7]).tolist() == [1, 1]
+    assert holm([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "column", "expected"),
+    [
+        ((0.1, 0.05, 0.15, 0.01), HIGHER, "better"),
+        ((-0.1, -0.15, -0.05, 0.01), HIGHER, "worse"),
+        ((-0.1, -0.15, -0.05, 0.01), LOWER, "better"),
+        ((0.1, 0.05, 0.15, 0.01), LOWER, "worse"),
+        ((0.1, 0.05, 0.15, 0.051), HIGHER, "not shown"),  # as adjusted
+        ((0.1, -0.05, 0.25, 0.3), HIGHER, "not shown"),
+        ((0.003, 0.001, 0.005, 0.01), HIGHER, "equivalent"),  # a difference, of no consequence
+        ((0.003, -0.0099, 0.0099, 0.6), HIGHER, "equivalent"),
+        ((0.0, -0.0099, 0.01, 0.9), HIGHER, "not shown"),
+        ((0.0, -0.01, 0.0099, 0.9), HIGHER, "not shown"),
+        ((0.0, 0.0, 0.0, 1.0), HIGHER, "equivalent"),
+        ((0.0, 0.0, 0.0, 1.0), LOWER, "not shown"),  # nobody can say how small is small
+        ((0.1, np.nan, np.nan, np.nan), HIGHER, "not shown"),
+    ],
+)
+def test_verdicts(numbers: tuple[float, ...], column: Column, expected: str) -> None:
+    row = dict(zip(("difference", "low", "high", "p_holm"), numbers, strict=True))
+    assert verdict(row | {"seeds": 2}, column) == expected
+    assert verdict(row | {"seeds": 1}, column) == "not shown"
+
+
+# A study of the archive: T-Loss at the published noise, three seeds
+
+
+def test_pairing_by_seed_shows_what_an_analysis_of_variance_over_losses_does_not() -> None:
+    runs = pd.read_csv(ROOT / "results_archive/t_loss_shenzhen_runs.csv").query("noise != 'clean'")
+    assert set(runs["noise"]) == {"alpha0.7-beta0.7-released"}
+    dice = {loss: part.set_index("seed")["dice_pooled_epochs"] for loss, part in runs.groupby("loss")}
+    assert {len(of_seeds) for of_seeds in dice.values()} == {3}
+    differences = (dice["t_loss"] - dice["ce"]).to_numpy()[:, None]
+    assert differences == pytest.approx(np.full((3, 1), 0.027), abs=0.001)
+    assert crossed_difference(differences).p < 0.001
+    assert stats.f_oneway(*dice.values()).pvalue == pytest.approx(0.26, abs=0.005)
+
+
+# The table
+
+
+DICE = {  # loss -> seed -> of the cases a and b
+    "bce": {0: (0.5, 0.6), 1: (0.4, 0.6)},
+    "dl": {0: (0.6, 0.7), 1: (0.6, 0.7)},
+    "iwdl": {0: (0.9, 0.8), 1: (0.6, 0.8)},
+}
+
+
+def run(folder: Path, loss: str, seed: int, dice: Sequence[float], **changes: object) -> EvaluatedRun:
+    rows = [case_row(case, dice=value, both=40 * value) for case, value in zip("ab", dice, strict=True)]
+    return evaluated(folder, rows, loss=loss, seed=seed, **changes)
+
+
+def runs(folder: Path, dice: dict = DICE, **changes: object) -> list[EvaluatedRun]:
+    return [run(folder, loss, seed, v, **changes) for loss, of in dice.items() for seed, v in of.items()]
+
+
+def compared(of_runs: Sequence[EvaluatedRun], reference: str | None = None, **options: object) -> pd.DataFrame:
+    return comparisons(of_runs, rows_of(of_runs), reference, **options)
+
+
+def test_losses_are_compared_by_case_and_seed(tmp_path: Path) -> None:
+    table = compared(runs(tmp_path), "bce").set_index(["loss", "column"])
+    row = table.loc[("iwdl", "dice")]
+    differences = np.array([[0.4, 0.2], [0.2, 0.2]])
+    expected = crossed_difference(differences)
+    assert (row["seeds"], row["cases"], row["reference"], row["better_share"]) == (2, 2, "bce", 1)
+    found = row[["difference", "low", "high", "p", "sd_seeds", "sd_cases", "sd_rest"]].astype(float).tolist()
+    assert found == pytest.approx([*vars(expected).values()], abs=1e-6)
+    assert set(table.index.get_level_values("loss")) == {"dl", "iwdl"}
+
+
+def test_numbers_of_whole_runs_are_compared_by_seed(tmp_path: Path) -> None:
+    row = compared(runs(tmp_path), "bce").set_index(["loss", "column"]).loc[("iwdl", "dice_pooled")]
+    differences = np.array([[0.3], [0.2]])  # of the sums over both cases
+    assert (row["seeds"], row["cases"]) == (2, 1)
+    assert row["difference"] == pytest.approx(0.25)
+    assert row["p"] == pytest.approx(crossed_difference(differences).p)
+
+
+def test_cases_are_paired_by_name_and_seeds_that_both_have(tmp_path: Path) -> None:
+    one = evaluated(tmp_path, [case_row("b", dice=0.9), case_row("a", dice=0.1)], loss="one")
+    other = evaluated(tmp_path, [case_row("a", dice=0.1), case_row("b", dice=0.9)], loss="other")
+    unpaired = evaluated(tmp_path, [case_row("a"), case_row("b")], loss="one", seed=1)
+    table = compared([one, other, unpaired], "other").set_index("column")
+    row = table.loc["dice"]
+    assert (row["seeds"], row["cases"], row["difference"], row["sd_cases"], row["better_share"]) == (1, 2, 0, 0, 0.5)
+    assert row["verdict"] == "not shown"  # one seed
+    none = compared([one, evaluated(tmp_path, [case_row("a")], loss="other", seed=5)])
+    assert none.empty and list(none) == list(compared(runs(tmp_path)))
+
+
+def test_structures_of_a_case_are_one_pair_without_those_that_no_case_has(tmp_path: Path) -> None:
+    def of(loss: str, *dice: float) -> EvaluatedRun:
+        present = {"left": 40, "right": 40, "nowhere": 0}
+        rows = [
+            case_row(case, name, dice=value, present=present[name])
+            for case in "ab"
+            for name, value in zip(present, dice, strict=True)
+        ]
+        return evaluated(tmp_path, rows, loss=loss)
+
+    of_runs = [of("ce", 0.5, 0.7, 0.0), of("dl", 0.6, 0.7, 1.0)]
+    row = compared(of_runs).set_index("column").loc["dice"]
+    assert (row["cases"], row["difference"]) == (2, pytest.approx(0.05))
+    per_run = rows_of(of_runs).query("structure == 'all'")["dice"]
+    assert row["difference"] == pytest.approx(per_run.iloc[1] - per_run.iloc[0])
+
+
+def test_settings_and_cuts_are_compared_apart(tmp_path: Path) -> None:
+    def of(loss: str, dice: float, tuned: float, noise: str) -> EvaluatedRun:
+        rows = [case_row("a", dice=dice), case_row("a", cut=TUNED, dice=tuned)]
+        return evaluated(tmp_path, rows, loss=loss, noise=noise)
+
+    of_runs = [
+        of("ce", 0.5, 0.5, "clean"),
+        of("dl", 0.6, 0.7, "clean"),
+        of("ce", 0.5, 0.5, "noisy"),
+        of("dl", 0.8, 0.9, "noisy"),
+    ]
+    table = compared(of_runs)
+    found = table[table["column"] == "dice"].set_index(["noise", "cut"])["difference"].to_dict()
+    assert found == {
+        ("clean", DECIDED): pytest.approx(0.1),
+        ("clean", TUNED): pytest.approx(0.2),
+        ("noisy", DECIDED): pytest.approx(0.3),
+        ("noisy", TUNED): pytest.approx(0.4),
+    }
+
+
+def test_each_loss_may_have_a_reference_of_its_own(tmp_path: Path) -> None:
+    def references(*arguments: object) -> dict[str, str]:
+        table = compared(runs(tmp_path), *arguments)
+        return dict(zip(table["loss"], table["reference"], strict=True))
+
+    assert references("bce") == {"dl": "bce", "iwdl": "bce"}
+    assert references("dl") == {"bce": "dl", "iwdl": "dl"}
+    assert references("not run") == references() == {"dl": "bce", "iwdl": "bce"}  # the first one
+
+    def of_own(**own: str) -> dict[str, str]:
+        table = compared(runs(tmp_path), "bce", references=own)
+        return dict(zip(table["loss"], table["reference"], strict=True))
+
+    assert of_own(iwdl="dl") == {"dl": "bce", "iwdl": "dl"}
+    assert of_own(iwdl="not run") == {"dl": "bce", "iwdl": "bce"}
+
+
+def test_p_is_adjusted_within_data_set_cut_and_column(tmp_path: Path) -> None:
+    of_runs = [
+        *runs(tmp_path),
+        *runs(tmp_path, variant="other"),
+        *runs(tmp_path, DICE | {"dl": {0: (0.1, 0.2), 1: (0.3, 0.5)}}, dataset="isles2018"),
+    ]
+    table = compared(of_runs, "bce")
+    sizes = []
+    for (dataset, _), group in table.groupby(["dataset", "column"]):
+        assert group["p_holm"].to_numpy() == pytest.approx(holm(group["p"].tolist()), nan_ok=True)
+        sizes.append((dataset, len(group)))
+    assert set(sizes) == {("wmh2017", 4), ("isles2018", 2)}
+    assert (table["p_holm"] >= table["p"]).all() and (table["p_holm"] > table["p"]).any()
+
+
+def test_verdicts_of_the_table_are_those_of_the_columns(tmp_path: Path) -> None:
+    def of(loss: str, seed: int, dice: float, hd: float) -> EvaluatedRun:
+        jitter = 0.001 * seed
+        of_cases = {f"{n}": 0.002 * n for n in range(8)}
+        rows = [
+            case_row(case, dice=dice + jitter + more, hd=hd + jitter + more * (1 + (loss == "dl") / 9))
+            for case, more in of_cases.items()
+        ]
+        return evaluated(tmp_path, rows, measures=["overlap", "surface"], loss=loss, seed=seed)
+
+    of_runs = [of(loss, seed, *v) for loss, v in (("ce", (0.5, 9)), ("dl", (0.5, 5))) for seed in (0, 1)]
+    table = compared(of_runs).set_index("column")
+    assert table.loc["dice", "verdict"] == "equivalent"
+    assert table.loc["hd", ["verdict", "better_share"]].tolist() == ["better", 1]
+    assert "assd" not in table.index  # which the runs have not
+
+
+def test_a_column_without_a_good_end_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although a plugin may have it measured while training."""
+    own = MeasureEntry("own:own", MeasureParameters, columns=(Column("size", "size", monitored=True),))
+    monkeypatch.setitem(MEASURES, "own", own)
+    of_runs = [
+        evaluated(tmp_path, [case_row("a", size=n)], {"epoch": [1], "test_size": [n]}, ["overlap", "own"], loss=loss)
+        for n, loss in enumerate(("ce", "dl"))
+    ]
+    assert rows_of(of_runs)["size_epochs"].tolist() == [0, 1]
+    assert not [name for name in compared(of_runs)["column"] if name.startswith(("size", "voxels"))]
+
+
+def test_the_published_test_stands_beside_ours(tmp_path: Path) -> None:
+    three = {"t_loss": [0.87, 0.72, 0.69], "mae": [0.43, 0.43, 0.51], "gce": [0.47, 0.89, 0.4]}
+    dice = {loss: {seed: (value, value) for seed, value in enumerate(values)} for loss, values in three.items()}
+    assert "published_test_p" not in compared(runs(tmp_path, dice), "t_loss")
+    table = compared(runs(tmp_path, dice), "t_loss", test="anova_tukey").set_index(["loss", "column"])
+    anova, tukey = stats.f_oneway(*three.values()).pvalue, stats.tukey_hsd(*three.values()).pvalue
+    assert tukey[0, 1] < anova < tukey[0, 2]  # either decides
+    for column in ("dice", "dice_pooled"):
+        for number, loss in enumerate(three):
+            if loss != "t_loss":
+                expected = max(anova, tukey[0, number])
+                assert table.loc[(loss, column), "published_test_p"] == pytest.approx(expected)
+
+
+def test_the_published_test_needs_seeds_that_differ(tmp_path: Path) -> None:
+    same = {loss: {0: (value, value), 1: (value, value)} for loss, value in (("ce", 0.8), ("dl", 0.9))}
+    table = compared(runs(tmp_path, same), test="anova_tukey")
+    assert table["published_test_p"].isna().all()
+    one = compared(runs(tmp_path, {loss: {0: of[0]} for loss, of in DICE.items()}), test="anova_tukey")
+    assert one["published_test_p"].isna().all() and set(one["verdict"]) == {"not shown"}
+    two = [*runs(tmp_path, {"bce": DICE["bce"]}), run(tmp_path, "dl", 0, (0.5, 0.6))]
+    assert compared(two, test="anova_tukey")["published_test_p"].isna().all()
+
+
+def test_a_study_of_one_loss_has_no_comparison(tmp_path: Path) -> None:
+    table = compared(runs(tmp_path, {"bce": DICE["bce"]}), test="anova_tukey")
+    assert table.empty and {"p_holm", "verdict", "published_test_p"} <= set(table)
