@@ -407,8 +407,9 @@ def test_the_rules_are_formatted_and_linted() -> None:
     assert formatted.returncode == 0, formatted.stderr.decode()
     linted = subprocess.run([tools / "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True)
     complaints = {line.strip() for line in (linted.stdout + linted.stderr).splitlines() if line.startswith("    * ")}
-    # Why these two stay: CONTRIBUTING.md, "What the linter says".
+    # Why these stay: CONTRIBUTING.md, "What the linter says".
     answered = {
+        "* Mixed rules and functions in same snakefile.:",
         "* Shell command directly uses variable workflow from outside of the rule:",
         "* Shell command directly uses variable CONFIG from outside of the rule:",
     }

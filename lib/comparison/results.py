@@ -1,5 +1,6 @@
 """What the runs of a study have left: their tables, and what figures and comparisons need to know of the study."""
 
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,7 +120,10 @@ class EvaluatedRun:
 def read_csv(path: Path) -> pd.DataFrame:
     """A table in which names are text, such as ``007`` or ``NA``, and only empty cells are missing."""
     names = (*KEYS, "case", "structure", "cut")
-    return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=["", "nan"])
+    text = dict.fromkeys(names, str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # surplus cells of the first row
+        return pd.read_csv(path, index_col=False, dtype=text, keep_default_na=False, na_values=["", "nan"])
 
 
 def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
@@ -132,10 +136,9 @@ def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
         table = read_csv(path)
     except OSError as error:
         raise SeglossError(f"{path}: cannot be read ({error.strerror}); run the workflow again") from error
-    except ValueError as error:
+    except (ValueError, pd.errors.ParserWarning) as error:
         raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
-    has_surplus = not isinstance(table.index, pd.RangeIndex)  # pandas takes the first cells for an index then
-    if table.empty or has_surplus or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
+    if table.empty or not set(columns) <= set(table) or not path.read_text().endswith("\n"):
         raise SeglossError(f"{path}: damaged, rows with {', '.join(columns)} were expected; delete it and run again")
     return table
 
