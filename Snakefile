@@ -9,7 +9,7 @@ from lib.config.load import load
 from lib.errors import faults_in_one_line
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration
-from lib.training.failures import failure_report
+from lib.workflow.failures import failure_report
 from lib.workflow.scales import check_scale
 
 min_version("9.20")

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import get_args
 
 from lib.errors import faults_in_one_line
-from lib.products import making
+from lib.workflow.products import making
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def run(main: Callable[..., list[Path] | None]) -> None:
 
     Each parameter becomes a required option of the same name (``list[Path]`` takes several values, ``dict``
     and ``list`` take JSON); a parameter with a default becomes optional. Where ``--products`` names the outputs of a
-    job of the workflow, they are recorded (``lib/products.py``), with further files that ``main`` may return.
+    job of the workflow, they are recorded (``lib/workflow/products.py``), with further files that ``main`` may return.
     ``--plugins`` are imported first.
     """
     parser = argparse.ArgumentParser(

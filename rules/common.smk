@@ -12,7 +12,7 @@ from itertools import chain
 
 from snakemake.dag import DAG
 
-from lib.archives import is_archive, stem
+from lib.datasets.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description
 from lib.datasets.raw import digest_of_names, digest_of_states, digest_of_tables
@@ -20,14 +20,14 @@ from lib.datasets.sources import load_source, source_names
 from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
-from lib.job_environment import hand_over_mirror, use_this_python, visible_gpus
+from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.losses.specification import without_defaults
 from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
 from lib.provenance import code_version, in_project
-from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
+from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 

@@ -1,6 +1,6 @@
 """The finished workflow in one file: a Workflow Run RO-Crate."""
 
-from lib.crate import RUN_FILES, without_places
+from lib.workflow.crate import RUN_FILES, without_places
 
 
 def study_targets():

@@ -13,8 +13,8 @@ from lib.cli import run
 
 
 def main(source: str, path: str, output: Path, manual: str = "", record: str = "") -> None:
+    from lib.datasets.download import download
     from lib.datasets.sources import load_source
-    from lib.download import download
 
     archive = load_source(source)
     folder, known = (Path(given) if given else None for given in (manual, record))

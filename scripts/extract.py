@@ -8,7 +8,7 @@ from lib.cli import run
 
 
 def main(archive: Path, output: Path) -> None:
-    from lib.archives import extract
+    from lib.datasets.archives import extract
 
     extract(archive, output)
 

@@ -12,7 +12,7 @@ def main(configuration: dict, study: str, table: Path) -> None:
 
     from lib.config.load import load
     from lib.files import write_text
-    from lib.training.code_changes import COLUMNS, artifacts, code_changes, indexes_on_disk
+    from lib.workflow.code_changes import COLUMNS, artifacts, code_changes, indexes_on_disk
 
     loaded = load(configuration)
     rows = code_changes(artifacts(loaded.runs_of(study), loaded, indexes_on_disk(loaded)))

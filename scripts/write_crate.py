@@ -9,7 +9,7 @@ from lib.cli import run
 
 def main(configuration: dict, outcome: list[Path], crate: Path) -> None:
     from lib.config.load import load
-    from lib.crate import write_crate
+    from lib.workflow.crate import write_crate
 
     write_crate(crate, load(configuration), outcome)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import lib.archives
-from lib.archives import check, extract, is_archive, stem
+import lib.datasets.archives
+from lib.datasets.archives import check, extract, is_archive, stem
 from lib.errors import SeglossError
 
 ROOT = Path(__file__).parents[1]
@@ -275,18 +275,18 @@ def test_two_members_with_one_name_are_refused(tmp_path, kind, names):
 
 @pytest.mark.parametrize("kind", ["a.zip", "a.tar.gz"])
 def test_implausible_sizes_are_refused(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(lib.archives, "ALLOWANCE", 1000)
-    monkeypatch.setattr(lib.archives, "MAX_RATIO", 20)
+    monkeypatch.setattr(lib.datasets.archives, "ALLOWANCE", 1000)
+    monkeypatch.setattr(lib.datasets.archives, "MAX_RATIO", 20)
     content = KINDS[kind]({f"x{n}": bytes(100_000) for n in range(4)})
     assert "plausible" in _refused(content, tmp_path, kind)
-    monkeypatch.setattr(lib.archives, "ALLOWANCE", 400_000)
+    monkeypatch.setattr(lib.datasets.archives, "ALLOWANCE", 400_000)
     assert len(_extract(content, tmp_path, kind)) == 4
 
 
 def test_written_bytes_count_as_well_as_declared_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr(lib.archives, "ALLOWANCE", 1000)
-    monkeypatch.setattr(lib.archives, "MAX_RATIO", 20)
-    monkeypatch.setattr(lib.archives._Members, "expect", lambda *_: None)
+    monkeypatch.setattr(lib.datasets.archives, "ALLOWANCE", 1000)
+    monkeypatch.setattr(lib.datasets.archives, "MAX_RATIO", 20)
+    monkeypatch.setattr(lib.datasets.archives._Members, "expect", lambda *_: None)
     assert "unpacks to more than the plausible" in _refused(_zip({"x": bytes(100_000)}), tmp_path)
 
 
@@ -300,7 +300,7 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path, declared):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_disk_that_is_too_small_is_reported(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr(lib.archives.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 0, 9))
+    monkeypatch.setattr(lib.datasets.archives.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 0, 9))
     assert f"9 are free at {tmp_path}; free space there" in _refused(KINDS[kind](), tmp_path, kind)
 
 
@@ -361,7 +361,7 @@ def test_an_interrupted_extraction_leaves_nothing(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / "a.zip").write_bytes(_zip())
-    monkeypatch.setattr(lib.archives._Members, "wrote", interrupt)
+    monkeypatch.setattr(lib.datasets.archives._Members, "wrote", interrupt)
     with pytest.raises(KeyboardInterrupt):
         extract(tmp_path / "a.zip", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]

@@ -15,7 +15,7 @@ from lib.errors import SeglossError
 from lib.paths import Paths
 from lib.provenance import code_version
 from lib.training.code import training_code
-from lib.training.code_changes import artifacts, code_changes, indexes_on_disk, present_code
+from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 
 NARROWED = {"studies": "inverse_weighting", "losses": "bce,dl", "seeds": "0,1"}
 

@@ -21,8 +21,8 @@ from rocrate_validator.utils.http import HttpRequester
 from test_workflow import snakemake
 
 from lib.config.load import load
-from lib.crate import PARTS, write_crate
 from lib.errors import SeglossError
+from lib.workflow.crate import PARTS, write_crate
 
 ROOT = Path(__file__).parents[1]
 VALUES = {"studies": "inverse_weighting,t_loss", "losses": "bce,t_loss", "seeds": "0"}
@@ -138,7 +138,7 @@ def test_it_holds_workflow_configuration_and_every_result(finished: Path) -> Non
     assert len(of_runs) == 2 * 5  # T-Loss at four levels of noise
     for name in {*OUTCOME, *of_runs}:
         assert held[name] == (finished / name).read_bytes()
-    for name in ("Snakefile", "rules/train.smk", "lib/crate.py", "scripts/train.py", "LICENSE", "envs/run"):
+    for name in ("Snakefile", "rules/train.smk", "lib/workflow/crate.py", "scripts/train.py", "LICENSE", "envs/run"):
         assert held[name] == (ROOT / name).read_bytes()
     results = [name for name in held if name.startswith(("results/", "plots/"))]
     assert set(results) == {*OUTCOME, *of_runs}

@@ -24,11 +24,11 @@ from pathlib import Path
 import pytest
 from test_workflow import snakemake
 
-import lib.connections
+import lib.datasets.connections
+import lib.datasets.download
 import lib.datasets.sources
-import lib.download
+from lib.datasets.download import download
 from lib.datasets.sources import Source, SourceFile, load_source
-from lib.download import download
 from lib.errors import SeglossError
 
 ROOT = Path(__file__).parents[1]
@@ -118,11 +118,11 @@ def server(monkeypatch):
     """Answers with ``replies`` in turn, and notes the ``requests`` and the headers ``asked`` with."""
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(lib.download, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(lib.download, "ATTEMPTS", ATTEMPTS)
-    monkeypatch.setattr(lib.connections, "LEAST", 1)
-    monkeypatch.setattr(lib.connections, "TIMEOUT", 10.0)
+    monkeypatch.setattr(lib.datasets.download, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(lib.datasets.download, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(lib.datasets.download, "ATTEMPTS", ATTEMPTS)
+    monkeypatch.setattr(lib.datasets.connections, "LEAST", 1)
+    monkeypatch.setattr(lib.datasets.connections, "TIMEOUT", 10.0)
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.replies, server.requests, server.asked, server.served = [], [], [], []
         server.released = threading.Event()
@@ -382,7 +382,8 @@ def test_a_server_that_always_cuts_at_the_same_byte_is_given_up(server, output):
 
 def test_a_killed_download_is_continued(server, output):
     code = (
-        "import sys; from pathlib import Path; from lib.datasets.sources import *; from lib.download import download;"
+        "import sys; from pathlib import Path; from lib.datasets.sources import *;"
+        "from lib.datasets.download import download;"
         "f = SourceFile(path='a.bin', md5=sys.argv[3]);"
         "s = Source(name='a', title='a', citation='a', licence='a', access='public', url=sys.argv[1], layout='a',"
         " files=(f,)); download(f, s, Path(sys.argv[2]))"
@@ -544,7 +545,7 @@ def test_a_wrong_description_of_what_an_earlier_job_left_does_no_harm(server, ou
 
 
 def test_a_stalled_line_is_continued(server, output, monkeypatch):
-    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.2)
+    monkeypatch.setattr(lib.datasets.connections, "TIMEOUT", 0.2)
     server.replies = [_stored(stop=5000, then="stall"), _stored()]
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT and _ranges(server) == [None, "bytes=5000-"]
@@ -562,23 +563,23 @@ def test_an_unreachable_server_is_reported(server, output):
 
 
 def test_a_silent_server_is_given_up(server, output, monkeypatch):
-    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.1)
+    monkeypatch.setattr(lib.datasets.connections, "TIMEOUT", 0.1)
     server.shutdown()  # connections are accepted by the kernel, and never answered
     assert "timed out" in _fault(FILE, server.url, output)
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
 def test_a_server_that_sends_next_to_nothing_is_given_up(server, output, monkeypatch, part):
-    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.1)
-    monkeypatch.setattr(lib.connections, "LEAST", 1000)
+    monkeypatch.setattr(lib.datasets.connections, "TIMEOUT", 0.1)
+    monkeypatch.setattr(lib.datasets.connections, "LEAST", 1000)
     server.replies = [_stored(slow=part)] * ATTEMPTS
     left = KEPT if part == "body" else ()
     assert "4 times without progress" in _fault(FILE, server.url, output, left=left)
 
 
 def test_a_slow_line_is_waited_for(server, output, monkeypatch):
-    monkeypatch.setattr(lib.connections, "TIMEOUT", 0.2)
-    monkeypatch.setattr(lib.connections, "LEAST", 2)
+    monkeypatch.setattr(lib.datasets.connections, "TIMEOUT", 0.2)
+    monkeypatch.setattr(lib.datasets.connections, "LEAST", 2)
     file = SourceFile(path="a", sha256=hashlib.sha256(CONTENT[:50]).hexdigest())
     server.replies = [_stored(CONTENT[:50], slow="body")] * 3
     download(file, _source(server.url, file), output)
@@ -613,8 +614,8 @@ def test_an_overloaded_server_is_tried_again(server, output, caplog, status):
 )
 def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(server, output, monkeypatch, retry_after, waited):
     pauses = []
-    monkeypatch.setattr(lib.download, "LONGEST_PAUSE", 60.0)
-    monkeypatch.setattr(lib.download.time, "sleep", pauses.append)
+    monkeypatch.setattr(lib.datasets.download, "LONGEST_PAUSE", 60.0)
+    monkeypatch.setattr(lib.datasets.download.time, "sleep", pauses.append)
     server.replies = [Reply(status=429, headers={"Retry-After": retry_after}), Reply(CONTENT)]
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT and pauses == [waited]
@@ -623,8 +624,8 @@ def test_a_server_that_asks_to_wait_is_obeyed_within_bounds(server, output, monk
 def test_pauses_grow(server, output, monkeypatch):
     pauses = []
     for name, value in {"FIRST_PAUSE": 2.0, "LONGEST_PAUSE": 10.0, "ATTEMPTS": 6}.items():
-        monkeypatch.setattr(lib.download, name, value)
-    monkeypatch.setattr(lib.download.time, "sleep", pauses.append)
+        monkeypatch.setattr(lib.datasets.download, name, value)
+    monkeypatch.setattr(lib.datasets.download.time, "sleep", pauses.append)
     server.replies = [Reply(status=503)] * 6
     _fault(FILE, server.url, output)
     assert len(pauses) == 5
@@ -670,7 +671,7 @@ def test_a_proxy_is_honoured(server, output, monkeypatch):
 
 @pytest.mark.parametrize("address", ["http://", "http://host:port/", "http://.x/", "http://[1/"])
 def test_an_address_that_is_none_is_reported(server, output, address, monkeypatch):
-    monkeypatch.setattr(lib.download, "ATTEMPTS", 1)
+    monkeypatch.setattr(lib.datasets.download, "ATTEMPTS", 1)
     assert f"{address.rstrip('/')}/archive/{PATH}: " in _fault(FILE, server.url, output, address)
 
 
@@ -687,7 +688,7 @@ def test_an_address_that_is_none_is_reported(server, output, address, monkeypatc
     ],
 )
 def test_a_password_is_not_shown(address, shown):
-    assert lib.download._shown(address) == shown
+    assert lib.datasets.download._shown(address) == shown
 
 
 def test_a_password_in_an_address_is_sent_and_nowhere_shown(server, output, tmp_path, caplog):
@@ -832,11 +833,13 @@ def test_a_published_digest_needs_no_record(server, output, tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_reported_before_anything_is_written(server, output, monkeypatch):
-    monkeypatch.setattr(lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239))
+    monkeypatch.setattr(
+        lib.datasets.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10239)
+    )
     server.replies = [_stored(), _stored(stop=5000), _stored()]
     message = _fault(FILE, server.url, output)
     assert message == (f"{output.parent}: 10240 bytes are to come, 10239 are free; free space there and run again")
-    monkeypatch.setattr(lib.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 0, 10240))
+    monkeypatch.setattr(lib.datasets.download.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 0, 10240))
     download(FILE, _source(server.url, FILE), output)
     assert output.read_bytes() == CONTENT
 
@@ -850,9 +853,9 @@ def test_an_output_that_cannot_be_written_is_not_a_network_fault(server, tmp_pat
 
 
 def test_progress_is_reported(server, output, monkeypatch, caplog):
-    monkeypatch.setattr(lib.connections, "REPORT_EVERY", 0.0)
-    monkeypatch.setattr(lib.download, "_CHUNK", 5120)
-    caplog.set_level(logging.INFO, "lib.connections")
+    monkeypatch.setattr(lib.datasets.connections, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(lib.datasets.download, "_CHUNK", 5120)
+    caplog.set_level(logging.INFO, "lib.datasets.connections")
     server.replies = [Reply(CONTENT)]
     download(FILE, _source(server.url, FILE), output)
     found = re.fullmatch(r".*some file\.json: (\d+) % of 0 MB, 0 min left, \d+\.\d MB/s", caplog.messages[-1])

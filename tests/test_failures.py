@@ -5,7 +5,7 @@ from pathlib import Path
 from lib.config.load import load
 from lib.config.schema import Folders
 from lib.paths import Paths
-from lib.training.failures import SHOWN, failure_report
+from lib.workflow.failures import SHOWN, failure_report
 
 RUNS = load({}).runs
 

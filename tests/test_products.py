@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lib import products
 from lib.errors import SeglossError
 from lib.files import atomic_path, write_text
-from lib.products import NEVER_MADE, checksums, complete, fault, made_of, making, record_of
+from lib.workflow import products
+from lib.workflow.products import NEVER_MADE, checksums, complete, fault, made_of, making, record_of
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from lib.files import atomic_path
-from lib.products import making
+from lib.workflow.products import making
 output = Path(sys.argv[1])
 with making([output]), atomic_path(output) as temporary:
     temporary.write_text("first")

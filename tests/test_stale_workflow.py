@@ -14,7 +14,7 @@ from test_workflow import edit, flip_bits, planned, snakemake
 from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
 
 from lib.files import held_alone
-from lib.products import record_of
+from lib.workflow.products import record_of
 
 UNRECORDED = {"download", "extract", "recompute", "published"}
 """Rules without a job in the project: the first two make no record, the others need the authors' files."""

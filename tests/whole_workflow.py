@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import yaml
 
-from lib.products import record_of
+from lib.workflow.products import record_of
 
 ROOT = Path(__file__).parents[1]
 PARTS = (

@@ -20,7 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import RerunTrigger
 
 from lib.errors import SeglossError
-from lib.products import NEVER_MADE, absolute, checksums, complete, fault, made_of, record_of
+from lib.workflow.products import NEVER_MADE, absolute, checksums, complete, fault, made_of, record_of
 
 SHOWN = 20
 """Notes that one call prints at most."""

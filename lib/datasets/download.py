@@ -19,9 +19,9 @@ from urllib.error import HTTPError
 from urllib.parse import quote, unquote
 from urllib.request import Request
 
-from lib import archives, connections
+from lib.datasets import archives, connections
+from lib.datasets.download_checks import Damage, Fault, head_of, page_or, recorded, verify
 from lib.datasets.sources import Source, SourceFile
-from lib.download_checks import Damage, Fault, head_of, page_or, recorded, verify
 from lib.errors import SeglossError
 from lib.files import atomic_path, read_json, write_json
 from lib.suggest import shortened

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lib import archives
+from lib.datasets import archives
 from lib.datasets.sources import SourceFile
 from lib.errors import SeglossError
 from lib.files import read_json, sha256, write_json
