@@ -3,8 +3,9 @@
     envs/run python benchmarks/failures.py rules    # every rule's job fails once, and each of its products is spoilt
     envs/run python benchmarks/failures.py kills --number 200 --seed 0
 
-A finished project (``tests/whole_workflow.py``) is copied, something that it was made of is changed, and a call is made
-in which something fails. A plain second call must then leave what a clean run leaves, or end with status 1 and a line.
+A finished project (``tests/helpers/whole_workflow.py``) is copied, something that it was made of is changed, and a call
+is made in which something fails. A plain second call must then leave what a clean run leaves, or end with status 1 and
+a line.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/helpers")]
 
 from whole_workflow import SPLITS, outputs_by_rule, recorded_output, save_case, write_project  # noqa: E402
 

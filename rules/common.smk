@@ -21,7 +21,6 @@ from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
-from lib.losses.specification import without_defaults
 from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths

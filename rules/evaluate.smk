@@ -31,7 +31,11 @@ def study_settings(study):
     epochs = sorted({run.settings.training.epochs for run in runs})
     file = CONFIG.studies[study].model_dump(mode="json", exclude=CONFIG.studies[study].scales.keys())
     file["measures"] = [repr(MEASURES[name]) for name in file["measures"]]  # what their columns are called, and mean
-    losses = {loss: without_defaults(chosen) for loss, chosen in CONFIG.resolved_losses(study).items()}
+    # of losses what figures draw: other options or defaults change results, if any, by another training
+    losses = {
+        loss: [(term["loss"].get("name"), term["weight"]) for term in chosen.get("sum", ())]
+        for loss, chosen in CONFIG.resolved_losses(study).items()
+    }
     settings = [PATHS.result(study), of_runs, epochs, file, losses, CONFIG.note(study)]
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 

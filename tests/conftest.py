@@ -9,6 +9,7 @@ import official_mr_2d
 import pytest
 import torch
 
+from lib import ROOT
 from lib.arrays import write_array
 from lib.datasets.raw import RawFiles
 from lib.labels import Labels
@@ -16,7 +17,7 @@ from lib.maps import connected_components
 from lib.store import Case, StoredCase, write_case
 
 torch.set_num_threads(1)  # more than one is many times slower for small networks on a busy machine
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = ROOT.parent / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

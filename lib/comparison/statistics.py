@@ -4,7 +4,7 @@ For one seed, split, initial weights and order of batches are the same for all l
 their differences in each case and seed. Cases and seeds are crossed; the interval is that of a two-way random-effects
 analysis of variance, as for readers and cases in studies of diagnosis (Obuchowski and Rockette 1995; Hillis 2007). Of
 losses that do not differ it calls at most 6 % different, with any number of seeds; resampling seeds and cases calls up
-to 47 % of them different with two seeds (simulated in `tests/test_statistics.py`).
+to 47 % of them different with two seeds (simulated in `tests/unit/comparison/test_statistics.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from projects import snakemake
 from rocrate.rocrate import ROCrate
 from rocrate_validator.models import Severity, ValidationSettings
 from rocrate_validator.services import validate
 from rocrate_validator.utils.http import HttpRequester
-from test_workflow import snakemake
 
+from lib import ROOT
 from lib.config.load import load
 from lib.errors import SeglossError
 from lib.workflow.crate import PARTS, write_crate
 
-ROOT = Path(__file__).parents[1]
 VALUES = {"studies": "inverse_weighting,t_loss", "losses": "bce,t_loss", "seeds": "0"}
 RUN = "results/inverse_weighting/phantom_lesions/base/bce/seed-0"
 OUTCOME = ["plots/froc.pdf", "plots/t_loss/examples.pdf", "results/inverse_weighting/summary.csv"]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from test_workflow import copy_with_tiny_study, snakemake
+from projects import copy_with_tiny_study, snakemake
 
 
 def test_jobs_of_a_run_ask_for_lists_of_cases_and_maps(tmp_path: Path) -> None:

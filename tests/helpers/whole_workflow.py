@@ -11,9 +11,9 @@ import nibabel
 import numpy as np
 import yaml
 
+from lib import ROOT
 from lib.workflow.products import record_of
 
-ROOT = Path(__file__).parents[1]
 PARTS = (
     "Snakefile",
     "workflow_config.yaml",

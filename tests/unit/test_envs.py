@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-LAUNCHER = Path(__file__).parents[1] / "envs" / "run"
+from lib import ROOT
+
+LAUNCHER = ROOT / "envs" / "run"
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envs.pins import PYTHON, conda_environment, pins
+from lib import ROOT
 
-ENVS = Path(__file__).parents[1] / "envs"
+ENVS = ROOT / "envs"
 
 
 def conda(envs: Path) -> tuple[str, list[str]]:

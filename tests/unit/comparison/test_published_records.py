@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib import ROOT
 from lib.comparison.published_records import (
     FOCAL_SEARCH,
     PAIRS,
@@ -23,7 +24,6 @@ from lib.errors import SeglossError
 from lib.measures.lesions import lesion_records
 from lib.tables import PUBLISHED_COLUMNS
 
-ROOT = Path(__file__).parents[1]
 PRINTED = ROOT / "published/inverse_weighting.csv"
 RELEASED = ROOT.parent / "shared/data/inverse_weighting_records/froc_data"
 needs_release = pytest.mark.skipif(not RELEASED.exists(), reason="the authors' record files are not on this machine")

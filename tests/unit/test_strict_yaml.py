@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from projects import assert_fails_with, snakemake
 from snakemake.cli import parse_config
-from test_workflow import assert_fails_with, snakemake
 from whole_workflow import ROOT, copy_project
 
 from lib.errors import SeglossError

@@ -22,16 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from test_workflow import snakemake
+from projects import snakemake
 
 import lib.datasets.connections
 import lib.datasets.download
 import lib.datasets.sources
+from lib import ROOT
 from lib.datasets.download import download
 from lib.datasets.sources import Source, SourceFile, load_source
 from lib.errors import SeglossError
 
-ROOT = Path(__file__).parents[1]
 REAL_FILES = ROOT.parent / "shared/data"
 RECORDS = "inverse_weighting_records"
 PATH = "folder/some file.json"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_workflow import copy_with_tiny_study, edit, planned, snakemake
+from projects import copy_with_tiny_study, edit, planned, snakemake
 from whole_workflow import save_case
 
 from lib.config.schema import OwnData

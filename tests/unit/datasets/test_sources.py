@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import lib.datasets.sources
+from lib import ROOT
 from lib.datasets.sources import SourceFile, load_source, source_names
 from lib.errors import SeglossError
 from lib.files import sha256
 
-ROOT = Path(__file__).parents[1]
 REAL_FILES = ROOT.parent / "shared/data"
 RECORDS = "inverse_weighting_records"
 

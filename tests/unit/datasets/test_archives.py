@@ -9,15 +9,14 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import lib.datasets.archives
+from lib import ROOT
 from lib.datasets.archives import check, extract, is_archive, stem
 from lib.errors import SeglossError
 
-ROOT = Path(__file__).parents[1]
 CONTENT = random.Random(0).randbytes(3000)
 FILES = {"case/image.nii": CONTENT, "case/A.txt": b"upper", "case/a.txt": b"lower", "empty": b""}
 SKIPPED = {"__MACOSX/case/._image.nii": b"x", "case/.DS_Store": b"x"}

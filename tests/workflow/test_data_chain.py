@@ -15,7 +15,7 @@ import official_mr_2d
 import pytest
 import yaml
 from adapters_mr_2d import TREES
-from test_workflow import snakemake
+from projects import snakemake
 from whole_workflow import copy_project
 
 from lib.arrays import open_array

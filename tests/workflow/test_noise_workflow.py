@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import REGISTRY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
+from projects import REGISTRY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
 
 from lib.arrays import open_array
 from lib.datasets.index import read_index

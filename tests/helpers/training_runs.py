@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from lib import ROOT
 from lib.config.expand import merged
 from lib.config.schema import Sampling
 from lib.files import write_json
@@ -15,8 +16,6 @@ from lib.store import StoredCase
 from lib.training.loop import Trainer
 from lib.training.sampling import PatchSampler
 from lib.training.settings import TrainingSettings
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def settings(**changes: object) -> TrainingSettings:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import edit, flip_bits, planned, snakemake
+from projects import edit, flip_bits, planned, snakemake
 from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
 
 from lib.files import held_alone

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_workflow import RUN, STUDY, copy_with_tiny_study, edit, jobs, snakemake
+from projects import RUN, STUDY, copy_with_tiny_study, edit, jobs, snakemake
 
 from lib.config.load import load
 from lib.config.run import Configuration, Run

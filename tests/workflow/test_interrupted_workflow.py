@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import RUN, STUDY, copy_with_tiny_study, snakemake
+from projects import RUN, STUDY, copy_with_tiny_study, snakemake
 
 WEIGHTS = f"{RUN}/bce/seed-0/weights.pt"
 CHECKPOINT = f"{RUN}/bce/seed-0/checkpoint.pt"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import STUDY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
+from projects import STUDY, copy_with_one_study, copy_with_tiny_study, edit, planned, snakemake
 
 from lib.config.load import load
 from lib.errors import SeglossError

@@ -3,12 +3,12 @@
 import json
 import math
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lib import ROOT
 from lib.errors import SeglossError
 from lib.measures.froc import (
     CORRECTED,
@@ -31,7 +31,7 @@ from lib.measures.froc import (
 from lib.measures.records import COLUMNS, Records, read_records
 from lib.measures.segmentation import Segmentation
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = ROOT.parent / "shared"
 GOLDEN = SHARED / "golden/inverse_weighting_froc.json"
 RELEASED = SHARED / "data/inverse_weighting_records/froc_data"
 needs_release = pytest.mark.skipif(
@@ -378,7 +378,7 @@ def _golden_runs():
 def test_golden_values(folder, loss, golden):
     records = _released(folder, loss)
     numbers, curve = froc_numbers(records), drawn_curve(records, PUBLISHED)
-    unchecked = set(golden) - {"printed_in_notebook"}  # which tests/test_published_records.py compares
+    unchecked = set(golden) - {"printed_in_notebook"}  # which tests/unit/comparison/test_published_records.py compares
 
     for key in unchecked & set(numbers):
         if isinstance(golden[key], int):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lib import ROOT
 from lib.errors import SeglossError
 from lib.files import atomic_path, write_text
 from lib.workflow import products
@@ -123,9 +124,7 @@ with making([output]), atomic_path(output) as temporary:
 
 def test_a_second_process_is_refused_and_what_a_killed_one_left_is_removed(tmp_path: Path) -> None:
     output = tmp_path / "product"
-    first = subprocess.Popen(
-        [sys.executable, "-c", HOLD, output], stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
-    )
+    first = subprocess.Popen([sys.executable, "-c", HOLD, output], stdout=subprocess.PIPE, cwd=ROOT)
     assert first.stdout.readline() == b"held\n"
     with pytest.raises(SeglossError, match="another process is at work there"), making([output]):
         pytest.fail("was let in")
