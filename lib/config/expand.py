@@ -160,6 +160,8 @@ def _measures(settings: Settings, study: Study, where: str) -> tuple[MeasurePara
     section = create_model(
         "Evaluation", __base__=Section, **{name: (chosen_from(MEASURES), ...) for name in study.measures}
     )
+    if renamed := next((name for name, parameters in settings.evaluation.items() if "name" in parameters), None):
+        raise SeglossError(f"{where}: evaluation.{renamed}: unknown key 'name'; its parameters were expected")
     names = dict.fromkeys([*study.measures, *settings.evaluation])
     named = {name: {**settings.evaluation.get(name, {}), "name": name} for name in names}
     chosen = validated(section, named, f"{where}: evaluation")

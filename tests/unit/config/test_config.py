@@ -546,6 +546,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
             "demo (base): evaluation: froc: froc has no 'size_bin'; did you mean 'size_bins'? allowed: small_diameter,",
         ),
         (("demo", "evaluation", "lesions"), {"tolerance": 1}, "lesions has no 'tolerance'; allowed: none"),
+        (("demo", "evaluation", "froc"), {"name": "lesions"}, "evaluation.froc: unknown key 'name'"),
         (
             ("demo", "evaluation", "froc", "small_diameter"),
             {"phantom_lesions": 0},
