@@ -1,6 +1,7 @@
 """The evaluation of a run: rows of its tables, of test cases with their predictions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from lib.errors import SeglossError
 from lib.labels import Labels
-from lib.measures.catalogue import DECIDED, MEASURES, PROBABILITY, TUNED, MeasureParameters
+from lib.measures.catalogue import CUTS, DECIDED, MEASURES, PROBABILITY, TUNED, MeasureParameters
 from lib.measures.overlap import tuned_threshold
 from lib.measures.segmentation import Segmentation
 from lib.store import StoredCase, open_prediction
@@ -62,15 +63,12 @@ def segmentations(
     """
     for case in cases:
         label, spacing = case.array("label")[...], case.description["spacing"]
-        read = {*kinds, *map(KIND_OF_CUT.get, cuts)}
+        read = {*kinds, *chain.from_iterable(CUTS[cut]["test"] for cut in cuts)}
         stored = {kind: open_prediction(predictions, case.name, kind)[...] for kind in sorted(read)}
         for cut, thresholds in cuts.items():
             for structure, threshold in thresholds.items():
                 keys = {"case": case.name, "structure": structure, "cut": cut, "threshold": threshold}
                 yield keys, segmentation_of(stored, label, spacing, labels, structure, cut, threshold)
-
-
-KIND_OF_CUT = {DECIDED: "labels", PROBABILITY: "probability", TUNED: "logit"}
 
 
 def segmentation_of(
@@ -87,14 +85,13 @@ def segmentation_of(
     Raises:
         SeglossError: label and prediction differ in shape.
     """
-    if stored[KIND_OF_CUT[cut]].shape != label.shape:
-        raise SeglossError(f"prediction {stored[KIND_OF_CUT[cut]].shape} of a label {label.shape}: predict it again")
+    (kind,) = CUTS[cut]["test"]
+    if stored[kind].shape != label.shape:
+        raise SeglossError(f"prediction {stored[kind].shape} of a label {label.shape}: predict it again")
     annotated = labels.annotated(label, structure)
     target = labels.mask(label, structure)
     probability = labels.values_of(stored["probability"], structure) if "probability" in stored else None
-    logit = labels.values_of(stored["logit"], structure) if "logit" in stored else None
-    if logit is not None:  # elsewhere a prediction is neither right nor wrong
-        logit = np.where(annotated, logit, np.finfo(logit.dtype).min)
+    logit = _annotated_logit(stored["logit"], labels, structure, annotated) if "logit" in stored else None
     score = None
     if cut == PROBABILITY:
         score = probability * annotated
@@ -105,6 +102,12 @@ def segmentation_of(
     else:
         prediction = labels.mask(stored["labels"], structure) & annotated
     return Segmentation(target, prediction, spacing, annotated, probability, logit, score)
+
+
+def _annotated_logit(stored: np.ndarray, labels: Labels, structure: str, annotated: np.ndarray) -> np.ndarray:
+    """Of a structure, the lowest where nothing is annotated: there a prediction is neither right nor wrong."""
+    logit = labels.values_of(stored, structure)
+    return np.where(annotated, logit, np.finfo(logit.dtype).min)
 
 
 def thresholds(cut: str, validation: Sequence[StoredCase], predictions: Path, labels: Labels) -> dict[str, float]:
@@ -123,8 +126,8 @@ def _tuned(structure: str, validation: Sequence[StoredCase], predictions: Path, 
     for case in validation:
         label = case.array("label")[...]
         if (target := labels.mask(label, structure)).any():
-            logit = labels.values_of(open_prediction(predictions, case.name, "logit")[...], structure)
-            logits.append(np.where(labels.annotated(label, structure), logit, np.finfo(logit.dtype).min))
+            stored = open_prediction(predictions, case.name, "logit")[...]
+            logits.append(_annotated_logit(stored, labels, structure, labels.annotated(label, structure)))
             targets.append(target)
     if not targets:
         raise SeglossError(f"no validation case has {structure}: nothing to tune the threshold on")
