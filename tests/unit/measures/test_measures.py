@@ -16,7 +16,6 @@ from lib.measures.baseline import band_pass, baseline_dice
 from lib.measures.calibration import calibration, reliability
 from lib.measures.catalogue import CUTS, DECIDED, MEASURES, PROBABILITY, TABLES, TUNED, columns_of
 from lib.measures.evaluation import (
-    KIND_OF_CUT,
     case_rows,
     detail_rows,
     segmentation_of,
@@ -262,7 +261,11 @@ def test_a_prediction_of_another_shape_is_refused() -> None:
 
 
 def test_every_cut_says_what_is_read_of_a_test_case() -> None:
-    assert {cut: parts["test"] for cut, parts in CUTS.items()} == {cut: (kind,) for cut, kind in KIND_OF_CUT.items()}
+    assert {cut: parts["test"] for cut, parts in CUTS.items()} == {
+        "decided": ("labels",),
+        "probability": ("probability",),
+        "tuned": ("logit",),
+    }
 
 
 def organs() -> tuple[np.ndarray, np.ndarray]:
