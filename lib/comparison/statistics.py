@@ -7,6 +7,7 @@ losses that do not differ it calls at most 6 % different, with any number of see
 to 47 % of them different with two seeds (simulated in `tests/unit/comparison/test_statistics.py`).
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -209,14 +210,23 @@ def _by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
 def _with_anova(table: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:
     """``published_test_p`` of each row: nothing where a loss has a single seed or nothing varies."""
     table = table.assign(published_test_p=np.nan)
-    for place, row in table.iterrows():
-        same = overall[(overall[SETTING] == row[SETTING]).all(axis=1) & (overall["cut"] == row["cut"])]
-        if row["column"] not in same:
-            continue
-        samples = {loss: part[row["column"]].dropna() for loss, part in same.groupby("loss", sort=False)}
-        samples = {loss: values for loss, values in samples.items() if len(values) > 1}
-        if {row["loss"], row["reference"]} <= samples.keys() and sum(map(np.var, samples.values())):
-            names = list(samples)
-            pair = stats.tukey_hsd(*samples.values()).pvalue[names.index(row["loss"]), names.index(row["reference"])]
-            table.loc[place, "published_test_p"] = max(stats.f_oneway(*samples.values()).pvalue, pair)
+    for (*setting, cut), runs in overall.groupby([*SETTING, "cut"], sort=False):
+        rows = table[(table[[*SETTING, "cut"]] == [*setting, cut]).all(axis=1)]
+        for column, compared in rows.groupby("column", sort=False):
+            p = _anova_tukey(runs, column) if column in runs else {}
+            for place, loss, reference in compared[["loss", "reference"]].itertuples():
+                table.loc[place, "published_test_p"] = p.get((loss, reference), np.nan)
     return table
+
+
+def _anova_tukey(runs: pd.DataFrame, column: str) -> dict[tuple[str, str], float]:
+    """The larger p of both tests, by pair of losses with two seeds or more."""
+    samples = {loss: part[column].dropna() for loss, part in runs.groupby("loss", sort=False)}
+    samples = {loss: values for loss, values in samples.items() if len(values) > 1}
+    if len(samples) < 2 or not sum(map(np.var, samples.values())):
+        return {}
+    anova, tukey = stats.f_oneway(*samples.values()).pvalue, stats.tukey_hsd(*samples.values()).pvalue
+    return {
+        (loss, other): max(anova, tukey[i, j])
+        for (i, loss), (j, other) in itertools.permutations(enumerate(samples), 2)
+    }
