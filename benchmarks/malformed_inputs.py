@@ -40,12 +40,13 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import ROOT, archives, arrays, products, store
+from lib import ROOT, arrays, store
 from lib.comparison.published_records import read_printed, read_published_records
 from lib.comparison.results import read_table
 from lib.config.checks import check_apart, check_maps, check_writable
 from lib.config.load import load
 from lib.config.schema import OwnData
+from lib.datasets import archives
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index, IndexedCase, read_index
 from lib.datasets.own import own_dataset
@@ -56,6 +57,7 @@ from lib.maps import MAPS
 from lib.measures.records import COLUMNS
 from lib.strict_yaml import read_yaml
 from lib.training import checkpoints
+from lib.workflow import products
 
 SECONDS, BYTES, ADDRESSES = 20, 2**30, 12 * 2**30
 """The longest time of a reading, the memory that it may use, and the addresses that its process may ask for."""

@@ -22,8 +22,9 @@ import blosc2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib import arrays, products
+from lib import arrays
 from lib.files import read_json, sha256
+from lib.workflow import products
 
 PLANS, READERS, PAIRS = 2, 3, 7
 
