@@ -22,7 +22,8 @@ def write_array(path: Path, array: np.ndarray) -> str:
     """Write an array as a Blosc2 file with chunks of at most 64 along each spatial axis; the bytes repeat.
 
     Returns:
-        SHA-256 of its values. The file holds it too, and a digest of each compressed chunk if it is read by patches.
+        SHA-256 of its values. The file holds it too, and if it is read by patches its geometry and a digest of each
+        compressed chunk.
     """
     spatial_from = 1 if array.ndim > 3 else 0
     chunks = [length if axis < spatial_from else min(length, CHUNK) for axis, length in enumerate(array.shape)]
@@ -42,6 +43,7 @@ def write_array(path: Path, array: np.ndarray) -> str:
                 numbers = range(stored.schunk.nchunks)
                 digests = [xxh3_64_digest(stored.schunk.get_chunk(number)) for number in numbers]
                 stored.schunk.vlmeta["chunks"] = b"".join(digests)
+                stored.schunk.vlmeta["geometry"] = _geometry(stored)
         except RuntimeError as error:  # what Blosc2 makes of a full disk
             raise SeglossError(f"{path}: cannot be written ({error}); is the disk full?") from error
     return content
@@ -67,7 +69,7 @@ def open_array(path: Path, shape: Sequence[int] | None = None, content: str | No
             raise ValueError("it is another array than the one that was prepared")
         if math.prod(array.shape) * array.dtype.itemsize > IN_MEMORY_BYTES:
             return ArrayOnDisk(path, array)
-        values = array[...]
+        values = np.array(array[...])  # ours: of a damaged file Blosc2 may return memory that changes later
         if _content_hash(values) != array.schunk.vlmeta["sha256"]:
             raise ValueError("its values are not those that were written")
         return values
@@ -84,6 +86,8 @@ class ArrayOnDisk:
         grid = [math.ceil(n / chunk) for n, chunk in zip(array.shape, array.chunks, strict=True)]
         digests = array.schunk.vlmeta["chunks"]
         self._digests = [digests[place : place + 8] for place in range(0, len(digests), 8)]
+        if array.schunk.vlmeta["geometry"] != _geometry(array):
+            raise ValueError("shape, chunks or blocks are not those that were written")
         if not len(self._digests) == math.prod(grid) == array.schunk.nchunks:
             raise ValueError(f"{len(self._digests)} digests of {array.schunk.nchunks} chunks")
         self._unverified = np.arange(math.prod(grid)).reshape(grid)  # numbers of chunks; -1 once verified
@@ -125,6 +129,11 @@ def damaged(path: Path, error: Exception) -> SeglossError:
             f"{path}: damaged ({what}), and cannot be removed: {reason.strerror}; delete it and run again"
         )
     return SeglossError(f"{path}: damaged ({what}) and removed; {MADE_AGAIN}")
+
+
+def _geometry(array: blosc2.NDArray) -> str:
+    """How the values lie in the file."""
+    return repr((array.shape, array.chunks, array.blocks, str(array.dtype)))
 
 
 def _content_hash(array: np.ndarray) -> str:

@@ -124,6 +124,25 @@ def test_no_flipped_bit_is_read_and_the_file_is_removed(
     assert found > 50
 
 
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_values_that_lie_otherwise_than_the_file_says_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool
+) -> None:
+    """No chunk is damaged, but the lengths of their blocks in front of them are."""
+    if on_disk:
+        monkeypatch.setattr("lib.arrays.IN_MEMORY_BYTES", 0)
+    array = np.random.default_rng(0).integers(0, 99, (7, 8, 5), dtype=np.uint8)
+    path = tmp_path / "a.b2nd"
+    content = write_array(path, array)
+    written = path.read_bytes()
+    blocks = b"\x93\xd2\x00\x00\x00\x07\xd2\x00\x00\x00\x08\xd2\x00\x00\x00\x05\x00"
+    assert written.count(blocks) == 1
+    for length in (4, 10, 255):
+        path.write_bytes(written.replace(blocks, blocks.replace(b"\x08", bytes([length]))))
+        with pytest.raises(SeglossError, match="damaged"):
+            open_array(path, array.shape, content)[...]
+
+
 def test_only_the_chunks_that_are_read_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lib.arrays.IN_MEMORY_BYTES", 0)
     array = np.random.default_rng(0).normal(size=(70, 70, 130)).astype(np.float32)

@@ -195,6 +195,25 @@ def stopping_after(steps: int, step: Callable) -> Callable:
     return stopping_step
 
 
+def test_no_flipped_bit_of_saved_weights_is_read(tmp_path: Path) -> None:
+    """Neither of the tensors nor of the directory around them, of which only a part has checksums."""
+    saved, path = torch.nn.Conv3d(2, 3, 3), tmp_path / "weights.pt"
+    checkpoints.save(path, {"network": saved.state_dict()})
+    written = path.read_bytes()
+    refused = 0
+    for place in range(len(written)):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 0x38]) + written[place + 1 :])
+        read = torch.nn.Conv3d(2, 3, 3)
+        try:
+            checkpoints.load_weights(path, read)
+        except SeglossError:
+            refused += 1
+        else:
+            for name, tensor in saved.state_dict().items():
+                assert torch.equal(read.state_dict()[name], tensor), place
+    assert refused > 1000
+
+
 def test_checkpoints_of_other_settings_or_damaged_ones_are_not_continued(
     tiny_cases: list[StoredCase], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
