@@ -61,10 +61,8 @@ def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarra
         SeglossError: the shapes differ or are neither 2D nor 3D.
     """
     if not target.shape == probability.shape == logit.shape or target.ndim not in (2, 3):
-        raise SeglossError(
-            f"target {target.shape}, probability {probability.shape}, logit {logit.shape}: "
-            "expected three arrays of one 2D or 3D shape"
-        )
+        found = f"target {target.shape}, probability {probability.shape}, logit {logit.shape}"
+        raise SeglossError(f"{found}: expected three arrays of one 2D or 3D shape")
     lesion_map, n_lesions = _components(target)
     predicted_map, n_predicted = _components(probability)
     foreground = (lesion_map > 0) | (predicted_map > 0)

@@ -57,12 +57,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workflow(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "w", copy_function=shutil.copy2, symlinks=True)
-    return tmp_path / "w"
-
-
 def run_of(project: Path, variant: str, loss: str, dataset: str = PHANTOMS) -> Path:
     return project / f"results/boundary/{dataset}/{variant}/{loss}/seed-0"
 

@@ -51,12 +51,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workflow(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "w", copy_function=shutil.copy2, symlinks=True)
-    return tmp_path / "w"
-
-
 def test_every_figure_and_table_is_there(finished: Path) -> None:
     for name in ("dice_by_noise", "training_dice", "loss_parameters", "examples", "ledger"):
         assert (finished / f"plots/t_loss/{name}.pdf").read_bytes().startswith(b"%PDF")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -24,12 +23,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-@pytest.fixture
-def workflow(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "w", copy_function=shutil.copy2, symlinks=True)
-    return tmp_path / "w"
 
 
 def test_the_main_job_makes_figures_tables_and_provenance(finished: Path) -> None:
