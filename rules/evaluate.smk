@@ -160,8 +160,7 @@ rule summarize:
         baselines=lambda wildcards: study_baselines(wildcards.study),
         noise=lambda wildcards: study_noise(wildcards.study),
     output:
-        **{name: PATHS.result(f"{{study}}/{name}.csv") for name in ("summary", "comparisons", "ledger", "claims")},
-        per_run=PATHS.result("{study}/runs.csv"),
+        [PATHS.result(f"{{study}}/{name}.csv") for name in ("runs", "summary", "comparisons", "ledger", "claims")],
     log:
         PATHS.log("summarize/{study}"),
     benchmark:
@@ -180,8 +179,7 @@ rule summarize:
         "tables of {wildcards.study}"
     shell:
         f"python {SCRIPTS}/summarize.py {PRODUCTS} {STUDY} --published {{workflow.basedir:q}}/published"
-        " --per-run {output.per_run:q} --summary {output.summary:q} --compared {output.comparisons:q}"
-        " --beside-published {output.ledger:q} --claims {output.claims:q} &> {log:q}"
+        " --tables {output:q} &> {log:q}"
 
 
 rule list_code_changes:

@@ -7,16 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(
-    configuration: dict,
-    study: str,
-    published: Path,
-    per_run: Path,
-    summary: Path,
-    compared: Path,
-    beside_published: Path,
-    claims: Path,
-) -> None:
+def main(configuration: dict, study: str, published: Path, tables: list[Path]) -> None:
     import pandas as pd
 
     from lib.comparison.ledger import judged, ledger, read_claims
@@ -32,15 +23,15 @@ def main(
     named = results.published
     tested = comparisons(results.runs, rows, results.reference, results.references, named.test if named else None)
     printed = read_csv(published / f"{named.table}.csv") if named else pd.DataFrame(columns=PUBLISHED_COLUMNS)
-    tables = {
-        per_run: rows,
-        summary: losses,
-        compared: tested,
-        beside_published: ledger(results, losses, printed),
-        claims: judged(read_claims(published / "claims.yaml", study), results, tested),
+    contents = {
+        "runs": rows,
+        "summary": losses,
+        "comparisons": tested,
+        "ledger": ledger(results, losses, printed),
+        "claims": judged(read_claims(published / "claims.yaml", study), results, tested),
     }
-    for path, content in tables.items():
-        write_text(path, content.round(6).to_csv(index=False))
+    for path in tables:
+        write_text(path, contents[path.stem].round(6).to_csv(index=False))
 
 
 if __name__ == "__main__":

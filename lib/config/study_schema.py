@@ -128,6 +128,9 @@ class Study(Section):
                 raise ValueError(f"measures: unknown measure {shortened(name)}{suggestion(name, MEASURES)}")
         if "overlap" not in self.measures:
             raise ValueError("measures: overlap is missing, which decides whether a run has learnt anything")
+        own = [MEASURES[name].table for name in self.measures if MEASURES[name].table != "cases"]
+        if twice := next((table for table in own if own.count(table) > 1), None):
+            raise ValueError(f"measures: two of them write {twice}.csv; choose one")
         of_cases = [column.name for name in self.measures for column in MEASURES[name].columns]
         for figure in self.figures:
             for name in FIGURES.entry_of(figure).measures:

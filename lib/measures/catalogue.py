@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from lib.errors import SeglossError
 from lib.fields import NonNegative, Positive, PositiveInt
 from lib.registry import Entry, Parameters, Registry
 
@@ -79,6 +80,14 @@ class MeasureEntry(Entry):
     reads: tuple[str, ...] = ()
     separate: bool = False
     by_cut: bool = True
+
+    def __post_init__(self) -> None:
+        for column in (*self.columns, *self.of_run):
+            if column.monitored and (self.reads or self.table != "cases"):
+                raise SeglossError(
+                    f"{self.implementation}: {column.name} cannot be monitored; such a column is of labels alone and"
+                    " stands in cases.csv"
+                )
 
     @property
     def modules(self) -> set[str]:

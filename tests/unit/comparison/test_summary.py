@@ -310,10 +310,10 @@ def test_the_spread_of_a_loss_is_that_of_its_seeds(tmp_path: Path) -> None:
 
 
 def tables_of_the_script(folder: Path, values: dict, study: str) -> dict[str, pd.DataFrame]:
-    outputs = ("per-run", "summary", "compared", "beside-published", "claims")
+    outputs = ("runs", "summary", "comparisons", "ledger", "claims")
     command = [sys.executable, str(ROOT / "scripts/summarize.py"), "--study", study]
     command += ["--configuration", json.dumps(values), "--published", str(ROOT / "published")]
-    command += [word for name in outputs for word in (f"--{name}", f"{name}.csv")]
+    command += ["--tables", *(f"{name}.csv" for name in outputs)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return {name: pd.read_csv(folder / f"{name}.csv") for name in outputs}
@@ -325,12 +325,12 @@ def test_the_script_gathers_a_study_in_tables(tmp_path: Path) -> None:
         worse = 0.1 * run.seed + 0.2 * (run.loss == "ce")
         write_tables(tmp_path / "results" / run.id, [{**row, "dice": row["dice"] - worse} for row in ROWS], HISTORY)
     tables = tables_of_the_script(tmp_path, values, "boundary")
-    assert len(tables["per-run"]) == 4 * 3 and len(tables["summary"]) == 2 * 3
+    assert len(tables["runs"]) == 4 * 3 and len(tables["summary"]) == 2 * 3
     overall = tables["summary"].query("structure == 'all'")
     assert dict(zip(overall["loss"], overall["dice"], strict=True)) == pytest.approx({"gdl": 0.5, "ce": 0.3})
-    compared = tables["compared"].set_index("column")
+    compared = tables["comparisons"].set_index("column")
     assert set(compared["loss"]) == {"ce"} and set(compared["reference"]) == {"gdl"}
     assert compared.loc["dice", ["seeds", "cases", "difference"]].tolist() == [2, 2, -0.2]
-    assert list(tables["beside-published"]) == COLUMNS
-    assert set(tables["beside-published"]["verdict"]) == set(tables["claims"]["verdict"]) == {"not run"}
-    assert len(tables["beside-published"]) == len(pd.read_csv(ROOT / "published/boundary.csv"))
+    assert list(tables["ledger"]) == COLUMNS
+    assert set(tables["ledger"]["verdict"]) == set(tables["claims"]["verdict"]) == {"not run"}
+    assert len(tables["ledger"]) == len(pd.read_csv(ROOT / "published/boundary.csv"))

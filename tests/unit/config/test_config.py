@@ -18,6 +18,7 @@ from lib.config.schema import Folders, Noise, WorkflowConfig
 from lib.config.study_schema import TAKEN
 from lib.errors import SeglossError
 from lib.maps import MAPS
+from lib.measures.catalogue import MEASURES, MeasureEntry, MeasureParameters
 from lib.suggest import shortened
 
 STUDY = "studies/inverse_weighting.yaml"
@@ -591,6 +592,12 @@ def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, m
     assert str(error.value).startswith(STUDY)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_two_measures_with_one_table_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MEASURES, "sizes", MeasureEntry("own:sizes", MeasureParameters, table="lesions"))
+    with pytest.raises(SeglossError, match=r"measures: two of them write lesions\.csv; choose one"):
+        load({}, changed(root, "measures", to=["overlap", "lesions", "froc", "sizes"]))
 
 
 @pytest.mark.parametrize(

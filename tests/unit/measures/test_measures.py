@@ -14,7 +14,18 @@ from lib.labels import BINARY, IGNORED, Labels
 from lib.measures import calibration as calibration_module
 from lib.measures.baseline import band_pass, baseline_dice
 from lib.measures.calibration import calibration, reliability
-from lib.measures.catalogue import CUTS, DECIDED, MEASURES, PROBABILITY, TABLES, TUNED, columns_of
+from lib.measures.catalogue import (
+    CUTS,
+    DECIDED,
+    MEASURES,
+    PROBABILITY,
+    TABLES,
+    TUNED,
+    Column,
+    MeasureEntry,
+    MeasureParameters,
+    columns_of,
+)
 from lib.measures.evaluation import (
     case_rows,
     detail_rows,
@@ -454,6 +465,14 @@ def test_columns_are_told_apart_and_judged_as_their_kind() -> None:
         assert not (column.monitored and not column.better)
         assert not column.context or column.context[1] in columns
     assert columns["hd95"].axis == "HD95 (mm)" and columns["dice"].axis == "Dice"
+
+
+def test_what_is_monitored_is_of_labels_alone() -> None:
+    column = Column("size", "size", monitored=True)
+    MeasureEntry("own:own", MeasureParameters, columns=(column,))
+    for unfit in ({"reads": ("probability",)}, {"table": "own"}):
+        with pytest.raises(SeglossError, match="own:own: size cannot be monitored; such a column is of labels alone"):
+            MeasureEntry("own:own", MeasureParameters, columns=(column,), **unfit)
 
 
 def test_parameters_of_froc_depend_on_the_data_set() -> None:
