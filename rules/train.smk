@@ -31,6 +31,12 @@ def run_measured(wildcards):
     return split_parts(*run_of(wildcards).settings.training.measured)(wildcards)
 
 
+def run_pretrained(wildcards):
+    """Input function: the file of the weights that the run's network begins with; none if all are drawn."""
+    found = run_of(wildcards).settings.network.pretrained
+    return [ancient(PATHS.raw(*found))] if found else []
+
+
 def data_options(wildcards):
     """Params function: options with the data that not every training has."""
     run = run_of(wildcards)
@@ -38,6 +44,7 @@ def data_options(wildcards):
         option("measured", *run_measured(wildcards))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
+        + option("pretrained", *run_pretrained(wildcards))
     )
 
 
@@ -63,6 +70,7 @@ rule train:
         masks=run_masks,
         maps=run_maps,
         measured=run_measured,
+        pretrained=run_pretrained,
         checked=lambda wildcards: ancient(checked_parts(run_of(wildcards))),
     output:
         weights=PATHS.run("{run}", "weights.pt"),

@@ -25,6 +25,7 @@ def main(
     measured: list[Path] | None = None,
     maps: list[Path] | None = None,
     noisy: Path | None = None,
+    pretrained: Path | None = None,
 ) -> None:
     from functools import partial
     from itertools import chain
@@ -47,7 +48,7 @@ def main(
     key = digest(data, code if scale == "demo" else "")
     computing = prepare_device(device, threads, gpu_percent, chosen.computing.deterministic)
     options = {"checkpoint": checkpoint, "state_key": key, "code": code, "save_every": save_every}
-    trainer = _trainer(chosen, stored, of_part, computing, workers=threads - 1, **options)
+    trainer = _trainer(chosen, stored, of_part, computing, pretrained, workers=threads - 1, **options)
     rows = trainer.train()
     trained = {"network": trainer.network.state_dict(), "loss": trainer.loss.state_dict()}
     record = trainer.finished or provenance_record(chosen.as_json(), threads, trainer.parts)
@@ -57,8 +58,10 @@ def main(
     trainer.keep(trained, record)
 
 
-def _trainer(chosen: Any, stored: list, of_part: dict[str, list], computing: Any, **options: Any) -> Any:
-    """The trainer of a run, its first weights drawn from the seed."""
+def _trainer(
+    chosen: Any, stored: list, of_part: dict[str, list], computing: Any, pretrained: Path | None, **options: Any
+) -> Any:
+    """The trainer of a run, its first weights drawn from the seed but for those that are ``pretrained``."""
     from functools import partial
 
     import torch
@@ -70,7 +73,8 @@ def _trainer(chosen: Any, stored: list, of_part: dict[str, list], computing: Any
     from lib.training.sampling import PatchSampler
 
     torch.manual_seed(chosen.seed)
-    network = build_network(chosen.network.network, stored[0].description["channels"], chosen.network.out_channels)
+    channels = stored[0].description["channels"]
+    network = build_network(chosen.network.network, channels, chosen.network.out_channels, pretrained)
     loss = build_resolved(chosen.loss)
     length = chosen.training.epochs * chosen.training.steps_per_epoch
     sampler = PatchSampler(stored, chosen.sampling, chosen.maps, chosen.seed, length, chosen.background)

@@ -57,7 +57,9 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
     numbers: Row = {"threshold": mean(cases["threshold"])}
     for measure in run.measures:
         entry, of_table = MEASURES.entry_of(measure), rows
-        if entry.table != "cases":
+        if entry.absent and structure == ALL:
+            of_table = run.cases[run.cases["cut"] == cut].to_dict("records")
+        elif entry.table != "cases":
             details = run.details(entry.table)
             # what the cut does not change stands in the table once
             same = (details["cut"] == cut) if entry.by_cut else True

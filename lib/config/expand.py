@@ -112,12 +112,12 @@ def _expand(
         settings = variant.settings
         measures = _measures(settings, study, variant.where)
         _check_references(settings, study, measures, datasets, variant.where)
-        for loss in [*settings.losses, *added]:
-            _check_outputs(specifications[loss], settings, f"{variant.where}: losses.{loss}")
+        chosen = {
+            loss: _for_outputs(specifications[loss], settings, f"{variant.where}: losses.{loss}")
+            for loss in [*settings.losses, *added]
+        }
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
-        for dataset, loss, seed in itertools.product(
-            dict.fromkeys([*settings.datasets, *own]), [*settings.losses, *added], settings.seeds
-        ):
+        for dataset, loss, seed in itertools.product(dict.fromkeys([*settings.datasets, *own]), chosen, settings.seeds):
             yield Run(
                 study=name,
                 dataset=dataset,
@@ -130,7 +130,7 @@ def _expand(
                 split=_split(settings, datasets[dataset]),
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
-                    specifications[loss],
+                    chosen[loss],
                     datasets[dataset].labels,
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
@@ -140,8 +140,8 @@ def _expand(
             )
 
 
-def _check_outputs(specification: losses.Specification, settings: Settings, where: str) -> None:
-    """Check that network and loss agree on how many outputs there are."""
+def _for_outputs(specification: losses.Specification, settings: Settings, where: str) -> losses.Specification:
+    """The loss for the outputs of the network: of several it is weighed as it says, or as the network does."""
     supervised = "deep_supervision" in losses.resolved(specification)
     network = settings.network
     if supervised and not network.several_outputs:
@@ -149,10 +149,10 @@ def _check_outputs(specification: losses.Specification, settings: Settings, wher
             f"{where}: deep_supervision needs several outputs, network {network.name!r} has one as it is set; choose"
             " one with deep_supervision: true, such as plain_unet_2d"
         )
-    if network.several_outputs and not supervised:
-        raise SeglossError(
-            f"{where}: network {network.name!r} returns several outputs; give the loss deep_supervision: {{}}"
-        )
+    if supervised or not network.several_outputs:
+        return specification
+    named = {"name": specification} if isinstance(specification, str) else specification
+    return {**named, "deep_supervision": {"weights": network.output_weights}}
 
 
 def _measures(settings: Settings, study: Study, where: str) -> tuple[MeasureParameters, ...]:

@@ -208,8 +208,10 @@ class Configuration:
         scale = self.workflow.scale
         own = self.studies[study].scales[scale].get("note")
         note = own or SCALE_NOTES.get(scale, f"{scale.capitalize()} scale.")
-        kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in self.runs_of(study))
-        return f"{note} Data: {'; '.join(kinds)}."
+        runs = self.runs_of(study)
+        of_networks = dict.fromkeys(filter(None, (run.settings.network.note for run in runs)))
+        kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in runs)
+        return " ".join([note, *of_networks, f"Data: {'; '.join(kinds)}."])
 
     def users_folder(self, dataset: str) -> str | None:
         """The folder that the user names for the data set, or for another form of the same official files."""

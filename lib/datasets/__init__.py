@@ -56,10 +56,13 @@ def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
 _SLABS = {"train": 20, "validation": 4, "test": 12}
 _BLOBS = {"train": 32, "validation": 0, "test": 20}
+_SCENES = {"train": 32, "validation": 8, "test": 24}
 _RGB = ("red", "green", "blue")
 _LIVER = Labels(("background", "liver", "tumour"))
 _LUNG = Labels(("background", "lung"))
 _POLYP = Labels(("background", "polyp"))
+_PADDED_POLYP = replace(_POLYP, partly_annotated=True)
+_SHAPES = ("field", "island", "blot", "spot")
 _HEART = Labels(("background", "right ventricle", "myocardium", "left ventricle"))
 _ORGANS = (
     *("background", "spleen", "right kidney", "left kidney", "gallbladder", "oesophagus", "liver", "stomach"),
@@ -71,9 +74,14 @@ _STREET_CLASSES = (
     *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
 )
 _STREET = Labels(_STREET_CLASSES, background=False, partly_annotated=True)
-_FUNDUS = ("background", "microaneurysm", "haemorrhage", "hard exudate", "soft exudate", "optic disc")
+_FUNDUS = ("microaneurysm", "haemorrhage", "hard exudate", "soft exudate", "optic disc")
+_RETINAL = (
+    *("microaneurysm", "intraretinal haemorrhage", "hard exudate", "cotton-wool spot", "vitreous haemorrhage"),
+    *("preretinal haemorrhage", "neovascularization", "fibrous proliferation"),
+)
 _OPENCV_256 = {"size": [256, 256], "centred_nearest": False}
 _TWO_SPLITS = ("published", "holdout")
+_IDRID_SPLITS = ("official", "holdout")
 
 _LUNA16 = _official(
     "luna16",
@@ -119,6 +127,26 @@ _RETINAL_LESIONS = _official(
 )
 
 
+_QUARTER = {"size": [712, 1072]}
+
+
+def _overlapping(*names: str) -> Labels:
+    return Labels(names, exclusive=False)
+
+
+def _scenes(name: str, title: str, labels: Labels) -> Dataset:
+    return Dataset(
+        name=name,
+        title=title,
+        adapter="lib.datasets.phantoms.scenes",
+        channels=_RGB,
+        labels=replace(labels, partly_annotated=True),
+        dimensions=2,
+        parameters={"seed": 0, "cases": _SCENES, "overlapping": not labels.exclusive},
+        known_index=numbered("scene_", **_SCENES),
+    )
+
+
 def _decathlon(name: str, title: str, task: str, labels: Labels, window: list[int] | None, **fields: Any) -> Dataset:
     parameters = {"task": task, "window": window}
     return _official(name, title, "decathlon", labels=labels, parameters=parameters, **fields)
@@ -128,6 +156,10 @@ def _pictures(name: str, title: str, channels: tuple[str, ...] = _RGB, **fields:
     return _official(name, title, channels=channels, dimensions=2, **fields)
 
 
+_SQUARE = {"square": 512}
+_CVC_CLINICDB = _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", labels=_POLYP)
+_KVASIR_SEG = _pictures("kvasir_seg", "Kvasir-SEG polyps", labels=_POLYP)
+_IDRID = _pictures("idrid", "IDRiD retinal lesions", labels=Labels(("background", *_FUNDUS)), splits=_IDRID_SPLITS)
 DATASETS = {
     dataset.name: dataset
     for dataset in (
@@ -164,6 +196,8 @@ DATASETS = {
             parameters={"seed": 0, "cases": _BLOBS},
             known_index=numbered("blob_", **_BLOBS),
         ),
+        _scenes("phantom_scenes", "2D colour phantoms of four classes", Labels(("background", *_SHAPES))),
+        _scenes("phantom_findings", "2D colour phantoms of four findings that overlap", _overlapping(*_SHAPES)),
         # inverse weighting
         _LUNA16,
         _sibling(_LUNA16, "luna16_corrected", "LUNA16 lung nodules", {"form": "corrected"}),
@@ -225,15 +259,46 @@ DATASETS = {
         ),
         # label-marginal biases in 2D
         _RETINAL_LESIONS,
+        _sibling(_RETINAL_LESIONS, "retinal_lesions_512", "Retinal Lesions at 512, as published", {"size": [512, 512]}),
         _sibling(_RETINAL_LESIONS, "retinal_lesions_corrected", "Retinal Lesions", {"positive": [255]}),
+        _sibling(
+            _RETINAL_LESIONS,
+            "retinal_hard_exudates",
+            "Retinal Lesions: hard exudates",
+            {"positive": [255], "classes": ["hard_exudate"]},
+            labels=Labels(("background", "hard exudate")),
+        ),
+        _sibling(
+            _RETINAL_LESIONS,
+            "retinal_lesions_multilabel",
+            "Retinal Lesions, each class by itself",
+            {"positive": [255], "overlapping": True},
+            labels=_overlapping(*_RETINAL),
+        ),
         _pictures(
             "cityscapes",
             "Cityscapes",
             labels=_STREET,
             splits=_TWO_SPLITS,
         ),
-        _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", labels=_POLYP),
-        _pictures("kvasir_seg", "Kvasir-SEG polyps", labels=_POLYP),
-        _pictures("idrid", "IDRiD retinal lesions", labels=Labels(_FUNDUS), splits=("official",)),
+        _CVC_CLINICDB,
+        _sibling(_CVC_CLINICDB, "cvc_clinicdb_512", f"{_CVC_CLINICDB.title} at 512", _SQUARE, labels=_PADDED_POLYP),
+        _KVASIR_SEG,
+        _sibling(_KVASIR_SEG, "kvasir_seg_512", f"{_KVASIR_SEG.title} at 512", _SQUARE, labels=_PADDED_POLYP),
+        _IDRID,
+        _sibling(
+            _IDRID,
+            "idrid_hard_exudates",
+            "IDRiD hard exudates at a quarter of the size",
+            {"classes": ["EX"], **_QUARTER},
+            labels=Labels(("background", "hard exudate")),
+        ),
+        _sibling(
+            _IDRID,
+            "idrid_multilabel",
+            "IDRiD findings, each by itself, at a quarter of the size",
+            {"overlapping": True, **_QUARTER},
+            labels=_overlapping(*_FUNDUS),
+        ),
     )
 }

@@ -252,13 +252,14 @@ def resize(array: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 def resize_labels(array: np.ndarray, size: Sequence[int], centred: bool = True) -> np.ndarray:
-    """Resize a mask by nearest neighbours.
+    """Resize a mask by nearest neighbours, along its last axes.
 
     ``centred=False`` is OpenCV's nearest neighbour, which several publications used: it takes the voxel at the
     lower end of each new one, and so moves the mask by up to half a new voxel against the image.
     """
     offset = 0.5 if centred else 0.0
-    for axis, (old, new) in enumerate(zip(array.shape, size, strict=True)):
+    for axis, new in enumerate(size, start=-len(size)):
+        old = array.shape[axis]
         nearest = np.floor((np.arange(new) + offset) * (old / new)).astype(int)
         array = array.take(np.minimum(nearest, old - 1), axis=axis)
     return array

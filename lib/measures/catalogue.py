@@ -69,6 +69,7 @@ class MeasureEntry(Entry):
             parameters; rows are those of one cut, of one structure or of all.
         table: a file of each run, ``<table>.csv``.
         reads: of the predictions of test cases, ``probability`` or ``logit``, besides what the cuts read.
+        absent: the aggregation also gets rows of structures that no test case has.
         separate: each structure must have values of its own: no more than one, or multi-label.
         by_cut: False where the cut changes nothing.
     """
@@ -78,6 +79,7 @@ class MeasureEntry(Entry):
     aggregation: str = ""
     table: str = "cases"
     reads: tuple[str, ...] = ()
+    absent: bool = False
     separate: bool = False
     by_cut: bool = True
 
@@ -117,6 +119,12 @@ class Surface(MeasureParameters):
     """``tolerance``: mm that a surface may be off."""
 
     tolerance: Positive = 1.0
+
+
+class SurfaceElements(Surface):
+    """``published_spacing``: of `nsd_published`, along each axis of a picture."""
+
+    published_spacing: tuple[Positive, Positive] = (2.0, 1.0)
 
 
 class Froc(MeasureParameters):
@@ -179,6 +187,21 @@ MEASURES: Registry[MeasureEntry] = Registry(
             ),
             aggregation="lib.measures.overlap:of_run",
         ),
+        "iou": MeasureEntry(
+            "lib.measures.iou:iou",
+            MeasureParameters,
+            "Jaccard 1901; pooled as in Cityscapes (Cordts et al., CVPR 2016) and in SegLossBias",
+            columns=(_share("iou", "IoU"),),
+            of_run=(
+                _share("miou", "mIoU of all voxels together"),
+                _share("macc", "mean accuracy by class"),
+                _share("miou_published", "mIoU, absent classes as 0"),
+                _share("macc_published", "mean accuracy, absent classes as 0"),
+                _share("iou_pooled", "IoU of all classes together"),
+            ),
+            aggregation="lib.measures.iou:of_run",
+            absent=True,
+        ),
         "slices": MeasureEntry(
             "lib.measures.slices:slices",
             MeasureParameters,
@@ -209,6 +232,15 @@ MEASURES: Registry[MeasureEntry] = Registry(
                 _distance("hd95_directed", "HD95, larger of both directions"),
                 _distance("assd", "ASSD"),
                 _share("nsd", "NSD"),
+            ),
+        ),
+        "surface_elements": MeasureEntry(
+            "lib.measures.surface_elements:surface_elements",
+            SurfaceElements,
+            "Nikolov et al., JMIR 2021, by its authors' package",
+            columns=(
+                _share("nsd_elements", "NSD of surface elements"),
+                _share("nsd_published", "NSD with the published spacing"),
             ),
         ),
         "lesions": MeasureEntry(

@@ -49,15 +49,20 @@ def of_run(rows: Rows, cases: Sequence[str]) -> dict[str, float]:
     predicted at all.
     """
     there = [row for row in rows if row["present"]]
-    by_structure: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_structure.setdefault(row.get("structure", ""), []).append(row)
     return {
-        "dice_pooled": mean([pooled_dice(group) for group in by_structure.values()]),
+        "dice_pooled": mean([pooled_dice(group) for group in by_structure(rows).values()]),
         "dice_if_empty": mean([float(row["present"] == 0) for row in rows]),
         "dice_if_full": mean([2 * row["present"] / max(row["voxels"] + row["present"], 1) for row in rows]),
         "empty_predictions": sum(row["predicted"] == 0 for row in there),
     }
+
+
+def by_structure(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of each structure."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row.get("structure", ""), []).append(row)
+    return groups
 
 
 def pooled_dice(rows: Rows) -> float:

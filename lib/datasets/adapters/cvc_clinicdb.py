@@ -1,8 +1,8 @@
 """CVC-ClinicDB: polyps in 612 frames of 29 colonoscopy sequences (Bernal et al., Comput. Med. Imaging Graph. 2015).
 
 Layout: `Original/<n>.tif` and `Ground Truth/<n>.tif`. Neighbouring frames are nearly the same, so a sequence counts as
-a patient; its frames follow each other. Mask: above 127, as in SegLossBias. The native size. Split `holdout`: 20 % of
-the sequences test, 10 % validation, seed 0.
+a patient; its frames follow each other. Mask: above 127, as in SegLossBias. The native size, or ``square``. Split
+`holdout`: 20 % of the sequences test, 10 % validation, seed 0.
 """
 
 from bisect import bisect_right
@@ -55,4 +55,5 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (3, height, width) in [0, 1] and label of 1 on the polyp."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"], above=127), "polyp")
-    return pictures.make_case(pictures.read_colours(*entry.files["image"]), mask, entry.patient)
+    image = pictures.read_colours(*entry.files["image"])
+    return pictures.make_case(image, mask, entry.patient, square=parameters.get("square"))

@@ -2,12 +2,13 @@
 
 Layout: `1. Original Images/<a. Training Set or b. Testing Set>/IDRiD_<nn>.jpg` and
 `2. All Segmentation Groundtruths/<the same two>/<n>. <class>/IDRiD_<nn>_<MA, HE, EX, SE or OD>.tif`; a class that is
-absent has no file. Classes: 1 microaneurysm, 2 haemorrhage, 3 hard exudate, 4 soft exudate, 5 optic disc. Where they
-overlap, the later of the lesions stays (soft over hard exudate over haemorrhage over microaneurysm), and any lesion
-over the optic disc. The native size.
+absent has no file. The label holds those of ``classes``: microaneurysm, haemorrhage, hard exudate, soft exudate, optic
+disc. Unless they have channels of their own (``overlapping``), the later of the lesions stays where they overlap (soft
+over hard exudate over haemorrhage over microaneurysm), and any lesion over the optic disc. The native size, or
+``size``.
 
-Split `official`: 54 and 27 by folder, of the 54 a tenth drawn with seed 0 as `validation`. The names give no patients,
-so every photograph counts as one.
+Split `official`: 54 and 27 by folder, of the 54 a tenth drawn with seed 0 as `validation`. `holdout`: 40 % of all
+drawn with seed 0 as test, 10 % as validation. The names give no patients, so every photograph counts as one.
 """
 
 from typing import Any
@@ -15,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from lib.datasets.adapters import pictures, splits
-from lib.datasets.index import Index, IndexedCase
+from lib.datasets.index import Index, IndexedCase, split_by_patient
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded
 from lib.store import Case
 
-_CLASSES = {"OD": 5, "MA": 1, "HE": 2, "EX": 3, "SE": 4}  # in the order in which they are painted
+_CLASSES = ("MA", "HE", "EX", "SE", "OD")
+_PAINTED = ("OD", "MA", "HE", "EX", "SE")
 _IMAGE = r"1\. Original Images/[ab]\. (?:Training|Testing) Set/(?P<id>IDRiD_\d{2})\.jpg"
 _MASKS = {name: rf"(?P<id>IDRiD_\d{{2}})_{name}\.tif" for name in _CLASSES}
 
@@ -35,17 +37,30 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     test = {case for case, entry in cases.items() if "/b. testing set/" in entry.files["image"][0].lower()}
     parts = splits.held_out(cases, test)
     validated = splits.in_proportion(1, 10, len(parts["train"]))
-    return Index(cases, {"official": splits.with_validation(parts, validated)}, excluded)
+    drawn = split_by_patient({case: case for case in cases}, 0, validation=0.1, test=0.4)
+    return Index(cases, {"official": splits.with_validation(parts, validated), "holdout": drawn}, excluded)
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
-    """Image (3, height, width) in [0, 1] and label of 0 to 5."""
+    """Image (3, height, width) in [0, 1] and label of 0 to as many classes as are chosen, or one channel for each."""
     image = pictures.read_colours(*entry.files["image"])
-    label = np.zeros(image.shape[1:], np.uint8)
-    for name, number in _CLASSES.items():
-        for path in entry.files.get(name, ()):
-            mask = pictures.read_foreground(path)
-            if mask.shape != label.shape:
-                raise CaseExcluded(f"image {label.shape} and mask {name} {mask.shape} differ in shape")
-            label[mask] = number
-    return pictures.make_case(image, label, entry.patient)
+    classes = parameters.get("classes", _CLASSES)
+    masks = {name: _mask(entry, name, image.shape[1:]) for name in classes}
+    if parameters.get("overlapping"):
+        label = np.stack([masks[name] for name in classes]).astype(np.uint8)
+    else:
+        label = np.zeros(image.shape[1:], np.uint8)
+        for name in sorted(classes, key=_PAINTED.index):
+            label[masks[name]] = classes.index(name) + 1
+    return pictures.make_case(image, label, entry.patient, parameters.get("size"))
+
+
+def _mask(entry: IndexedCase, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Where a class is: (height, width), bool."""
+    found = np.zeros(shape, bool)
+    for path in entry.files.get(name, ()):
+        mask = pictures.read_foreground(path)
+        if mask.shape != shape:
+            raise CaseExcluded(f"image {shape} and mask {name} {mask.shape} differ in shape")
+        found |= mask
+    return found

@@ -1,8 +1,8 @@
 """Kvasir-SEG: polyps in 1000 endoscopic pictures (Jha et al., MMM 2020).
 
 Layout: `images/<id>.jpg` and `masks/<id>.jpg`; since masks are JPEG files too, they are cut at 127, as in SegLossBias.
-The native sizes, which differ. The names give no patients, so every picture counts as one. Split `holdout`: 20 % test,
-10 % validation, seed 0.
+The native sizes, which differ, or ``square``. The names give no patients, so every picture counts as one. Split
+`holdout`: 20 % test, 10 % validation, seed 0.
 """
 
 from typing import Any
@@ -23,4 +23,5 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (3, height, width) in [0, 1] and label of 1 on the polyp."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"], above=127), "polyp")
-    return pictures.make_case(pictures.read_colours(*entry.files["image"]), mask, entry.patient)
+    image = pictures.read_colours(*entry.files["image"])
+    return pictures.make_case(image, mask, entry.patient, square=parameters.get("square"))

@@ -12,6 +12,7 @@ import numpy as np
 from lib.datasets import reading
 from lib.datasets.readers import read_picture
 from lib.errors import CaseExcluded
+from lib.labels import IGNORED
 from lib.store import Case
 
 
@@ -37,8 +38,12 @@ def make_case(
     patient: str,
     size: Sequence[int] | None = None,
     centred: bool = True,
+    square: int | None = None,
 ) -> Case:
-    """A case of an image of whole numbers and its mask, resized to ``size`` (height, width) if there is one.
+    """A case of an image of whole numbers and its label, resized to ``size`` (height, width) if there is one.
+
+    The label is (height, width), or of structures that overlap (structures, height, width). With ``square`` the longer
+    side gets this length, and what lacks of a square, on both sides, is black and not annotated.
 
     Images are interpolated linearly between pixel centres without smoothing and, unlike OpenCV's, not rounded to whole
     grey levels; masks by nearest neighbours, with OpenCV's offset unless ``centred``.
@@ -46,15 +51,22 @@ def make_case(
     Raises:
         CaseExcluded: image and mask differ in shape, or the image is not of unsigned whole numbers.
     """
-    if image.shape[1:] != label.shape:
-        raise CaseExcluded(f"image {image.shape[1:]} and mask {label.shape} differ in shape")
+    shape = image.shape[1:]
+    if shape != label.shape[-2:]:
+        raise CaseExcluded(f"image {shape} and mask {label.shape[-2:]} differ in shape")
     if image.dtype.kind != "u":
         raise CaseExcluded(f"the image holds {image.dtype} values; grey levels of 8 or 16 bits were expected")
     brightest, spacing, label = np.float32(np.iinfo(image.dtype).max), (1.0, 1.0), label.astype(np.uint8)
+    if square:
+        size = [max(1, round(length * square / max(shape))) for length in shape]
     if size:
-        spacing = tuple(old / new for old, new in zip(label.shape, size, strict=True))
+        spacing = tuple(old / new for old, new in zip(shape, size, strict=True))
         image = np.stack([reading.resize(channel, size) for channel in image])
         label = reading.resize_labels(label, size, centred)
+    if square:
+        margins = [((square - length) // 2, (square - length + 1) // 2) for length in size]
+        image = np.pad(image, [(0, 0), *margins])
+        label = np.pad(label, [*(label.ndim - 2) * [(0, 0)], *margins], constant_values=IGNORED)
     return Case(image.astype(np.float32) / brightest, label, spacing, patient)
 
 
