@@ -1,34 +1,70 @@
 """U-Net, FPN and DeepLabV3+ behind a ResNet encoder, as segmentation-models-pytorch 0.2.1 builds them.
 
-Names and shapes of the parameters are those of that package, with which the label-marginal publication (Liu et al.,
-arXiv 2104.08717) trained, so that its checkpoints load. Encoders are MONAI's `ResNetFeatures`, which in 2D is
-torchvision's ResNet. The lengths of an input must divide by 32.
+Names, shapes and initial values of the parameters are those of that package, with which the label-marginal publication
+(Liu et al., arXiv 2104.08717) trained, so that its checkpoints load and its draws can be repeated. The lengths of an
+input must divide by 32.
 """
 
+import pickle
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import torch
-from monai.networks.nets.resnet import ResNetFeatures
+from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
 
-_NARROW, _WIDE = (64, 64, 128, 256, 512), (64, 256, 512, 1024, 2048)
-WIDTHS = {"resnet18": _NARROW, "resnet34": _NARROW, "resnet50": _WIDE, "resnet101": _WIDE}
-"""Channels of an encoder's features at strides of 2, 4, 8, 16 and 32."""
+_ENCODERS = {
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ("bottleneck", (3, 4, 23, 3)),
+}
+_WIDTHS = {"basic": (64, 64, 128, 256, 512), "bottleneck": (64, 256, 512, 1024, 2048)}
+
+
+class _Encoder(ResNet):
+    """torchvision's ResNet, whose features have strides of 2, 4, 8, 16 and 32.
+
+    MONAI's `ResNetFeatures` is not that for the names with basic blocks: their shortcuts have no parameters and pass no
+    gradient. As in torchvision, a layer of 1000 classes is drawn, and not kept; as in segmentation-models-pytorch, the
+    first convolution is drawn once more if there are not three channels.
+    """
+
+    def __init__(self, name: str, in_channels: int) -> None:
+        block, depths = _ENCODERS[name]
+        super().__init__(
+            block,
+            list(depths),
+            [64, 128, 256, 512],
+            spatial_dims=2,
+            conv1_t_stride=2,
+            bias_downsample=False,
+            num_classes=1000,
+        )
+        self.widths = _WIDTHS[block]
+        self.fc = None
+        if in_channels != 3:
+            self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = [self.act(self.bn1(self.conv1(x)))]
+        deeper = self.maxpool(features[0])
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            deeper = layer(deeper)
+            features.append(deeper)
+        return features
 
 
 class _EncoderDecoder(nn.Module):
     """Logits of the input's size: an encoder, a decoder of its features, and an output layer."""
 
-    def __init__(self, in_channels: int, encoder: str, decoder: nn.Module, head: nn.Module) -> None:
+    def __init__(self, in_channels: int, encoder: str) -> None:
         super().__init__()
-        self.encoder = ResNetFeatures(encoder, pretrained=False, spatial_dims=2, in_channels=in_channels)
-        self.decoder = decoder.apply(_initialise_decoder)
-        self.segmentation_head = head.apply(_initialise_head)
+        self.encoder = _Encoder(encoder, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.segmentation_head(self.decoder(self.encoder(x)))
@@ -37,27 +73,37 @@ class _EncoderDecoder(nn.Module):
         """Load the encoder from a file with torchvision's weights.
 
         Raises:
-            SeglossError: the file cannot be read, holds other things than tensors, or is of another encoder.
+            SeglossError: the file is damaged, holds other things than tensors or is of another encoder, or images do
+                not have three channels.
         """
+        if (channels := self.encoder.conv1.in_channels) != 3:
+            raise SeglossError(
+                f"{path}: weights for images of 3 channels, these have {channels}; set encoder_weights: null"
+            )
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             self.encoder.load_state_dict({name: value for name, value in state.items() if not name.startswith("fc.")})
+        except pickle.UnpicklingError as error:
+            raise SeglossError(f"{path}: damaged, or holds other things than tensors; get it again") from error
         except Exception as error:  # torch raises whatever it met in a damaged file
-            reason = str(error).splitlines()[0][:200]
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise SeglossError(f"{path}: not the ImageNet weights of this encoder ({reason}); get it again") from error
 
 
-def _initialise_decoder(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+def _coarse_head(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(n_in, n_out, 1), nn.UpsamplingBilinear2d(scale_factor=4))
 
 
-def _initialise_head(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+def _initialise(network: _EncoderDecoder) -> None:
+    """Draw decoder and output layer again, which the package does not do for DeepLabV3+."""
+    for module in network.decoder.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    output = network.segmentation_head[0]
+    nn.init.xavier_uniform_(output.weight)
+    nn.init.zeros_(output.bias)
 
 
 class ResNetUNet(_EncoderDecoder):
@@ -65,13 +111,15 @@ class ResNetUNet(_EncoderDecoder):
 
     Args:
         in_channels: channels of the input.
-        encoder: one of ``WIDTHS``.
+        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
     """
 
     def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        head = nn.Sequential(nn.Conv2d(16, out_channels, 3, padding=1))
-        super().__init__(in_channels, encoder, _UNetDecoder(WIDTHS[encoder]), head)
+        super().__init__(in_channels, encoder)
+        self.decoder = _UNetDecoder(self.encoder.widths)
+        self.segmentation_head = nn.Sequential(nn.Conv2d(16, out_channels, 3, padding=1))
+        _initialise(self)
 
 
 class _UNetDecoder(nn.Module):
@@ -110,13 +158,15 @@ class ResNetFPN(_EncoderDecoder):
 
     Args:
         in_channels: channels of the input.
-        encoder: one of ``WIDTHS``.
+        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
     """
 
     def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        head = nn.Sequential(nn.Conv2d(128, out_channels, 1), nn.UpsamplingBilinear2d(scale_factor=4))
-        super().__init__(in_channels, encoder, _PyramidDecoder(WIDTHS[encoder]), head)
+        super().__init__(in_channels, encoder)
+        self.decoder = _PyramidDecoder(self.encoder.widths)
+        self.segmentation_head = _coarse_head(128, out_channels)
+        _initialise(self)
 
 
 class _PyramidDecoder(nn.Module):
@@ -174,13 +224,14 @@ class DeepLabV3Plus(_EncoderDecoder):
 
     Args:
         in_channels: channels of the input.
-        encoder: one of ``WIDTHS``.
+        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
     """
 
     def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        head = nn.Sequential(nn.Conv2d(256, out_channels, 1), nn.UpsamplingBilinear2d(scale_factor=4))
-        super().__init__(in_channels, encoder, _DeepLabDecoder(WIDTHS[encoder]), head)
+        super().__init__(in_channels, encoder)
+        self.decoder = _DeepLabDecoder(self.encoder.widths)
+        self.segmentation_head = _coarse_head(256, out_channels)
         for module in self.encoder.layer4.modules():
             if isinstance(module, nn.Conv2d):  # dilated instead of strided
                 module.stride, module.dilation = (1, 1), (2, 2)
@@ -222,4 +273,5 @@ class _AtrousPyramid(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         *scales, pooled = (convolution(x) for convolution in self.convs)
-        return self.project(torch.cat([*scales, pooled.expand(-1, -1, *x.shape[2:])], dim=1))
+        spread = F.interpolate(pooled, size=x.shape[2:], mode="bilinear", align_corners=False)
+        return self.project(torch.cat([*scales, spread], dim=1))
