@@ -1,25 +1,39 @@
 """The networks: published sizes, kept shapes, one logit or several, what they keep of their releases."""
 
+import hashlib
+import io
 import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from lib.errors import SeglossError
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS
 from lib.networks.space_to_depth_unet import depth_to_space, space_to_depth
 
-NARROW = {
-    "residual_unet": (4, 6, 8),
-    "space_to_depth_unet": (4, 6),
-    "space_to_depth_unet_2d": (4, 6),
-    "plain_unet_2d": (4, 6, 8),
-    "boundary_unet_2d": (4, 6, 8),
-    "boundary_unet": (4, 6, 8),
-    "enet_2d": (8, 8, 16),
+NARROW: dict[str, dict[str, Any]] = {
+    "residual_unet": {"channels": (4, 6, 8)},
+    "space_to_depth_unet": {"channels": (4, 6)},
+    "space_to_depth_unet_2d": {"channels": (4, 6)},
+    "plain_unet_2d": {"channels": (4, 6, 8)},
+    "plain_unet": {"channels": (4, 6, 8)},
+    "boundary_unet_2d": {"channels": (4, 6, 8)},
+    "boundary_unet": {"channels": (4, 6, 8)},
+    "enet_2d": {"channels": (8, 8, 16)},
+    "resnet_unet_2d": {"encoder": "resnet18"},
+    "resnet_fpn_2d": {"encoder": "resnet18"},
+    "deeplabv3plus_2d": {"encoder": "resnet18"},
 }
+RESNET_ENCODED = ("resnet_unet_2d", "resnet_fpn_2d", "deeplabv3plus_2d")
 UNUSED = {
     "plain_unet_2d": ["heads.1.weight"],
+    "plain_unet": ["heads.1.weight"],
     "enet_2d": [
         "back_to_half.unused_activation.weight",
         "back_to_quarter.unused_activation.weight",
@@ -29,15 +43,15 @@ UNUSED = {
         "unused_heads.1.weight",
     ],
 }
-OF_TWO_LOGITS = ("plain_unet_2d", "boundary_unet_2d", "boundary_unet", "enet_2d")
+OF_TWO_LOGITS = ("plain_unet_2d", "plain_unet", "boundary_unet_2d", "boundary_unet", "enet_2d")
 
 
-def narrow(name: str, in_channels: int = 1, out_channels: int = 1) -> torch.nn.Module:
-    return build_network({"name": name, "channels": NARROW[name]}, in_channels, out_channels)
+def narrow(name: str, in_channels: int = 1, out_channels: int = 1, **options: Any) -> torch.nn.Module:
+    return build_network({"name": name, **NARROW[name], **options}, in_channels, out_channels)
 
 
 def drawn_input(name: str, in_channels: int = 1) -> torch.Tensor:
-    size = {2: (32, 48), 3: (16, 8, 24)}[NETWORKS[name].dimensions]
+    size = {2: (32, 64), 3: (16, 8, 24)}[NETWORKS[name].dimensions]
     return torch.randn(2, in_channels, *size)
 
 
@@ -163,6 +177,34 @@ def test_the_plain_network_is_initialised_as_released() -> None:
             assert module.bias is None or not module.bias.any()
 
 
+@pytest.mark.parametrize("name", ["plain_unet_2d", "plain_unet"])
+def test_in_training_the_plain_network_returns_all_levels_but_the_coarsest(name: str) -> None:
+    network = narrow(name, out_channels=3, channels=(4, 6, 8, 10), deep_supervision=True)
+    x = drawn_input(name)
+    outputs = network(x)
+    assert [output.shape for output in outputs] == [
+        (2, 3, *(length // shorter for length in x.shape[2:])) for shorter in (1, 2, 4)
+    ]
+    assert network.eval()(x).shape == (2, 3, *x.shape[2:])
+    assert NETWORKS.parse({"name": name, "deep_supervision": True}).several_outputs
+
+
+def test_the_plain_network_in_3d_normalises_each_instance_as_nnunet() -> None:
+    with torch.device("meta"):
+        network = build_network("plain_unet", in_channels=1, out_channels=3)
+    widths = [level[1][0].out_channels for level in network.down]
+    assert widths == [32, 64, 128, 256, 320, 320]
+    # each stage: convolutions of 27 weights with a bias, and scale and shift of the normalisation
+    stages = [(1, 32), *pairwise(widths), *((2 * width, width) for width in widths[:-1])]
+    expected = sum(27 * (a + b) * b + 6 * b for a, b in stages)
+    expected += sum(8 * a * b for a, b in pairwise(widths)) + 3 * sum(widths[:-1])
+    assert count(network) == expected
+    x = drawn_input("plain_unet")
+    for normalisation, invariant in {"instance": True, "batch": False}.items():
+        small = narrow("plain_unet", normalisation=normalisation).eval()
+        assert torch.allclose(small(10 * x), small(x), atol=1e-3) == invariant
+
+
 def test_the_plain_networks_head_has_the_releases_two_channels_for_one_logit() -> None:
     for out_channels, n_logits in {1: 2, 2: 2, 3: 3}.items():
         heads = narrow("plain_unet_2d", out_channels=out_channels).heads
@@ -245,3 +287,172 @@ def test_depth_to_space_undoes_space_to_depth(size: tuple[int, ...]) -> None:
 def test_space_to_depth_in_2d_is_torchs_pixel_unshuffle() -> None:
     x = torch.randn(2, 3, 4, 6)
     assert torch.equal(space_to_depth(x), torch.nn.functional.pixel_unshuffle(x, 2))
+
+
+# networks with a ResNet encoder; values of segmentation-models-pytorch 0.2.1
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "channels", "n_parameters", "digest"),
+    [
+        ("resnet_unet_2d", "resnet50", (3, 1), 32_521_105, "7dee008fa3697b09"),
+        ("resnet_unet_2d", "resnet18", (4, 1), 14_331_345, "c8f94aa99e325f7e"),
+        ("resnet_fpn_2d", "resnet50", (3, 19), 26_118_355, "edeab4876bce2fca"),
+        ("resnet_fpn_2d", "resnet101", (3, 19), 45_110_483, "7e88a6a74158ff4c"),
+        ("deeplabv3plus_2d", "resnet50", (3, 1), 26_677_585, "20e963402044159e"),
+        ("deeplabv3plus_2d", "resnet18", (3, 1), 12_329_297, "a00241d36cc4f3c2"),
+    ],
+)
+def test_names_and_shapes_are_those_of_the_publications_package(
+    name: str, encoder: str, channels: tuple[int, int], n_parameters: int, digest: str
+) -> None:
+    with torch.device("meta"):
+        network = build_network({"name": name, "encoder": encoder}, *channels)
+    assert count(network) == n_parameters
+    assert count(network.encoder) == {"resnet18": 11_176_512, "resnet50": 23_508_032, "resnet101": 42_500_160}[
+        encoder
+    ] + 64 * 49 * (channels[0] - 3)
+    listed = "".join(f"{key} {tuple(values.shape)}\n" for key, values in network.state_dict().items())
+    assert hashlib.sha256(listed.encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "expected"),
+    [
+        ("resnet_unet_2d", 3, 294703.0859355109),
+        ("resnet_unet_2d", 4, 294963.04175586905),
+        ("resnet_fpn_2d", 3, 294488.935677507),
+        ("deeplabv3plus_2d", 3, 260201.82202749644),
+    ],
+)
+def test_first_weights_are_those_of_the_publications_package(name: str, in_channels: int, expected: float) -> None:
+    values = narrow(name, in_channels).state_dict().values()  # after torch.manual_seed(0)
+    assert sum(tensor.double().abs().sum().item() for tensor in values) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "channels", "expected"),
+    [
+        ("resnet_unet_2d", "resnet18", (4, 1), (11.304555003171535, 16.426663574904605, -1.22248700905459)),
+        ("resnet_unet_2d", "resnet50", (4, 2), (14.609998049836127, 9.444337756403169, 16.375128746104746)),
+        ("resnet_fpn_2d", "resnet18", (3, 1), (76.55918325572003, 25.7882417636921, -10.512410498720982)),
+        ("resnet_fpn_2d", "resnet50", (3, 19), (55.42530290167558, 29.09701980882997, 36.815439688202915)),
+        ("deeplabv3plus_2d", "resnet18", (3, 1), (20.852205139413787, 9.9595157906456, -2.1636888051817706)),
+        ("deeplabv3plus_2d", "resnet50", (3, 19), (25.68632032327024, 14.647661493040749, 33.261399486199906)),
+    ],
+)
+def test_outputs_are_those_of_the_publications_package(
+    name: str, encoder: str, channels: tuple[int, int], expected: tuple[float, ...]
+) -> None:
+    with torch.device("meta"):
+        network = build_network({"name": name, "encoder": encoder}, *channels)
+    network.to_empty(device="cpu")
+    rng = np.random.default_rng(0)
+    for values in network.state_dict().values():
+        values.copy_(torch.from_numpy(rng.uniform(-0.5, 1, values.shape)))
+    network.double()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d):
+            module.eval()
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(rng.standard_normal((2, channels[0], 64, 96)))).numpy()
+    weighed = (outputs.ravel() * np.cos(np.arange(outputs.size))).sum()
+    assert (outputs.mean(), outputs.std(), weighed) == pytest.approx(expected, rel=1e-7)
+
+
+def test_dropout_is_that_of_the_publications_package() -> None:
+    with torch.device("meta"):
+        modules = {name: [*narrow(name).modules()] for name in RESNET_ENCODED}
+    dropout = {
+        name: [(type(module).__name__, module.p) for module in found if hasattr(module, "p")]
+        for name, found in modules.items()
+    }
+    assert dropout == {
+        "resnet_unet_2d": [],
+        "resnet_fpn_2d": [("Dropout2d", 0.2)],
+        "deeplabv3plus_2d": [("Dropout", 0.5)],
+    }
+
+
+# pretrained weights
+
+
+def torchvisions(encoder: str) -> dict[str, torch.Tensor]:
+    """Weights as in torchvision's first files: with a layer of 1000 classes, without counts of batches."""
+    torch.manual_seed(5)
+    network = build_network({"name": "resnet_fpn_2d", "encoder": encoder}, 3)
+    state = {
+        name: values + 0.5 * (name == "bn1.running_mean")
+        for name, values in network.encoder.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    return {**state, "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+
+
+def as_file(content: Any, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_an_encoder_begins_with_the_weights_of_a_file(zipped: bool, tmp_path: Path) -> None:
+    stored, path = torchvisions("resnet18"), tmp_path / "weights.pth"
+    path.write_bytes(as_file(stored, _use_new_zipfile_serialization=zipped))
+    torch.manual_seed(0)
+    drawn = narrow("resnet_fpn_2d", 3)
+    torch.manual_seed(0)
+    loaded = build_network({"name": "resnet_fpn_2d", "encoder": "resnet18"}, 3, pretrained=path)
+    for name, values in loaded.encoder.state_dict().items():
+        assert name.endswith("num_batches_tracked") or torch.equal(values, stored[name]), name
+    assert not torch.equal(drawn.encoder.conv1.weight, loaded.encoder.conv1.weight)
+    for name, values in drawn.decoder.state_dict().items():
+        assert torch.equal(values, loaded.decoder.state_dict()[name]), name
+
+
+class Executed:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], bytes], str]] = {
+    "cut": (lambda _: as_file(torchvisions("resnet18"))[:-1000], "not the ImageNet weights"),
+    "cut, first format": (
+        lambda _: as_file(torchvisions("resnet18"), _use_new_zipfile_serialization=False)[:-1000],
+        "not the ImageNet weights",
+    ),
+    "empty": (lambda _: b"", "not the ImageNet weights"),
+    "a page": (lambda _: b"<html>404</html>", "damaged, or holds other things than tensors"),
+    "other encoder": (lambda _: as_file(torchvisions("resnet34")), "of this encoder.*Unexpected key.*layer1.2"),
+    "no names": (lambda _: as_file([torch.zeros(3)]), "not the ImageNet weights"),
+    "code": (lambda path: as_file({"conv1.weight": Executed(path)}), "damaged, or holds other things than tensors"),
+    "code, first format": (
+        lambda path: as_file({"conv1.weight": Executed(path)}, _use_new_zipfile_serialization=False),
+        "damaged, or holds other things than tensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_file_with_other_things_is_refused_in_one_line(damage: str, tmp_path: Path) -> None:
+    content, message = DAMAGES[damage]
+    path, executed = tmp_path / "weights.pth", tmp_path / "executed"
+    path.write_bytes(content(executed))
+    with pytest.raises(SeglossError, match=rf"^[^\n]*weights\.pth: [^\n]*{message}[^\n]*get it again$"):
+        build_network({"name": "resnet_unet_2d", "encoder": "resnet18"}, 3, pretrained=path)
+    assert not executed.exists()
+
+
+def test_weights_for_colours_are_refused_for_four_channels(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(as_file(torchvisions("resnet18")))
+    with pytest.raises(SeglossError, match="images of 3 channels, these have 4; set encoder_weights: null"):
+        build_network({"name": "resnet_unet_2d", "encoder": "resnet18"}, 4, pretrained=path)
+
+
+def test_weights_exist_for_two_encoders_alone() -> None:
+    with pytest.raises(ValueError, match="there are none for resnet18, only for resnet50, resnet101"):
+        NETWORKS.parse({"name": "resnet_unet_2d", "encoder": "resnet18", "encoder_weights": "imagenet"})
