@@ -81,9 +81,10 @@ class PlainUNet(UNet):
 
     @property
     def output_weights(self) -> list[float]:
-        """Halved from level to level, but for the coarsest, in sum 1, as nnU-Net v1 has it."""
-        halved = [2.0**-level for level in range(len(self.channels) - 2)]
-        return [*(weight / sum(halved) for weight in halved), 0.0]
+        """Halved from level to level, but for the coarsest of several, in sum 1, as nnU-Net v1 has it."""
+        outputs = len(self.channels) - 1
+        halved = [2.0**-level for level in range(max(1, outputs - 1))]
+        return [weight / sum(halved) for weight in halved] + (outputs - len(halved)) * [0.0]
 
 
 class PlainUNet3D(PlainUNet):
