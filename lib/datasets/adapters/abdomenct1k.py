@@ -11,8 +11,9 @@ Parameter ``window``: HU to clip to; then the image is scaled to [0, 1] by small
 from typing import Any
 
 from lib.datasets.index import Index, IndexedCase, drawn_index
+from lib.datasets.preparation import Preparation, ct_window
 from lib.datasets.raw import RawFiles
-from lib.datasets.reading import read_with_mask, window
+from lib.datasets.reading import read_with_mask
 from lib.store import Case
 
 PATTERNS = {"image": r"(?P<id>Case_\d+)_0000\.nii\.gz", "label": r"(?P<id>Case_\d+)\.nii\.gz"}
@@ -24,7 +25,12 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     return drawn_index(*raw.cases(PATTERNS))
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Clipped to the window and scaled to [0, 1] by smallest and largest value."""
+    return Preparation(ct_window(parameters["window"]))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case and scale its intensities."""
     image, mask = read_with_mask(entry, LABELS)
-    return Case(window(image.array, *parameters["window"])[None], mask, image.spacing, entry.patient, image.affine)
+    return Case(preparation(parameters).apply([image.array]), mask, image.spacing, entry.patient, image.affine)

@@ -15,11 +15,10 @@ publication selected its epoch on them as well; `validation` is empty. `holdout`
 import random
 from typing import Any
 
-import numpy as np
-
 from lib.datasets import reading
 from lib.datasets.adapters import splits, volumes
 from lib.datasets.index import Index, IndexedCase
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded
 from lib.store import Case
@@ -48,17 +47,21 @@ def _patient(case: str) -> str:
     return case.partition("_")[0]
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Min-max, then in the published form slices resized among whole numbers."""
+    published = parameters["form"] == "published"
+    return Preparation((("min_max",), *([("slices_of_bytes", *volumes.IN_PLANE)] if published else [])))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (one channel) and label on axes (x, y, z); see the module's text for the two forms."""
     volume, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
-    image = volumes.scale(volume, "image")
+    image = preparation(parameters).apply([volume.array], names=("image",))
     label = reading.labels(mask, (0, 1, 2, 3), "the mask")
     if not label.any():
         raise CaseExcluded("the mask is empty; every frame shows the heart")
     spacing, affine = mask.spacing, mask.affine
     if parameters["form"] == "published":
         spacing, affine = volumes.resized_geometry(volume)
-        slices = np.moveaxis((255 * image).astype(np.uint8), -1, 0)
-        image = np.stack([np.trunc(volumes.resize_in_plane(slice_)) for slice_ in slices], axis=-1) / 255
         label = volumes.resize_labels_in_plane(label)
-    return Case(image[None].astype(np.float32), label, spacing, entry.patient, affine)
+    return Case(image, label, spacing, entry.patient, affine)

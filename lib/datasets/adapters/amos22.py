@@ -10,8 +10,9 @@ Parameters: ``modality``, CT or MRI; ``window``, values to clip to before scalin
 from typing import Any
 
 from lib.datasets.index import Index, IndexedCase, split_by_patient
+from lib.datasets.preparation import Preparation, ct_window
 from lib.datasets.raw import CaseFiles, RawFiles
-from lib.datasets.reading import read_with_mask, window
+from lib.datasets.reading import read_with_mask
 from lib.store import Case
 
 FIRST_MRI = 500
@@ -41,7 +42,12 @@ def _modality(case: str) -> str:
     return "CT" if int(case.rpartition("_")[2]) < FIRST_MRI else "MRI"
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Clipped to the window and scaled to [0, 1] by smallest and largest value."""
+    return Preparation(ct_window(parameters["window"]))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case and scale its intensities."""
     image, mask = read_with_mask(entry, LABELS)
-    return Case(window(image.array, *parameters["window"])[None], mask, image.spacing, entry.patient, image.affine)
+    return Case(preparation(parameters).apply([image.array]), mask, image.spacing, entry.patient, image.affine)

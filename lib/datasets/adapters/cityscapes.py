@@ -15,6 +15,7 @@ import numpy as np
 
 from lib.datasets import reading
 from lib.datasets.adapters import pictures, splits
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.datasets.readers import read_picture
@@ -54,4 +55,5 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     (path,) = entry.files["mask"]
     ids = reading.grey_levels(read_picture(path, as_labels=True), Path(path).name)
     label = _CLASS_OF_ID[reading.labels(ids, range(_IDS), "the mask")]
-    return pictures.make_case(pictures.read_colours(*entry.files["image"]), label, entry.patient)
+    image = pictures.read_colours(*entry.files["image"])
+    return pictures.make_case(image, label, entry.patient, preparation(parameters))

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.datasets.index import Index, IndexedCase, drawn_index
+from lib.datasets.preparation import Preparation, ct_window
 from lib.datasets.raw import RawFiles, posix
-from lib.datasets.reading import read_with_mask, standardise, window
+from lib.datasets.reading import read_with_mask
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.store import Case
@@ -69,10 +70,14 @@ def _training_pairs(path: Path, task: str) -> list[tuple[str, dict[str, str]]]:
     return pairs
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Clipped to the window and scaled to [0, 1], or brought to mean 0 and standard deviation 1 where there is none."""
+    limits = parameters["window"]
+    return Preparation(ct_window(limits) if limits else (("standardise",),))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case and scale its intensities."""
     known = range(len(TASKS[parameters["task"]][1]))
     image, mask = read_with_mask(entry, known)
-    limits = parameters["window"]
-    scaled = window(image.array, *limits) if limits else standardise(image.array)
-    return Case(scaled[None], mask, image.spacing, entry.patient, image.affine)
+    return Case(preparation(parameters).apply([image.array]), mask, image.spacing, entry.patient, image.affine)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lib.datasets.adapters import pictures, splits
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase, split_by_patient
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded
@@ -52,7 +53,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         label = np.zeros(image.shape[1:], np.uint8)
         for name in sorted(classes, key=_PAINTED.index):
             label[masks[name]] = classes.index(name) + 1
-    return pictures.make_case(image, label, entry.patient, parameters.get("size"))
+    return pictures.make_case(image, label, entry.patient, preparation(parameters))
 
 
 def _mask(entry: IndexedCase, name: str, shape: tuple[int, ...]) -> np.ndarray:

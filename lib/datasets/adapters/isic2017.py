@@ -13,11 +13,11 @@ folders of other names are all `train`.
 """
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from lib.datasets.adapters import pictures
 from lib.datasets.index import Index, IndexedCase
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.store import Case
 
@@ -43,9 +43,13 @@ def _part(path: str) -> str:
     return _PART_OF_FOLDER[named[1].capitalize()] if named else "train"
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """As of other pictures, then brought to [-1, 1]."""
+    return Preparation((*pictures.preparation(parameters).steps, ("signed",)))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (3, height, width) in [-1, 1] and label of 1 on the lesion."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"]), "lesion")
     image = pictures.read_colours(*entry.files["image"])
-    made = pictures.make_case(image, mask, entry.patient, parameters["size"], parameters["centred_nearest"])
-    return replace(made, image=(made.image - 0.5) / 0.5)
+    return pictures.make_case(image, mask, entry.patient, preparation(parameters), parameters["centred_nearest"])

@@ -13,11 +13,10 @@ may have two cases; the files do not say which, so neither split can keep them t
 
 from typing import Any
 
-import numpy as np
-
 from lib.datasets import reading
 from lib.datasets.adapters import volumes
 from lib.datasets.index import Index, IndexedCase
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.store import Case
 
@@ -33,9 +32,14 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     return volumes.drawn_from_sorted(raw, _FILES, 20, 94)
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Min-max per channel."""
+    return Preparation((("min_max",),))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (CT, CBF, CBV, MTT, Tmax) and label on axes (x, y, z)."""
     *channels, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
-    image = [volumes.scale(volume, role) for volume, role in zip(channels, _FILES, strict=False)]
+    image = preparation(parameters).apply([volume.array for volume in channels], names=tuple(_FILES))
     label = reading.labels(mask, (0, 1), "the mask")
-    return Case(np.stack(image), label, mask.spacing, entry.patient, mask.affine)
+    return Case(image, label, mask.spacing, entry.patient, mask.affine)

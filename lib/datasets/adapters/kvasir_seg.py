@@ -8,6 +8,7 @@ The native sizes, which differ, or ``square``. The names give no patients, so ev
 from typing import Any
 
 from lib.datasets.adapters import pictures
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase, drawn_index
 from lib.datasets.raw import RawFiles
 from lib.store import Case
@@ -24,4 +25,4 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (3, height, width) in [0, 1] and label of 1 on the polyp."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"], above=127), "polyp")
     image = pictures.read_colours(*entry.files["image"])
-    return pictures.make_case(image, mask, entry.patient, square=parameters.get("square"))
+    return pictures.make_case(image, mask, entry.patient, preparation(parameters))

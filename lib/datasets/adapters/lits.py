@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from lib.datasets.index import Index, IndexedCase, split_by_patient
+from lib.datasets.preparation import Preparation, ct_window
 from lib.datasets.raw import CaseFiles, RawFiles
-from lib.datasets.reading import crop_box, cropped_affine, read_with_mask, window
+from lib.datasets.reading import crop_box, cropped_affine, read_with_mask
 from lib.errors import SeglossError
 from lib.store import Case
 
@@ -61,12 +62,22 @@ def _paired_by_sorting(raw: RawFiles) -> tuple[dict[str, CaseFiles], dict[str, s
     return {case: of_case for case, of_case in files.items() if case not in twice}, excluded
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Clipped to the window and scaled to [0, 1] by smallest and largest value, of the box."""
+    cropped = {"liver": "the liver", "liver_and_tumour": "the liver and its tumours"}.get(parameters["box"])
+    note = (
+        f"not cropped, while the data set's volumes are, to {cropped} and {MARGIN} voxels around: crop to the same, or"
+        " leave out what is found elsewhere"
+    )
+    return Preparation(ct_window(WINDOW), note if cropped else "")
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case; image and mask are cropped before the intensities are scaled."""
     image, mask = read_with_mask(entry, (0, LIVER, TUMOUR))
     box = _box(mask, parameters["box"])
     return Case(
-        image=window(image.array[box], *WINDOW)[None],
+        image=preparation(parameters).apply([image.array[box]]),
         label=_target(mask[box], parameters["target"]),
         spacing=image.spacing,
         patient=entry.patient,

@@ -35,6 +35,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from lib.datasets.index import Index, IndexedCase, Parts
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.datasets.readers import Volume, read_volume
 from lib.datasets.reading import check_3d, check_same_geometry, crop_box, cropped_affine, labels, window
@@ -192,6 +193,11 @@ def _split(cases: dict[str, IndexedCase], of_pool: str, of_test: str) -> Parts:
         "validation": tuple(sorted(drawn)),
         "test": tuple(scans(of_test)),
     }
+
+
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """None for other images: what lies outside the lungs is blanked by masks that come with the data set."""
+    return Preparation(refusal="its scans are blanked outside the lungs by LUNA16's own lung masks")
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:

@@ -8,6 +8,7 @@ same names. Every image is of another patient. The label is the union of the lun
 from typing import Any
 
 from lib.datasets.adapters import pictures
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase, drawn_index
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded
@@ -34,4 +35,4 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     if left.shape != right.shape:
         raise CaseExcluded(f"left mask {left.shape} and right mask {right.shape} differ in shape")
     image = pictures.read_grey(*entry.files["image"])
-    return pictures.make_case(image, left | right, entry.patient, parameters["size"])
+    return pictures.make_case(image, left | right, entry.patient, preparation(parameters))

@@ -11,7 +11,7 @@ region the image holds its minimum.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from lib.datasets.own import (
     training_list,
     without_ending,
 )
+from lib.datasets.preparation import Preparation, Step
 from lib.datasets.raw import CaseFiles, RawFiles
 from lib.datasets.readers import Volume, read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
@@ -205,6 +206,14 @@ def _split(
     return parts
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """See the module's text for what happens to intensities."""
+    window, size = parameters["window"], parameters["size"]
+    scaling: Step = ("bytes_or_standardise",) if parameters["dimensions"] == 2 else ("standardise",)
+    resizing: list[Step] = [("resize", *size)] if size else []
+    return Preparation((("window", *window) if window else scaling, ("blank",), *resizing))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case; see the module's text for what happens to intensities."""
     images = [
@@ -214,9 +223,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     label = _read(entry.files["label"][0], parameters, as_labels=parameters["threshold"] is None)
     for other, name in [(label, "mask"), *((image, "a further channel") for image in images[1:])]:
         reading.check_same_geometry(images[0], other, name)
-    image = np.concatenate([_channels_first(volume.array, parameters) for volume in images])
-    if len(image) != len(parameters["channels"]):
-        raise CaseExcluded(f"the image has {len(image)} channels, {len(parameters['channels'])} were expected")
+    image = joined_channels(images, parameters["dimensions"], len(parameters["channels"]))
     mask = _classes(label, parameters) if parameters["threshold"] is None else _above(label, parameters)
     if parameters["empty_masks"] == "exclude" and not foreground(mask).any():
         raise CaseExcluded("the mask is empty; to keep such cases set empty_masks: keep")
@@ -225,11 +232,11 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         volume = _read(entry.files["region"][0], parameters, as_labels=True)
         reading.check_same_geometry(images[0], volume, "region")
         region = _region(_single(volume, parameters), mask)
-    scaled = np.stack([_scaled(channel, region, parameters) for channel in image])
+    scaled = preparation(parameters).apply(image, region)
     spacing = images[0].spacing[: parameters["dimensions"]]
     if size := parameters["size"]:
         spacing = tuple(s * old / new for s, old, new in zip(spacing, mask.shape, size, strict=True))
-        scaled, mask = reading.resize(scaled, size), reading.resize_labels(mask, size)
+        mask = reading.resize_labels(mask, size)
     return Case(scaled, mask, spacing, entry.patient, None if size else images[0].affine)
 
 
@@ -245,32 +252,53 @@ def _region(region: Volume, mask: np.ndarray) -> np.ndarray:
 
 
 def _read(path: str, parameters: dict[str, Any], as_labels: bool = False) -> Volume:
-    if parameters["dimensions"] == 3:
+    volume = read_image(path, parameters["dimensions"], as_labels)
+    return volume if parameters["dimensions"] == 3 else replace(volume, affine=None)
+
+
+def read_image(path: str, dimensions: int, as_labels: bool = False) -> Volume:
+    """Read a volume, or in 2D a picture or what a file of volumes has of two axes, on the axes of pictures: rows first.
+
+    Raises:
+        CaseExcluded, SeglossError: as :func:`read_volume` and :func:`read_picture`.
+    """
+    if dimensions == 3:
         return read_volume(path)
-    if path.lower().endswith(VOLUME_ENDINGS):  # on the axes of pictures: rows first
-        volume = read_volume(path)
-        return replace(volume, array=volume.array.swapaxes(0, 1), spacing=volume.spacing[1::-1], affine=None)
-    return Volume(read_picture(path, as_labels), (1.0, 1.0), None)
+    if not path.lower().endswith(VOLUME_ENDINGS):
+        return Volume(read_picture(path, as_labels), (1.0, 1.0), None)
+    volume = read_volume(path)
+    affine = None if volume.affine is None else volume.affine[:, [1, 0, 2, 3]]
+    return replace(volume, array=volume.array.swapaxes(0, 1), spacing=volume.spacing[1::-1], affine=affine)
 
 
-def _channels_first(array: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
+def joined_channels(images: Sequence[Volume], dimensions: int, n_channels: int) -> np.ndarray:
+    """The channels of the files of a case: (channels, *spatial).
+
+    Raises:
+        CaseExcluded: there are more or fewer, or a file has another number of axes.
+    """
+    image = np.concatenate([_channels_first(volume.array, dimensions, n_channels) for volume in images])
+    if len(image) != n_channels:
+        raise CaseExcluded(f"the image has {len(image)} channels, {n_channels} were expected")
+    return image
+
+
+def _channels_first(array: np.ndarray, dimensions: int, n_channels: int) -> np.ndarray:
     """Channels, which files keep last, to the front; further axes of length 1 are not channels."""
-    dimensions = parameters["dimensions"]
     array = array.reshape(*array.shape[:dimensions], *(n for n in array.shape[dimensions:] if n > 1))
     if array.ndim == dimensions:
         return array[None]
-    if array.ndim == dimensions + 1 and array.shape[-1] == len(parameters["channels"]):
+    if array.ndim == dimensions + 1 and array.shape[-1] == n_channels:
         return np.moveaxis(array, -1, 0)
     if array.ndim == dimensions + 1 and (array == array[..., :1]).all():
         return array[None, ..., 0]  # grey, stored as colours
     raise CaseExcluded(
-        f"an array of shape {array.shape} was found; {dimensions} axes and {len(parameters['channels'])} channel(s)"
-        " were expected"
+        f"an array of shape {array.shape} was found; {dimensions} axes and {n_channels} channel(s) were expected"
     )
 
 
 def _single(volume: Volume, parameters: dict[str, Any]) -> Volume:
-    (array,) = _channels_first(volume.array, {**parameters, "channels": ["mask"]})
+    (array,) = _channels_first(volume.array, parameters["dimensions"], 1)
     return replace(volume, array=array)
 
 
@@ -310,16 +338,3 @@ def _above(label: Volume, parameters: dict[str, Any]) -> np.ndarray:
             f"no value of the mask lies above the threshold {threshold:.9g}; the largest is {label.array.max():.9g}"
         )
     return mask.astype(np.uint8)
-
-
-def _scaled(channel: np.ndarray, region: np.ndarray | None, parameters: dict[str, Any]) -> np.ndarray:
-    if region is not None and not region.any():
-        raise CaseExcluded("the region is empty")
-    if parameters["window"]:
-        low, high = parameters["window"]
-        scaled = (np.clip(channel, low, high).astype(np.float32) - low) / (high - low)
-    elif parameters["dimensions"] == 2 and channel.dtype == np.uint8:
-        scaled = channel / np.float32(255)
-    else:
-        scaled = reading.standardise(channel, region)
-    return scaled if region is None else np.where(region, scaled, scaled[region].min())

@@ -4,12 +4,13 @@ Axes are (row, column). Spacing counts pixels of the file: (1, 1), and after res
 ones. Grey levels are divided by the largest that their type holds, 255 for 8 bits.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lib.datasets import reading
+from lib.datasets.preparation import Preparation, Step
 from lib.datasets.readers import read_picture
 from lib.errors import CaseExcluded
 from lib.labels import IGNORED
@@ -32,21 +33,22 @@ def read_foreground(path: str, above: int = 0) -> np.ndarray:
     return bright.any(axis=-1) if bright.ndim == 3 else bright
 
 
-def make_case(
-    image: np.ndarray,
-    label: np.ndarray,
-    patient: str,
-    size: Sequence[int] | None = None,
-    centred: bool = True,
-    square: int | None = None,
-) -> Case:
-    """A case of an image of whole numbers and its label, resized to ``size`` (height, width) if there is one.
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Resized to ``size`` (height, width) or ``square`` if the parameters have one of them, and scaled to [0, 1].
 
-    The label is (height, width), or of structures that overlap (structures, height, width). With ``square`` the longer
-    side gets this length, and what lacks of a square, on both sides, is black and not annotated.
+    With ``square`` the longer side gets this length, and what lacks of a square, on both sides, is black. Images are
+    interpolated linearly between pixel centres without smoothing and, unlike OpenCV's, not rounded.
+    """
+    size, square = parameters.get("size"), parameters.get("square")
+    steps: list[Step] = [("resize", *size)] if size else [("square", square)] if square else []
+    return Preparation((*steps, ("by_type",)))
 
-    Images are interpolated linearly between pixel centres without smoothing and, unlike OpenCV's, not rounded to whole
-    grey levels; masks by nearest neighbours, with OpenCV's offset unless ``centred``.
+
+def make_case(image: np.ndarray, label: np.ndarray, patient: str, prepared: Preparation, centred: bool = True) -> Case:
+    """A case of an image of whole numbers and its label.
+
+    The label is (height, width), or of structures that overlap (structures, height, width); masks are resized by
+    nearest neighbours, with OpenCV's offset unless ``centred``. Margins around the image are not annotated.
 
     Raises:
         CaseExcluded: image and mask differ in shape, or the image is not of unsigned whole numbers.
@@ -54,20 +56,14 @@ def make_case(
     shape = image.shape[1:]
     if shape != label.shape[-2:]:
         raise CaseExcluded(f"image {shape} and mask {label.shape[-2:]} differ in shape")
-    if image.dtype.kind != "u":
-        raise CaseExcluded(f"the image holds {image.dtype} values; grey levels of 8 or 16 bits were expected")
-    brightest, spacing, label = np.float32(np.iinfo(image.dtype).max), (1.0, 1.0), label.astype(np.uint8)
-    if square:
-        size = [max(1, round(length * square / max(shape))) for length in shape]
-    if size:
-        spacing = tuple(old / new for old, new in zip(shape, size, strict=True))
-        image = np.stack([reading.resize(channel, size) for channel in image])
+    size, margins = prepared.place(shape)
+    label = label.astype(np.uint8)
+    if size != shape:
         label = reading.resize_labels(label, size, centred)
-    if square:
-        margins = [((square - length) // 2, (square - length + 1) // 2) for length in size]
-        image = np.pad(image, [(0, 0), *margins])
+    if np.any(margins):
         label = np.pad(label, [*(label.ndim - 2) * [(0, 0)], *margins], constant_values=IGNORED)
-    return Case(image.astype(np.float32) / brightest, label, spacing, patient)
+    spacing = tuple(old / new for old, new in zip(shape, size, strict=True))
+    return Case(prepared.apply(image), label, spacing, patient)
 
 
 def check_shown(mask: np.ndarray, what: str) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 
 from lib.datasets import reading
 from lib.datasets.adapters import pictures
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase, Parts
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
@@ -80,7 +81,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         if (name := _class_name(path)) in classes:
             channels[classes.index(name)] |= np.isin(mask, parameters["positive"])
     label = channels if parameters.get("overlapping") else channels.any(0)
-    return pictures.make_case(image, label, entry.patient, parameters.get("size"))
+    return pictures.make_case(image, label, entry.patient, preparation(parameters))
 
 
 def _class_name(path: str) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lib.datasets.adapters import pictures, splits
+from lib.datasets.adapters.pictures import preparation
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.store import Case
@@ -51,4 +52,4 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (1, height, width) in [0, 1] and label of 1 on the lungs."""
     mask = pictures.check_shown(pictures.read_foreground(*entry.files["mask"]), "lung")
     image = pictures.read_grey(*entry.files["image"])
-    return pictures.make_case(image, mask, entry.patient, parameters["size"], parameters["centred_nearest"])
+    return pictures.make_case(image, mask, entry.patient, preparation(parameters), parameters["centred_nearest"])

@@ -10,7 +10,6 @@ from lib.datasets.adapters import splits
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles
 from lib.datasets.readers import Volume
-from lib.errors import CaseExcluded
 
 IN_PLANE = (256, 256)
 
@@ -31,30 +30,6 @@ def drawn_from_sorted(raw: RawFiles, patterns: Mapping[str, str], count: int, of
         {"published": published, "holdout": splits.with_validation(published, len(drawn))},
         incomplete,
     )
-
-
-def scale(volume: Volume, role: str) -> np.ndarray:
-    """Min-max over the whole volume, float32 in [0, 1].
-
-    Raises:
-        CaseExcluded: it is constant or not finite.
-    """
-    try:
-        return reading.scale_to_unit(volume.array)
-    except CaseExcluded as reason:
-        raise CaseExcluded(f"{role}: {reason}") from reason
-
-
-def resize_in_plane(array: np.ndarray) -> np.ndarray:
-    """Resize a slice (x, y), or every slice of a volume, to 256x256 as the publication's code does.
-
-    Linear between voxel centres, without smoothing, against zeros outside, which darkens the border of a slice that is
-    enlarged; clipped to the range of the values given, so a volume and its slices one by one differ at that border.
-    """
-    from skimage.transform import resize
-
-    size = (*IN_PLANE, *array.shape[2:])
-    return resize(array, size, order=1, mode="constant", preserve_range=True, anti_aliasing=False)
 
 
 def resize_labels_in_plane(array: np.ndarray) -> np.ndarray:

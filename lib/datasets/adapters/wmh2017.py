@@ -14,11 +14,10 @@ reported them; here they are `test`, and `validation` is empty. `holdout`: 10 of
 
 from typing import Any
 
-import numpy as np
-
 from lib.datasets import reading
 from lib.datasets.adapters import volumes
 from lib.datasets.index import Index, IndexedCase
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.labels import IGNORED
 from lib.store import Case
@@ -36,15 +35,20 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     return volumes.drawn_from_sorted(raw, _FILES, 10, 60)
 
 
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Min-max per channel, then slices resized in the published form."""
+    published = parameters["form"] == "published"
+    return Preparation((("min_max",), *([("slices", *volumes.IN_PLANE)] if published else [])))
+
+
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Image (FLAIR, T1) and label on axes (x, y, z); see the module's text for the two forms."""
     *channels, mask = reading.read_aligned({role: entry.files[role][0] for role in _FILES})
-    image = [volumes.scale(volume, role) for volume, role in zip(channels, _FILES, strict=False)]
+    image = preparation(parameters).apply([volume.array for volume in channels], names=tuple(_FILES))
     label = reading.labels(mask, (0, 1, 2), "the mask")
     spacing, affine = mask.spacing, mask.affine
     if parameters["form"] == "published":
         spacing, affine = volumes.resized_geometry(channels[0])
-        image = [volumes.resize_in_plane(array) for array in image]
         label = volumes.resize_labels_in_plane(label)
     label[label == 2] = 0 if parameters["form"] == "published" else IGNORED
-    return Case(np.stack(image).astype(np.float32), label, spacing, entry.patient, affine)
+    return Case(image, label, spacing, entry.patient, affine)

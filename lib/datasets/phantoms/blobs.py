@@ -18,6 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from lib.datasets.index import Index, IndexedCase, numbered
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.store import Case
 
@@ -45,6 +46,11 @@ PIXELS = np.indices((SIDE, SIDE), dtype=float)
 def index(raw: RawFiles, parameters: dict) -> Index:
     """The cases of the demo scale; there are no raw files."""
     return numbered("blob_", **parameters["cases"])
+
+
+def preparation(parameters: dict) -> Preparation:
+    """Of images in [0, 1]: none."""
+    return Preparation((("by_type_if_whole",),))
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:

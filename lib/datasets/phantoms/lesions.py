@@ -21,6 +21,7 @@ import numpy as np
 from scipy import ndimage
 
 from lib.datasets.index import Index, IndexedCase, numbered
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.store import Case
 
@@ -41,6 +42,11 @@ BIAS = 0.08
 def index(raw: RawFiles, parameters: dict) -> Index:
     """The cases of the demo scale; there are no raw files."""
     return numbered("phantom_", **parameters["cases"])
+
+
+def preparation(parameters: dict) -> Preparation:
+    """None: phantoms are made as networks see them."""
+    return Preparation()
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:

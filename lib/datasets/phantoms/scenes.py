@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from lib.datasets.index import Index, IndexedCase, numbered
+from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.labels import IGNORED
 from lib.store import Case
@@ -39,6 +40,11 @@ UNEVEN = 0.06
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     """The cases of the demo scale; there are no raw files."""
     return numbered("scene_", **parameters["cases"])
+
+
+def preparation(parameters: dict[str, Any]) -> Preparation:
+    """Of images in [0, 1]: none."""
+    return Preparation((("by_type_if_whole",),))
 
 
 def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:

@@ -12,6 +12,7 @@ from adapters_ct import Unpacked, same_place
 from lib.datasets import DATASETS
 from lib.datasets.adapters import abdomenct1k, amos22, decathlon, lits
 from lib.datasets.raw import RawFiles
+from lib.datasets.reading import standardise
 from lib.errors import CaseExcluded, SeglossError
 from lib.store import write_case
 
@@ -196,7 +197,7 @@ def test_decathlon_checks_the_description(
 )
 def test_unusable_mr_is_excluded(image: np.ndarray, message: str) -> None:
     with pytest.raises(CaseExcluded, match=message):
-        decathlon.standardise(image)
+        standardise(image)
 
 
 # AbdomenCT-1K and AMOS
