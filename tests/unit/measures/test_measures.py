@@ -448,7 +448,7 @@ def test_entries_name_functions_that_give_their_columns() -> None:
         assert entry.table in TABLES
         if entry.table == "cases":
             assert list(result) == [column.name for column in entry.columns], name
-            rows = [{"structure": "x", **result}]
+            rows = [{"structure": "x", **overlap(one), **result}]  # every study measures the overlap
         else:
             rows = [{"case": "a", "structure": "x", **row} for row in result]
         numbers = entry.of_rows(rows, ["a"], **arguments)
