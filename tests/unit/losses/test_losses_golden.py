@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from lib import ROOT
 from lib.config.load import load
 from lib.losses import build_loss
 
-INVERSE_WEIGHTING = load({}, ROOT).studies["inverse_weighting"].losses
+STUDIES = load({}, ROOT).studies
+INVERSE_WEIGHTING = STUDIES["inverse_weighting"].losses
 
 
 def evaluated(specification: Any, logits: np.ndarray, target: np.ndarray, maps: dict[str, Tensor] | None = None):
@@ -59,61 +61,64 @@ def test_inverse_weighting(
 
 # Label-marginal biases
 
-SMP_DICE = {"name": "dice", "batch": True, "smooth_nr": 0, "smooth_dr": 0, "absent_classes": "zero"}
-SMP_FOCAL = {"name": "focal", "sigmoid": True, "sum_classes": True}
-TERMS = {
-    "CE": {"name": "cross_entropy"},
-    "Focal": SMP_FOCAL,
-    "L1": {"name": "proportion_l1"},
-    "KL": {"name": "proportion_kl"},
-    "DB": {"name": "dice_bias"},
-    "Dice": SMP_DICE,
-    "LogDice": {**SMP_DICE, "name": "log_dice"},
+LABEL_MARGINAL = STUDIES["label_marginal"].losses
+OF_THE_STUDY = {
+    "CE": "ce",
+    "BCEWithLogits": "ce",
+    "CE+L1": "ce_l1",
+    "CE+KL": "ce_kl",
+    "CE+DB": "ce_dice_bias",
+    "CE+Dice": "ce_dice",
+    "CE+LogDice": "ce_log_dice",
+    "Focal+Dice": "focal_dice",
+    "Focal+LogDice": "focal_log_dice_released",
+    "FocalWithDice(log_dice=True)": "focal_log_dice",
+    "Focal+KL": "focal_kl",
+    "Focal+L1": "focal_l1",
+    "DiceLoss": "dice",
+    "LogDiceLoss": "log_dice",
+    "FocalLoss": "focal",
+    "GDiceLoss": "gdl",
+    "nnunet.CE": "ce",
+    "nnunet.CrossEntropyWithL1": "ce_l1",
+    "nnunet.CrossEntropyWithKL": "ce_kl",
+    "nnunet.FocalWithL1": "focal_l1_nnunet",
 }
-CLASS_WEIGHTS = {"class_weights": [0.1, 0.2, 0.3, 0.4]}
-SINGLE = {
-    "CE": TERMS["CE"],
-    "BCEWithLogits": TERMS["CE"],
-    "CE class_weights=[.1,.2,.3,.4]": {"name": "cross_entropy", **CLASS_WEIGHTS},
-    "FocalLoss": SMP_FOCAL,
-    "DiceLoss": SMP_DICE,
-    "LogDiceLoss": TERMS["LogDice"],
-    "DiceLoss(ignore_empty_classes=False)": {**SMP_DICE, "absent_classes": "counted"},
-    "DiceLoss(smooth=1.0)": {**SMP_DICE, "smooth_nr": 1, "smooth_dr": 1},
-    "DiceLoss(log_loss=True, ignore_empty_classes=False)": {**TERMS["LogDice"], "absent_classes": "counted"},
-    "GDiceLoss labels unsqueezed (B,1,H,W)": {"name": "generalized_dice", "form": "seglossbias"},
-    "WeightedBCE (base.py, unregistered)": {"name": "balanced_cross_entropy"},
-    "nnunet.CE": TERMS["CE"],
-    "nnunet.FocalLoss(apply_nonlin=softmax)": {"name": "focal", "smooth": 1e-5},
-}
-NNUNET = {
-    "CrossEntropyWithL1": ("CE", "L1"),
-    "CrossEntropyWithKL": ("CE", "KL"),
-    "FocalWithL1": ("nnFocal", "L1"),
+"""Names of the golden file, without its options -> losses of the study."""
+
+
+def named(specification: str | dict[str, Any]) -> dict[str, Any]:
+    return {"name": specification} if isinstance(specification, str) else dict(specification)
+
+
+DICE, LOG_DICE = (named(LABEL_MARGINAL[name]) for name in ("dice", "log_dice"))
+OTHERS = {
+    "DiceLoss(ignore_empty_classes=False)": {**DICE, "absent_classes": "counted"},
+    "DiceLoss(smooth=1.0)": {**DICE, "smooth_nr": 1, "smooth_dr": 1},
+    "DiceLoss(log_loss=True, ignore_empty_classes=False)": {**LOG_DICE, "absent_classes": "counted"},
+    "WeightedBCE": {"name": "balanced_cross_entropy"},
+    "nnunet.FocalLoss(apply_nonlin=softmax)": named(LABEL_MARGINAL["focal_l1_nnunet"])["sum"][0],
 }
 
 
-def label_marginal_specification(name: str) -> dict[str, Any] | None:
-    """The specification for the name that the golden file uses."""
-    name = name.split(" [what")[0].split(" (yacs")[0].split(" mean,")[0].removesuffix(" ")
-    name = name.replace("FocalWithDice(log_dice=True)", "Focal+LogDice (intended)")
-    if name in SINGLE:
-        return {**SINGLE[name], "ignore_index": 255}
-    name, _, options = name.partition(" @")
-    class_weights = CLASS_WEIGHTS if "class_weights" in name else {}
-    name = name.split(" class_weights")[0]
-    settings = dict(pair.split("=") for pair in options.split(",")) if options else {}
-    if name.startswith("nnunet."):
-        first, second = NNUNET[name.removeprefix("nnunet.")]
-    elif name == "Focal+LogDice":
-        first, second = "Focal", "Dice"  # the registry's mistake
-    else:
-        first, second = name.removesuffix(" (intended)").split("+")
-    first = {"name": "focal", "smooth": 1e-5} if first == "nnFocal" else TERMS[first]
-    second = {**TERMS[second], "weight": float(settings.get("alpha", 1))}
-    if second["name"].startswith(("proportion", "dice_bias")):
-        second["temperature"] = float(settings.get("temp", 1))
-    return {"sum": [{**first, **class_weights}, second], "ignore_index": 255}
+def label_marginal_specification(name: str) -> dict[str, Any]:
+    """The study's loss for a name of the golden file, with the options that it names."""
+    (name_alone,) = re.findall(r"^[^\s(]+(?:\([^)]*\))?", name)
+    alpha, temperature = (float(dict(re.findall(r"(\w+)=([\d.]+)", name)).get(key, 1)) for key in ("alpha", "temp"))
+    weights = {"class_weights": [0.1, 0.2, 0.3, 0.4]} if "class_weights" in name else {}
+    if name_alone in OTHERS:
+        return OTHERS[name_alone]
+    specification = named(LABEL_MARGINAL[OF_THE_STUDY[name_alone]])
+    if "sum" not in specification:
+        return {**specification, **weights}
+    first, second = specification["sum"]
+    if weights:
+        first = {**named(first), **weights}
+    if alpha != 1:
+        second = {**second, "weight": alpha}
+    if "temperature" in second:
+        second = {**second, "temperature": temperature}
+    return {**specification, "sum": [first, second]}
 
 
 def label_marginal_inputs(case: str) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +147,8 @@ def test_label_marginal(golden: Callable, case: str) -> None:
     for name, expected in records.items():
         if name == "_proportions" or "error" in expected:
             continue
-        value, gradient = evaluated(label_marginal_specification(name), *label_marginal_inputs(case))
+        specification = {**label_marginal_specification(name), "ignore_index": 255}
+        value, gradient = evaluated(specification, *label_marginal_inputs(case))
         if expected["loss"] == "nan":  # the published KL of an image of one class
             assert case == "bin_full" and "KL" in name
             assert math.isfinite(value) and gradient.isfinite().all()
@@ -156,6 +162,16 @@ def test_label_marginal(golden: Callable, case: str) -> None:
         )
         compared += 1
     assert compared >= 8
+
+
+def test_the_studys_losses_stand_there_as_the_release_was_trained(golden: Callable) -> None:
+    """Of the sums with a temperature the values for alpha 1 and temperature 10, as in the shipped configurations."""
+    names = {name for records in golden("label_marginal_losses")["values_f64"].values() for name in records}
+    used = [label_marginal_specification(name) for name in names - {"_proportions"}]
+    for name in OF_THE_STUDY.values():
+        assert named(LABEL_MARGINAL[name]) in used, name
+    for name in ("ce_l1", "ce_kl", "ce_dice_bias", "focal_l1", "focal_kl", "focal_l1_nnunet"):
+        assert LABEL_MARGINAL[name]["sum"][1]["temperature"] == 10, name
 
 
 # T-Loss and the noise-robust losses
