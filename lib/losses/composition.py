@@ -17,7 +17,10 @@ from lib.losses.schedule import weight_at
 
 
 class WeightedSum(nn.Module):
-    """Sum of terms times their weights; a weight is a number or a schedule (``lib.losses.schedule``)."""
+    """Sum of terms times their weights; a weight is a number or a schedule (``lib.losses.schedule``).
+
+    ``values``: of the terms without their weights, at the last call.
+    """
 
     def __init__(self, terms: Sequence[nn.Module], weights: Sequence[float | Mapping[str, Any]]) -> None:
         super().__init__()
@@ -25,6 +28,7 @@ class WeightedSum(nn.Module):
         self.schedules = tuple(weights)
         weights = torch.zeros(len(self.schedules), dtype=torch.float64)
         self.register_buffer("weights", weights, persistent=False)  # a tensor: a change recompiles nothing
+        self.values: list[Tensor] = []
         self.set_progress(0, 1)
 
     def set_progress(self, epoch: int, epochs: int) -> None:
@@ -39,7 +43,14 @@ class WeightedSum(nn.Module):
 
     def on(self, call: Call) -> Tensor:
         values = [term.on(call) for term in self.terms]
+        self.values = [value.detach() for value in values]
         return sum(weight.to(value.dtype) * value for weight, value in zip(self.weights, values, strict=True))
+
+
+def weighted_sum(loss: nn.Module) -> WeightedSum | None:
+    """The sum that a loss is, or that is taken at each resolution; None for a single loss."""
+    inner = loss.loss if isinstance(loss, DeepSupervision) else loss
+    return inner if isinstance(inner, WeightedSum) else None
 
 
 class DeepSupervision(nn.Module):
@@ -64,11 +75,12 @@ class DeepSupervision(nn.Module):
         if len(weights) != len(logits):
             raise SeglossError(f"deep supervision has {len(weights)} weights, the network gave {len(logits)} outputs")
         total = sum(weights) if self.weights is None else 1.0
-        return sum(
+        values = [
             weight / total * self.loss(level, *resampled(level.shape[2:], target, maps))
-            for weight, level in zip(weights, logits, strict=True)
+            for weight, level in reversed([*zip(weights, logits, strict=True)])  # a sum's ``values`` are of the finest
             if weight
-        )
+        ]
+        return sum(reversed(values))
 
     @staticmethod
     def _check(logits: Sequence[Tensor]) -> None:
@@ -131,7 +143,7 @@ class UserLoss(nn.Module):
         except Exception as error:  # whatever a user's code may raise
             raise SeglossError(
                 f"loss {self.name!r} failed on logits {tuple(logits.shape)}, target {tuple(target.shape)} and maps"
-                f" {', '.join(maps or {}) or 'none'}: {_told(error)}"
+                f" {', '.join(maps or {}) or 'none'}: {_in_one_line(error)}"
             ) from error
         if not isinstance(value, Tensor) or value.numel() != 1:
             found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -142,7 +154,7 @@ class UserLoss(nn.Module):
         return self(call.logits, call.target, call.maps)
 
 
-def _told(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
     """Kind, place and first line of an error."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     first_line = (str(error).splitlines() or [""])[0]

@@ -200,6 +200,13 @@ def parts(resolved_loss: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield resolved_loss
 
 
+def term_names(resolved_loss: Mapping[str, Any]) -> list[str]:
+    """The terms of a sum by their names, those that come again with a number; nothing of a single loss."""
+    names = ["+".join(part["name"] for part in parts(term["loss"])) for term in resolved_loss.get("sum", ())]
+    before = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name}_{n + 1}" if n else name for name, n in zip(names, before, strict=True)]
+
+
 def without_defaults(resolved_loss: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved specification without the parameters that have their default."""
     whole = dict(resolved_loss)

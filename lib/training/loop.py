@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from tqdm import tqdm
 from lib.config.schema import Computing
 from lib.errors import SeglossError
 from lib.losses.base import set_progress
+from lib.losses.composition import weighted_sum
+from lib.losses.specification import term_names
 from lib.provenance import machine, peak_memory
 from lib.training import checkpoints
 from lib.training.devices import is_out_of_memory, random_state, set_random_state
@@ -41,6 +43,10 @@ def numbers_of(loss: nn.Module) -> dict[str, float]:
     return {name: value.item() for name, value in loss.named_parameters() if value.numel() == 1}
 
 
+def _mean(values: Sequence[Tensor | float]) -> float:
+    return math.fsum(map(float, values)) / len(values)
+
+
 def digest(*parts: Any) -> str:
     """Hash of JSON values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -54,9 +60,10 @@ class Trainer:
     passed since the last time, and when SIGTERM or SIGINT asks for the end. So it makes no difference to the outcome
     where, or how often, a run is interrupted.
 
-    The history holds, per epoch, the loss, the overlap of predictions and training masks and, where these are noisy,
-    the overlap with noisy and with clean masks for each kind of noise; the loss's own parameters; and what
-    ``measures`` returns for the network by part of the split, in the epochs for which the settings ask for it.
+    The history holds, per epoch, the loss; each term of a sum, without its weight, and the weight; the overlap of
+    predictions and training masks and, where these are noisy, the overlap with noisy and with clean masks for each kind
+    of noise; the loss's own parameters; and what ``measures`` returns for the network by part of the split, in the
+    epochs for which the settings ask for it.
     ``parts`` holds code, machine, steps, time and memory of every process that had a share in the run.
 
     A finished run that ``keep`` has kept is not trained again: ``finished`` then holds what was kept with it.
@@ -102,7 +109,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing.precision == "float16")
         self.loss_numbers = {name: value.detach() for name, value in self.loss.named_parameters() if value.numel() == 1}
         self.history = History()
-        self.losses: list[Tensor | float] = []  # of this epoch's steps, as is the overlap
+        self.sum, self.terms = weighted_sum(loss), term_names(settings.loss)
+        self.losses: list[Tensor | float] = []  # of this epoch's steps, as are the values of terms and the overlap
+        self.values: list[list[Tensor | float]] = []
         self.overlap = self._no_overlap()
         self.parts: list[dict[str, Any]] = []
         self.finished: Any = None
@@ -197,8 +206,9 @@ class Trainer:
         while len(self.losses) < steps:
             self._between_steps()
             self._set_learning_rate()
-            with self._told_where():
+            with self._with_place():
                 self.losses.append(self._step(next(batches)))
+                self.values.append(self.sum.values if self.sum else [])
             if len(self.losses) % check_every == 0 or len(self.losses) == steps:
                 self._check(self.losses[checked:], epoch * steps + checked)
                 checked = len(self.losses)
@@ -210,7 +220,8 @@ class Trainer:
             "epoch": epoch + 1,
             "step": self.step,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "loss": math.fsum(map(float, self.losses)) / steps,
+            "loss": _mean(self.losses),
+            **self._of_terms(),
             **self.overlap.dice(),
             **numbers_of(self.loss),
             **measured,
@@ -218,9 +229,18 @@ class Trainer:
 
     def _end_epoch(self, row: Row) -> None:
         self.history.rows.append(row)
-        self.losses, self.overlap = [], self._no_overlap()
+        self.losses, self.values, self.overlap = [], [], self._no_overlap()
         if self.training.monitor and self.training.monitor.keep_best:
             self.best.after_epoch(self.monitor.values(self.history), self.history, self.network)
+
+    def _of_terms(self) -> Row:
+        """Mean over the epoch's steps of each term of a sum, and its weight."""
+        if not self.sum:
+            return {}
+        means = map(_mean, zip(*self.values, strict=True))
+        by_name = zip(self.terms, means, self.sum.weights.tolist(), strict=True)
+        rows = [{f"loss.{name}": value, f"weight.{name}": weight} for name, value, weight in by_name]
+        return {key: value for row in rows for key, value in row.items()}
 
     def _no_overlap(self) -> PatchOverlap:
         settings = self.settings
@@ -232,7 +252,7 @@ class Trainer:
             self._save()
 
     @contextmanager
-    def _told_where(self) -> Iterator[None]:
+    def _with_place(self) -> Iterator[None]:
         where = f"run {self.settings.run}: step {self.step + 1}"
         try:
             yield
@@ -313,7 +333,7 @@ class Trainer:
             self.scaler.load_state_dict(state["scaler"])
             self.scheduler.load_state(state["scheduler"])
             self.history = History(state["history"])
-            self.losses = state["losses"]
+            self.losses, self.values = state["losses"], state.get("values", [])
             self.overlap.load_state(state["overlap"])
             set_random_state(state["random"], self.device)
             self.best.weights = state["best"]
@@ -324,7 +344,7 @@ class Trainer:
         return False
 
     def _save(self) -> None:
-        self._tell_part()
+        self._record_part()
         checkpoints.save(
             self.checkpoint,
             {
@@ -336,6 +356,7 @@ class Trainer:
                 "scheduler": self.scheduler.state(),
                 "history": self.history.rows,
                 "losses": list(map(float, self.losses)),
+                "values": [list(map(float, values)) for values in self.values],
                 "overlap": self.overlap.state(),
                 "random": random_state(self.device),
                 "best": self.best.weights,
@@ -344,7 +365,7 @@ class Trainer:
         )
         self.saved = time.monotonic()
 
-    def _tell_part(self) -> None:
+    def _record_part(self) -> None:
         self.parts[-1] |= {
             "last_step": self.step,
             "seconds": round(time.monotonic() - self.begun, 2),

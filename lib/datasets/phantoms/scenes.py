@@ -28,12 +28,11 @@ STRUCTURES = ("field", "island", "blot", "spot")
 SHARES = (0.30, 0.06, 0.012, 0.001)  # of the picture, medians
 SPREAD = 0.45  # standard deviation of the logarithm of a share
 MISSING = (0.0, 0.1, 0.2, 0.3)  # of the pictures
-LENGTHS = (14.0, 7.0, 3.5, 1.2)  # pixels over which an outline bends
-COLOURS = np.array(
-    [[0.10, -0.06, -0.04], [-0.08, 0.09, 0.0], [0.07, 0.08, -0.06], [0.14, 0.14, 0.10]]
-)  # of a structure, added to what it lies on
+LENGTHS = (14.0, 7.0, 3.5, 2.5)  # pixels over which an outline bends
+COLOURS = np.array([[0.08, -0.05, -0.03], [-0.06, 0.07, 0.0], [0.06, 0.07, -0.06], [0.4, 0.5, 0.6]])
+"""Of a structure, added to what it lies on."""
 SKIN = np.array([0.55, 0.40, 0.30])
-NOISE = (0.05, 0.08)
+NOISE = (0.04, 0.07)
 UNEVEN = 0.06
 
 
