@@ -42,7 +42,17 @@ TREES: dict[str, Tree] = {
     "kvasir_seg": official.kvasir_seg([f"cju0qkwl35piu0993l0dewei{number}" for number in range(6)]),
     "idrid": official.idrid(range(1, 12), [55, 56]),
 }
-TREES |= {f"{name}_corrected": TREES[name] for name in ("wmh2017", "acdc", "retinal_lesions")}
+FORMS = {
+    "wmh2017": ("wmh2017_corrected",),
+    "acdc": ("acdc_corrected",),
+    "retinal_lesions": (
+        *("retinal_lesions_512", "retinal_lesions_corrected", "retinal_hard_exudates", "retinal_lesions_multilabel"),
+    ),
+    "cvc_clinicdb": ("cvc_clinicdb_512",),
+    "kvasir_seg": ("kvasir_seg_512",),
+    "idrid": ("idrid_hard_exudates", "idrid_multilabel"),
+}
+TREES |= {form: TREES[name] for name, forms in FORMS.items() for form in forms}
 
 
 def adapter(name: str) -> ModuleType:

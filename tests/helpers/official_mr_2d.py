@@ -212,6 +212,22 @@ def retinal_lesions(parts: dict[str, Sequence[str]]) -> Tree:
     return {f"retinal-lesions-v20191227/{name}": content for name, content in tree.items()}
 
 
+RETINAL_CLASSES = (
+    *("microaneurysm", "intraretinal_hemorrhage", "hard_exudate", "cotton_wool_spots", "vitreous_hemorrhage"),
+    *("preretinal_hemorrhage", "neovascularization", "fibrous_proliferation"),
+)
+
+
+def retinal_classes(name: str) -> Tree:
+    """Files of all eight classes for a photograph: the n-th on row n, its last voxel of the value 127."""
+    tree: Tree = {}
+    for row, of_class in enumerate(RETINAL_CLASSES):
+        mask = np.zeros((18, 18), np.uint8)
+        mask[row, 3:8], mask[row, 8] = 255, 127
+        tree[f"retinal-lesions-v20191227/lesion_segs_896x896/{name}/{of_class}.png"] = picture(mask)
+    return tree
+
+
 def cityscapes(cities: dict[str, str], frames: int = 2) -> Tree:
     """All 34 ids in a row of the mask; next to it its other renderings; ``cities`` -> train, val or test."""
     ids = np.repeat(np.arange(34, dtype=np.uint8)[None], 8, axis=0)

@@ -142,7 +142,8 @@ def test_every_official_set_goes_from_its_server_to_a_case_and_its_map(
         assert not stored.excluded, (name, stored.excluded)
         assert stored.description["channels"] == len(dataset.channels)
         assert len(stored.shape) == dataset.dimensions
-        assert set(map(int, stored.description["class_voxels"])) <= {*range(len(dataset.labels.names)), 255}
+        numbers = {*map(dataset.labels.number, dataset.labels.names), 0, 255}
+        assert set(map(int, stored.description["class_voxels"])) <= numbers
         distance = open_array(stored.folder / "signed_distance.b2nd")
         leading = () if dataset.labels.binary else (len(dataset.labels.names),)
         assert distance.shape == (*leading, *stored.shape)

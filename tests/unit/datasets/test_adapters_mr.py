@@ -33,13 +33,17 @@ def test_official_archive_becomes_the_cases_that_the_registry_promises(
         assert sorted(case for ids in parts.values() for case in ids) == sorted(found.cases)
     for case, entry in list(found.cases.items())[:3]:
         made = adapter(name).prepare(case, entry, dataset.parameters)
-        assert made.image.shape == (len(dataset.channels), *made.label.shape)
-        assert made.label.ndim == len(made.spacing) == dataset.dimensions
+        structures = () if dataset.labels.exclusive else (len(dataset.labels.names),)
+        assert made.label.shape == (*structures, *made.image.shape[1:])
+        assert made.image.ndim - 1 == len(made.spacing) == dataset.dimensions
+        assert len(made.image) == len(dataset.channels)
         assert made.image.dtype == np.float32
         assert made.label.dtype == np.uint8
         darkest = -1 if name == "isic2017" else 0  # as T-Loss scales colours
         assert made.image.min() >= darkest and made.image.max() <= 1
-        assert set(np.unique(made.label)) <= {*range(len(dataset.labels.names)), IGNORED}
+        values = range(len(dataset.labels.names)) if dataset.labels.exclusive else (0, 1)
+        ignored = [IGNORED] if dataset.labels.partly_annotated else []
+        assert set(np.unique(made.label)) <= {*values, *ignored}
         assert (made.affine is None) == (dataset.dimensions == 2)
         write_case(tmp_path / "case", case, made)
 

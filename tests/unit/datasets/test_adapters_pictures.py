@@ -9,6 +9,7 @@ import pytest
 from adapters_mr_2d import CITIES, CXR, TREES, Unpack, indexed, nearest, prepared, resized, stored
 from official_mr_2d import block, picture
 
+from lib.datasets import DATASETS
 from lib.datasets.raw import RawFiles
 from lib.errors import CaseExcluded, SeglossError
 from lib.labels import IGNORED
@@ -108,6 +109,65 @@ def test_retinal_lesions_unite_classes_by_the_values_that_count(unpack: Unpack) 
     assert not prepared("retinal_lesions", raw, "13_left").label.any()
 
 
+def rows_of_classes(uncertain: bool) -> np.ndarray:
+    """What `official.retinal_classes` writes: (classes, height, width)."""
+    channels = np.zeros((8, 18, 18), bool)
+    for number, channel in enumerate(channels):
+        channel[number, 3 : 8 + uncertain] = True
+    return channels
+
+
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_retinal_lesions_have_a_channel_for_each_class_of_the_registry(uncertain: bool, unpack: Unpack) -> None:
+    raw = unpack(TREES["retinal_lesions"] | official.retinal_classes("13_left"))
+    positive = {"positive": [127, 255]} if uncertain else {}
+    made = prepared("retinal_lesions_multilabel", raw, "13_left", **positive)
+    assert np.array_equal(made.label, rows_of_classes(uncertain))
+    assert [name[:5] for name in DATASETS["retinal_lesions_multilabel"].labels.names] == [
+        name.replace("_", " ")[:5] for name in official.RETINAL_CLASSES
+    ]
+    exudates = prepared("retinal_hard_exudates", raw, "13_left", **positive)
+    assert np.array_equal(exudates.label, rows_of_classes(uncertain)[2])
+    some = prepared("retinal_hard_exudates", raw, "13_left", classes=["neovascularization", "microaneurysm"])
+    assert np.array_equal(some.label, rows_of_classes(False)[[0, 6]].any(0))
+    in_this_order = prepared("retinal_lesions_multilabel", raw, "13_left", classes=["hard_exudate", "microaneurysm"])
+    assert np.array_equal(in_this_order.label, rows_of_classes(False)[[2, 0]])
+
+
+def test_a_retinal_class_that_has_no_file_is_absent(unpack: Unpack) -> None:
+    made = prepared("retinal_lesions_multilabel", unpack(TREES["retinal_lesions"]), "10_left")
+    assert made.label.any(axis=(1, 2)).tolist() == [True, False, True, *5 * [False]]
+    assert not prepared("retinal_lesions_multilabel", unpack(TREES["retinal_lesions"]), "13_left").label.any()
+
+
+@pytest.mark.parametrize("name", ["Hard Exudates", "hard-exudate", "hard_exudates"])
+def test_other_spellings_of_a_retinal_class_are_known(name: str, unpack: Unpack) -> None:
+    path = "retinal-lesions-v20191227/lesion_segs_896x896/13_left/hard_exudate.png"
+    content = official.retinal_classes("13_left")[path]
+    raw = unpack(TREES["retinal_lesions"] | {path.replace("hard_exudate", name): content})
+    assert np.array_equal(prepared("retinal_hard_exudates", raw, "13_left").label, rows_of_classes(False)[2])
+
+
+@pytest.mark.parametrize("name", ["retinal_lesions", "retinal_hard_exudates", "retinal_lesions_multilabel"])
+def test_a_file_of_no_known_retinal_class_is_not_taken_for_one(name: str, unpack: Unpack) -> None:
+    path = "retinal-lesions-v20191227/lesion_segs_896x896/10_left/drusen.png"
+    raw = unpack(TREES["retinal_lesions"] | {path: picture(255 * block(18, 18))})
+    with pytest.raises(CaseExcluded, match=r"^drusen\.png: the name of a class was expected: microaneurysm, intrar.*$"):
+        prepared(name, raw, "10_left")
+
+
+def test_retinal_lesions_at_512_are_those_of_the_publication_resized(unpack: Unpack) -> None:
+    raw = unpack(TREES["retinal_lesions"])
+    native, made = prepared("retinal_lesions", raw, "10_left"), prepared("retinal_lesions_512", raw, "10_left")
+    assert np.array_equal(made.label, nearest(native.label, (512, 512), centred=True))
+    assert made.spacing == pytest.approx((18 / 512, 18 / 512))
+    colours = resized(stored(TREES["retinal_lesions"], "images_896x896/10_left.jpg"), (512, 512), "edge") / 255
+    assert np.allclose(np.moveaxis(made.image, 0, -1), colours, atol=1e-6)
+    several = prepared("retinal_lesions_multilabel", raw, "10_left", size=[9, 12])
+    channels = prepared("retinal_lesions_multilabel", raw, "10_left").label
+    assert np.array_equal(several.label, [nearest(channel, (9, 12), centred=True) for channel in channels])
+
+
 def test_retinal_lesions_split_comes_from_its_files(unpack: Unpack) -> None:
     parts = indexed("retinal_lesions", unpack(TREES["retinal_lesions"])).splits["official"]
     assert parts == {
@@ -188,6 +248,37 @@ def test_polyp_masks_are_cut_in_the_middle(unpack: Unpack) -> None:
     assert made.image.shape == (3, 16, 24)
 
 
+@pytest.mark.parametrize("shape", [(16, 24), (24, 16), (20, 20)])
+@pytest.mark.parametrize("side", [48, 21])
+def test_polyps_in_a_square_keep_their_aspect(shape: tuple[int, int], side: int, unpack: Unpack) -> None:
+    """The longer side gets the length, the rest is black and not annotated, on both sides."""
+    tree = {
+        "Kvasir-SEG/images/x.jpg": picture(official.random(7, *shape, 3).astype(np.uint8) + 20, "JPEG"),
+        "Kvasir-SEG/masks/x.jpg": picture(np.dstack([255 * block(*shape)] * 3), "JPEG"),
+    }
+    made = prepared("kvasir_seg_512", unpack(tree), "x", square=side)
+    assert made.image.shape == (3, side, side) and made.label.shape == (side, side)
+    size = tuple(round(length * side / max(shape)) for length in shape)
+    inside = tuple(slice((side - length) // 2, (side - length) // 2 + length) for length in size)
+    assert np.array_equal(made.label[inside], nearest(block(*shape), size, centred=True))
+    colours = resized(stored(tree, "images/x.jpg"), size, "edge") / 255
+    assert np.allclose(np.moveaxis(made.image[:, *inside], 0, -1), colours, atol=1e-6)
+    margin = np.ones((side, side), bool)
+    margin[inside] = False
+    assert (made.label[margin] == IGNORED).all() and not made.image[:, margin].any()
+    assert not (made.label[~margin] == IGNORED).any()
+    assert made.spacing == pytest.approx([old / new for old, new in zip(shape, size, strict=True)])
+
+
+def test_frames_of_clinicdb_come_in_a_square_too(unpack: Unpack) -> None:
+    made = prepared("cvc_clinicdb_512", unpack(TREES["cvc_clinicdb"]), "26")
+    assert made.label.shape == (512, 512) and made.spacing == pytest.approx((12 / 384, 16 / 512))
+    frame = block(12, 16)
+    frame[3, 4:8] = 0
+    assert np.array_equal(made.label[64:-64], nearest(frame, (384, 512), centred=True))
+    assert (made.label[:64] == IGNORED).all() and (made.label[-64:] == IGNORED).all()
+
+
 def test_idrid_paints_lesions_in_their_order_over_the_disc(unpack: Unpack) -> None:
     made = prepared("idrid", unpack(TREES["idrid"]), "IDRiD_07")
     expected = np.zeros((20, 30), int)
@@ -197,6 +288,53 @@ def test_idrid_paints_lesions_in_their_order_over_the_disc(unpack: Unpack) -> No
         expected[row, column] = {"MA": 1, "HE": 2, "EX": 3, "OD": 5}[here[0]] if here else 0
     assert np.array_equal(made.label, expected)
     assert {1, 2, 3, 5} <= set(np.unique(made.label))
+
+
+def test_idrid_classes_are_numbered_as_they_are_chosen(unpack: Unpack) -> None:
+    raw, masks = unpack(TREES["idrid"]), official.idrid_masks()
+    chosen = prepared("idrid", raw, "IDRiD_07", classes=["HE", "SE", "MA"]).label
+    assert np.array_equal(chosen, np.where(masks["HE"], 1, np.where(masks["MA"], 3, 0)))
+    exudates = prepared("idrid", raw, "IDRiD_07", classes=["EX"]).label
+    assert np.array_equal(exudates, masks["EX"])
+    alone = prepared("idrid", raw, "IDRiD_07", classes=["HE"]).label
+    assert np.array_equal(alone, masks["HE"])  # not hidden by a class that is not chosen
+
+
+def test_idrid_findings_that_overlap_have_channels_of_their_own(unpack: Unpack) -> None:
+    raw, masks = unpack(TREES["idrid"]), official.idrid_masks()
+    made = prepared("idrid", raw, "IDRiD_07", overlapping=True)
+    nothing = np.zeros((20, 30), bool)
+    order = ("MA", "HE", "EX", "SE", "OD")
+    assert np.array_equal(made.label, [masks.get(name, nothing) for name in order])
+    assert (made.label.sum(0) > 1).any()
+    registered = prepared("idrid_multilabel", raw, "IDRiD_07")
+    assert np.array_equal(
+        registered.label, [nearest(masks.get(name, nothing), (712, 1072), centred=True) for name in order]
+    )
+    assert DATASETS["idrid_multilabel"].labels.names == DATASETS["idrid"].labels.names[1:]
+
+
+def test_idrid_is_resized_with_its_spacing(unpack: Unpack) -> None:
+    raw = unpack(TREES["idrid"])
+    made = prepared("idrid", raw, "IDRiD_07", size=[10, 20])
+    assert np.array_equal(made.label, nearest(prepared("idrid", raw, "IDRiD_07").label, (10, 20), centred=True))
+    assert made.spacing == pytest.approx((2, 1.5))
+    exudates = prepared("idrid_hard_exudates", raw, "IDRiD_07")
+    assert exudates.spacing == pytest.approx((20 / 712, 30 / 1072))
+    assert np.array_equal(exudates.label, nearest(official.idrid_masks()["EX"], (712, 1072), centred=True))
+
+
+def test_idrid_holds_out_two_fifths_of_all_photographs(tmp_path: Path) -> None:
+    for path in official.idrid(range(1, 55), range(55, 82)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    found = indexed("idrid", RawFiles([tmp_path]))
+    assert {name: [*map(len, parts.values())] for name, parts in found.splits.items()} == {
+        "official": [49, 5, 27],
+        "holdout": [41, 8, 32],
+    }
+    drawn = found.splits["holdout"]["test"]
+    assert {*drawn} & {f"IDRiD_{number}" for number in range(55, 82)} != {*drawn}  # of both folders
 
 
 def test_idrid_parts_are_the_folders_less_a_tenth(unpack: Unpack) -> None:
