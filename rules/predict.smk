@@ -1,4 +1,4 @@
-"""Prediction of the cases that a run's evaluation and figures read."""
+"""Prediction of the cases that a run's evaluation and figures read, and what predicts other images."""
 
 
 def network_module(wildcards):
@@ -10,6 +10,12 @@ def predicted_parts(wildcards):
     return split_parts(*run_of(wildcards).reads)(wildcards)
 
 
+def prediction_code(wildcards):
+    """Params function: hash of the code of the prediction, and of the preparation that is described with it."""
+    code = code_version("scripts.predict", network_module(wildcards))
+    return code + data_code(CONFIG.datasets[run_of(wildcards).dataset].adapter)
+
+
 rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
@@ -17,6 +23,7 @@ rule predict:
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
         checksums=PATHS.run("{run}", "predictions.json"),
+        model=PATHS.run("{run}", "model.json"),
     log:
         PATHS.log("predict/{run}"),
     benchmark:
@@ -29,11 +36,12 @@ rule predict:
         gpu_percent=100 if ON_GPU else 0,
     params:
         settings=lambda wildcards: run_of(wildcards).inference_settings.model_dump_json(exclude_defaults=True),
+        described=lambda wildcards: json.dumps(CONFIG.model_settings(run_of(wildcards))),
         prepared=prepared_folder,
-        code=lambda wildcards: code_version("scripts.predict", network_module(wildcards)),
+        code=prediction_code,
     message:
         "predict {wildcards.run}"
     shell:
-        f"python {SCRIPTS}/predict.py {PRODUCTS} --settings {{params.settings:q}} --weights {{input.weights:q}}"
+        f"python {SCRIPTS}/predict.py {PRODUCTS} --settings {{params.settings:q}} --described {{params.described:q}} --weights {{input.weights:q}}"
         f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {DEVICE} {PLUGINS}"
-        " --predictions {output.folder:q} --checksums {output.checksums:q} &> {log:q}"
+        " --predictions {output.folder:q} --checksums {output.checksums:q} --model {output.model:q} &> {log:q}"

@@ -1,9 +1,25 @@
-"""Training, one job a run. The checkpoint is no output: an interrupted job continues from it."""
+"""Training, one job a run; a run may take given weights instead.
+
+The checkpoint is no output: an interrupted job continues from it.
+"""
 
 
-def checked_parts(run):
-    """Files that stand for the check of all parts without which the run would be in vain."""
-    return [PATHS.checked_part(run.dataset, run.split, part) for part in ("train", *run.evaluated_parts)]
+def given_weights(wildcards):
+    """Input function: the file whose weights the run takes instead of a training; none if it is trained."""
+    found = CONFIG.workflow.weights.get(run_of(wildcards).id)
+    return [ancient(found)] if found else []
+
+
+def for_training(function):
+    """An input function that gives nothing where weights are given."""
+    return lambda wildcards: [] if given_weights(wildcards) else function(wildcards)
+
+
+def checked_parts(wildcards):
+    """Input function: files that stand for the check of all parts without which the run would be in vain."""
+    run = run_of(wildcards)
+    parts = run.reads if given_weights(wildcards) else ("train", *run.evaluated_parts)
+    return [ancient(PATHS.checked_part(run.dataset, run.split, part)) for part in parts]
 
 
 def run_masks(wildcards):
@@ -38,8 +54,10 @@ def run_pretrained(wildcards):
 
 
 def data_options(wildcards):
-    """Params function: options with the data that not every training has."""
+    """Params function: options with the data of a training, or of the weights that are given instead."""
     run = run_of(wildcards)
+    if given_weights(wildcards):
+        return option("channels", len(CONFIG.datasets[run.dataset].channels))
     return (
         option("measured", *run_measured(wildcards))
         + option("maps", *map_lists(run))
@@ -56,6 +74,8 @@ def training_settings(wildcards, output):
 def training_identity(wildcards):
     """Params function: changes when the settings do, other than by an option that is new and has its default."""
     run = run_of(wildcards)
+    if given := given_weights(wildcards):  # by content: where the file lies counts for nothing
+        return f"weights {sha256(Path(given[0]))} {run.network.model_dump_json()}"
     return identity(run.training_settings, Path(PATHS.run(run.id, "provenance.json")))
 
 
@@ -66,12 +86,13 @@ def training_code(wildcards):
 
 rule train:
     input:
-        cases=split_parts("train"),
-        masks=run_masks,
-        maps=run_maps,
-        measured=run_measured,
-        pretrained=run_pretrained,
-        checked=lambda wildcards: ancient(checked_parts(run_of(wildcards))),
+        cases=for_training(split_parts("train")),
+        masks=for_training(run_masks),
+        maps=for_training(run_maps),
+        measured=for_training(run_measured),
+        pretrained=for_training(run_pretrained),
+        checked=checked_parts,
+        given=given_weights,
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),
@@ -92,12 +113,13 @@ rule train:
         code=training_code,
         prepared=prepared_folder,
         data=data_options,
+        files=lambda wildcards, input: option("cases", *input.cases) + option("given", *input.given),
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
         f"python {SCRIPTS}/train.py {PRODUCTS} --settings {{params.settings:q}} --prepared {{params.prepared:q}}"
-        f" --cases {{input.cases:q}} {{params.data}} {DEVICE} {PLUGINS}"
+        f" {{params.files}} {{params.data}} {DEVICE} {PLUGINS}"
         " --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -1,10 +1,12 @@
 """Predict whole cases with a trained network: a folder of <case>.<kind>.b2nd of what evaluation and figures read.
 
 Kinds: ``labels`` (uint8, as prepared labels are), ``probability`` and ``logit`` (float16; of two exclusive classes the
-second's, otherwise with an axis of classes in front).
+second's, otherwise with an axis of classes in front). And `model.json`, by which :mod:`lib.predict` predicts other
+images with the same weights.
 """
 
 from pathlib import Path
+from typing import Any
 
 import _root  # noqa: F401
 
@@ -13,6 +15,7 @@ from lib.cli import run
 
 def main(
     settings: dict,
+    described: dict,
     weights: Path,
     prepared: Path,
     cases: list[Path],
@@ -21,6 +24,7 @@ def main(
     gpu_percent: int,
     predictions: Path,
     checksums: Path,
+    model: Path,
 ) -> None:
     from lib.arrays import write_array
     from lib.files import atomic_path, sha256, write_json
@@ -47,6 +51,17 @@ def main(
                 for kind, values in stored_kinds(*outputs, chosen.labels, chosen.reads[part]).items():
                     write_array(folder / f"{case.name}.{kind}.b2nd", values)
     write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
+    write_json(model, _model(described, chosen))
+
+
+def _model(described: dict[str, Any], chosen: Any) -> dict[str, Any]:
+    """What :class:`lib.prediction.model.Model` reads, of the run and its data set and of the settings of inference."""
+    from importlib import import_module
+
+    adapter, parameters = described.pop("adapter"), described.pop("parameters")
+    preparation = import_module(adapter).preparation(parameters).as_json()
+    settings = chosen.model_dump(mode="json", include={"labels", "network", "inference"})
+    return {"format": 1, **described, **settings, "preparation": preparation}
 
 
 if __name__ == "__main__":

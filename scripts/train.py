@@ -1,4 +1,4 @@
-"""Train one run; continue from its checkpoint if it was interrupted."""
+"""Train one run, from its checkpoint if it was interrupted; or take the weights that are given instead."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ def main(
     identity: str,
     scale: str,
     prepared: Path,
-    cases: Path,
     device: str,
     threads: int,
     gpu_percent: int,
@@ -22,24 +21,29 @@ def main(
     weights: Path,
     history: Path,
     provenance: Path,
+    cases: Path | None = None,
     measured: list[Path] | None = None,
     maps: list[Path] | None = None,
     noisy: Path | None = None,
     pretrained: Path | None = None,
+    given: Path | None = None,
+    channels: int | None = None,
 ) -> None:
     from functools import partial
     from itertools import chain
 
-    from lib.files import write_json, write_text
     from lib.provenance import provenance_record
     from lib.store import open_cases, open_noisy_cases
-    from lib.training import checkpoints
     from lib.training.code import training_code
     from lib.training.devices import prepare_device
     from lib.training.loop import digest
+    from lib.training.outcome import take_weights, write_outcome
     from lib.training.settings import TrainingSettings
 
     chosen = TrainingSettings.model_validate(settings)
+    outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
+    if given:
+        return take_weights(outputs, given, chosen, channels, about)
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps={path.stem: path for path in maps or ()})
     of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}
@@ -52,9 +56,7 @@ def main(
     rows = trainer.train()
     trained = {"network": trainer.network.state_dict(), "loss": trainer.loss.state_dict()}
     record = trainer.finished or provenance_record(chosen.as_json(), threads, trainer.parts)
-    checkpoints.save(weights, trained)
-    write_text(history, rows.as_csv())
-    write_json(provenance, {"scale": scale, "identity": identity} | record)
+    write_outcome(outputs, trained, rows, about | record)
     trainer.keep(trained, record)
 
 

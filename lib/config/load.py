@@ -1,7 +1,8 @@
 """The configuration, validated, with the runs that it expands to, the same for Snakefile, scripts and tests."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
 from lib.losses import specification as losses
 from lib.registry import load_plugins
-from lib.suggest import suggestion
+from lib.suggest import shortened, suggestion
 from lib.validation import validated
 
 
@@ -64,8 +65,16 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
+    _check_weights(workflow.weights, [run.id for run in runs])
     notes = tuple(_notes(workflow, datasets, runs, library))
     return Configuration(dict(values), workflow, datasets, studies, kept, notes)
+
+
+def _check_weights(given: Iterable[str], runs: Sequence[str]) -> None:
+    for run in given:
+        if run not in runs:
+            near = get_close_matches(run[:200], runs, n=1, cutoff=0)
+            raise SeglossError(f"{CONFIG_NAME}: weights: unknown run {shortened(run)}; did you mean {near[0]!r}?")
 
 
 def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:

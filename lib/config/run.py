@@ -182,6 +182,20 @@ class Configuration:
         """What a script loads the configuration from: a command line, which must not show the mirror's password."""
         return json.dumps({key: value for key, value in self.values.items() if key != "mirror"})
 
+    def model_settings(self, run: Run) -> dict[str, Any]:
+        """All of a run, as JSON values, that decides the prediction of an image besides its weights."""
+        dataset = self.datasets[run.dataset]
+        regions = dataset.indexing.get("region") or "regions" in dataset.indexing.get("layout", {})
+        return {
+            "run": run.id,
+            "dataset": dataset.title,
+            "dimensions": dataset.dimensions,
+            "channels": list(dataset.channels),
+            "adapter": dataset.adapter,
+            "parameters": dataset.parameters,
+            "regions": bool(regions),
+        }
+
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
 

@@ -219,6 +219,7 @@ class WorkflowConfig(Section):
     mirror: Mirror | None = None
     raw: dict[str, ExistingFolder] = {}
     own_data: dict[Name, OwnData] = {}
+    weights: dict[str, ExistingFile] = {}
     folders: Folders = Folders()
 
 

@@ -4,7 +4,7 @@ import io
 import logging
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,37 +29,60 @@ def save(path: Path, state: dict[str, Any]) -> None:
         beside.write_bytes(buffer.getbuffer())
 
 
-def load_weights(path: Path, network: nn.Module) -> None:
-    """Load the weights of a finished run into its network.
+RETRAIN = "delete it and train the run again"
+_NESTED = ("network", "state_dict", "model_state_dict")
+_PREFIXES = ("module.", "model.")
+
+
+def load_weights(path: Path, network: nn.Module, remedy: str = RETRAIN) -> None:
+    """Load weights into their network: of a finished run, or from elsewhere.
+
+    The latter are a state dict, by itself or within the checkpoint of a training, also of a network that was wrapped
+    (``module.`` or ``model.`` before each name). Code in the file is not run.
 
     Raises:
-        SeglossError: the file is missing, damaged, or of another network.
+        SeglossError: the file is missing, damaged, or of another network; the message ends with ``remedy``.
     """
     try:
-        network.load_state_dict(_read(path)["network"])
+        network.load_state_dict(_state_of(_read(path), network.state_dict()))
     except Exception as error:  # torch raises whatever it met in a damaged file
-        raise SeglossError(
-            f"{path}: not the weights of this network ({str(error)[:300]}); delete it and train the run again"
-        ) from error
+        reason = " ".join(str(error).split())[:300]
+        raise SeglossError(f"{path}: not the weights of this network ({reason}); {remedy}") from error
+
+
+def _state_of(saved: dict[str, Any], expected: Collection[str]) -> Mapping[str, Any]:
+    """The network's state in what was saved, by the names that the network has."""
+    state = next((saved[key] for key in _NESTED if isinstance(saved.get(key), Mapping)), saved)
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state) and not all(name.startswith(prefix) for name in expected):
+            state = {name.removeprefix(prefix): values for name, values in state.items()}
+    return state
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What was saved, its checksums verified, which torch does not.
-
-    torch gets an archive that is made anew of the verified parts: it reads more of a directory than has checksums.
-    """
-    verified = io.BytesIO()
-    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(verified, "w") as copy:
-        for part in archive.namelist():
-            copy.writestr(part, archive.read(part))
-    verified.seek(0)
+    """What was saved, without running code that the file may hold."""
     try:
-        state = torch.load(verified, map_location="cpu", weights_only=True)
+        state = torch.load(_verified(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's message advises to run the code in the file
         raise TypeError("it holds something other than tensors and numbers and is not loaded") from None
     if not isinstance(state, dict):
         raise TypeError(f"a mapping was expected, found {type(state).__name__}")
     return state
+
+
+def _verified(path: Path) -> io.BytesIO:
+    """The content of a file, its checksums verified, which torch does not; a file from before torch 1.6 has none.
+
+    torch gets an archive that is made anew of the verified parts: it reads more of a directory than has checksums.
+    """
+    if not zipfile.is_zipfile(path):
+        return io.BytesIO(path.read_bytes())
+    verified = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(verified, "w") as copy:
+        for part in archive.namelist():
+            copy.writestr(part, archive.read(part))
+    verified.seek(0)
+    return verified
 
 
 def load(path: Path, is_own: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""Prediction of images by trained networks, without the project's configuration and data."""
