@@ -1,11 +1,13 @@
 """What the workflow knows of each figure without importing Matplotlib."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
-from lib.fields import NameList
+from lib.errors import SeglossError
+from lib.fields import Name, NameList, Section, Text
+from lib.losses.specification import resolved, term_names
 from lib.measures.catalogue import CUTS, PROBABILITY, TUNED
 from lib.registry import Entry, Parameters, Registry
 from lib.suggest import suggestion
@@ -14,7 +16,7 @@ from lib.suggest import suggestion
 class FigureParameters(Parameters):
     """What every figure takes."""
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Collection[str]) -> str | None:
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         """What the parameters name and the study has not: of columns of its cases, its cuts, its losses."""
         return None
 
@@ -31,7 +33,7 @@ class FrocCurves(FigureParameters):
     objects: Literal["all", "small"] = "all"
     cut: Literal[tuple(CUTS)] = PROBABILITY
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Collection[str]) -> str | None:
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         return _unknown("cut", [self.cut], cuts) or _unknown("panels", chain(*self.panels), losses)
 
 
@@ -48,7 +50,7 @@ class Boxes(FigureParameters):
 
     columns: NameList = ["dice", "hd95"]
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Collection[str]) -> str | None:
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         return _unknown("columns", self.columns, columns)
 
 
@@ -57,8 +59,72 @@ class Distances(FigureParameters):
 
     losses: list[str] = []
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Collection[str]) -> str | None:
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         return _unknown("losses", self.losses, losses)
+
+
+class Examples(FigureParameters):
+    """``score``: a column of cases whose mean over the structures that are there or predicted stands below each
+    picture, instead of the Dice of what is drawn."""
+
+    score: Text | None = None
+
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
+        return _unknown("score", filter(None, [self.score]), columns)
+
+
+class Series(Section):
+    """``losses`` that differ in one number: ``key`` of their ``term``, its ``weight`` or a parameter."""
+
+    label: Text
+    term: Text
+    key: Name = "weight"
+    losses: NameList
+
+    def number(self, resolved_loss: Mapping[str, Any]) -> float:
+        """The number of a loss.
+
+        Raises:
+            ValueError: it lacks the term or the parameter, or has no number above 0 there.
+        """
+        terms = dict(zip(term_names(resolved_loss), resolved_loss.get("sum", ()), strict=True))
+        if self.term not in terms:
+            raise ValueError(f"has no term {self.term!r}{suggestion(self.term, terms) if terms else '; it is no sum'}")
+        term = terms[self.term]
+        values = {**term["loss"].get("parameters", {}), "weight": term["weight"]}
+        if self.key not in values:
+            raise ValueError(f"{self.term} has no {self.key!r}{suggestion(self.key, values)}")
+        value = values[self.key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ValueError(f"{self.key} of {self.term} is {value!r}; a number above 0 was expected")
+        return float(value)
+
+
+class Sensitivity(FigureParameters):
+    """``series``: a row of panels each, of ``losses`` that differ in one number, the ``key`` of a ``term`` of theirs:
+    its ``weight`` or a parameter; ``label`` says what the number is called. ``compared_with``: the loss whose result is
+    a horizontal line, the study's reference if none is given."""
+
+    series: list[Series] = []
+    compared_with: Text | None = None
+
+    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
+        compared = _unknown("compared_with", filter(None, [self.compared_with]), losses)
+        return compared or next(filter(None, (_fault(series, losses) for series in self.series)), None)
+
+
+def _fault(series: Series, losses: Mapping[str, Any]) -> str | None:
+    where = f"series {series.label}"
+    if unknown := _unknown(where, series.losses, losses):
+        return unknown
+    for loss in series.losses:
+        try:
+            series.number(resolved(losses[loss]))
+        except ValueError as error:
+            return f"{where}: {loss}: {error}"
+        except SeglossError:  # a faulty loss, which the study is refused for by itself
+            continue
+    return None
 
 
 @dataclass(frozen=True)
@@ -123,8 +189,9 @@ FIGURES: Registry[FigureEntry] = Registry(
         ),
         "examples": FigureEntry(
             "lib.plotting.examples:example_figures",
-            FigureParameters,
+            Examples,
             "ours: test cases with predictions",
+            of_runs=("cases.csv",),
             predictions=True,
         ),
         "distances": FigureEntry(
@@ -145,6 +212,39 @@ FIGURES: Registry[FigureEntry] = Registry(
             "ours: every test case, a box for each loss",
             measures=("overlap", "surface"),
             of_runs=("cases.csv",),
+        ),
+        "proportions": FigureEntry(
+            "lib.plotting.proportions:proportions_figures",
+            FigureParameters,
+            "ours: predicted against true proportions of regions, of which Liu et al., arXiv 2104.08717, speak",
+            measures=("overlap", "proportion"),
+            of_runs=("cases.csv",),
+        ),
+        "bias_by_size": FigureEntry(
+            "lib.plotting.bias_by_size:bias_by_size_figures",
+            FigureParameters,
+            "ours: bias of proportions, of which Liu et al., arXiv 2104.08717, speak, by the size of regions",
+            measures=("overlap", "proportion"),
+            of_runs=("cases.csv",),
+        ),
+        "radar": FigureEntry(
+            "lib.plotting.radar:radar_figures",
+            FigureParameters,
+            "after the radar chart of the release of Liu et al., Medical Image Analysis 2024",
+            tables=("runs", "ledger"),
+        ),
+        "loss_terms": FigureEntry(
+            "lib.plotting.loss_terms:loss_terms_figures",
+            FigureParameters,
+            "ours: terms of sums over the epochs",
+            of_runs=("history.csv",),
+        ),
+        "sensitivity": FigureEntry(
+            "lib.plotting.sensitivity:sensitivity_figures",
+            Sensitivity,
+            "ours: results against one number of a loss",
+            measures=("overlap", "proportion"),
+            tables=("runs",),
         ),
         "ledger": FigureEntry(
             "lib.plotting.ledger:ledger_figures",

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from textwrap import fill
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from lib.comparison.results import ALL, SETTING, StudyResults
 from lib.comparison.summary import unusable
 from lib.config.schema import FACTORS
-from lib.config.study_schema import OVER_EPOCHS
+from lib.plotting.runs import axis_of, measured_column, title_of_part
 from lib.plotting.style import QUIET, loss_line_style, new_figure
 
 _LONGEST_LABEL = 36  # characters of a line beside a panel
@@ -27,7 +26,6 @@ _EXPLANATION = (
     "seeds; bars: ±1 sd over seeds (none for one seed)."
 )
 _AS_GOOD = " Dashed grey: as good as the training masks are."
-_EPOCHS = dict(zip(OVER_EPOCHS, (", mean over the last epochs", ", epoch with the best Dice per slice"), strict=True))
 _PART = [name for name in SETTING if name != "noise"]
 _NOISE = re.compile(r"alpha(?P<alpha>.+?)-beta(?P<beta>[\d.]+(?:e[+-]?\d+)?)(?P<rest>.*)")
 
@@ -57,14 +55,14 @@ def noise_response_figures(results: StudyResults) -> list[Figure]:
     runs = results.overall(results.table("runs"))
     column = results.primary.column
     if column not in runs or runs[column].isna().any():  # not everything was measured while training
-        column = _measured(column)
+        column = measured_column(column)
     ledger = results.table("ledger")
     parts = [part for _, part in runs.groupby(_PART, sort=False)]
     printed = [_published_of(part, ledger, column, results) for part in parts]
     columns = 2 if any(len(table) for table in printed) else 1
     dice = column.startswith("dice")
     footer = [results.note, _EXPLANATION + (_AS_GOOD if dice else ""), *_sources(printed)]
-    titles = [_title(part, runs, results) for part in parts]
+    titles = [title_of_part(part, runs, results) for part in parts]
     footer += map(_counts, titles, parts)
     figure = new_figure(6.2 * columns + 2.4, 4.4 * len(parts) + 1, "\n".join(footer))
     panels = figure.subplots(len(parts), columns, sharey="row", squeeze=False)
@@ -72,7 +70,7 @@ def noise_response_figures(results: StudyResults) -> list[Figure]:
     for row, title, part, table in zip(panels, titles, parts, printed, strict=True):
         levels, own = _levels(part), _means(part, column)
         _draw_panel(row[0], own, levels, styles, title if columns == 1 else f"{title}: own runs", dice)
-        row[0].set_ylabel(fill(f"test {_axis(results, column)}", _LONGEST_LABEL))
+        row[0].set_ylabel(fill(f"test {axis_of(results, column)}", _LONGEST_LABEL))
         if len(table):
             _draw_panel(row[1], table, levels, styles, f"{title}: published", dice)
         elif columns == 2:
@@ -80,25 +78,6 @@ def noise_response_figures(results: StudyResults) -> list[Figure]:
         _limit(row[0], pd.concat([own, table]), levels, dice)
     _legend(figure, panels.ravel(), styles)
     return [figure]
-
-
-def _measured(column: str) -> str:
-    """What a column over epochs is the mean of, or the column itself."""
-    return reduce(str.removesuffix, OVER_EPOCHS, column)
-
-
-def _axis(results: StudyResults, column: str) -> str:
-    over_epochs = _EPOCHS.get(column.removeprefix(_measured(column)), "")
-    cut = f", {results.primary_cut} cut" if len(results.runs[0].cuts) > 1 else ""
-    return results.columns[_measured(column)].axis + over_epochs + cut
-
-
-def _title(part: pd.DataFrame, runs: pd.DataFrame, results: StudyResults) -> str:
-    """The data set, its variant where there are several, and the levels of what is crossed besides noise."""
-    crossed = {name for run in results.runs for name in run.levels} - {"noise"}
-    shown = [*(["variant"] if len(set(runs["variant"])) > 1 else []), *sorted(crossed)]
-    first = part.iloc[0]
-    return ", ".join([results.titles[first["dataset"]], *map(str, first[shown])])
 
 
 def _levels(part: pd.DataFrame) -> pd.Series:
@@ -116,7 +95,7 @@ def _published_of(part: pd.DataFrame, ledger: pd.DataFrame, column: str, results
     first = part.iloc[0]
     names = results.published.datasets if results.published else {}
     same = ledger["dataset"] == names.get(first["dataset"], first["dataset"])  # which the ledger calls as published
-    same &= (ledger["metric"] == _measured(column)) & (ledger["structure"].isna() | (ledger["structure"] == ALL))
+    same &= (ledger["metric"] == measured_column(column)) & (ledger["structure"].isna() | (ledger["structure"] == ALL))
     for name in ("variant", *FACTORS):
         same &= ledger[name].isin(part[name])
     table = ledger[same & ledger["loss"].isin(part["loss"])].rename(columns={"published": "value"})

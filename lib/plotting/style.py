@@ -1,7 +1,9 @@
 """The one style of all figures, in force once this module is imported."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import floor, log10
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -73,6 +75,13 @@ def loss_line_style(loss: str, losses: Sequence[str], looks: Mapping[str, Look])
     }
 
 
+def parts_of(things: Sequence[Any], most: int) -> list[Sequence[Any]]:
+    """Things in order, in as few parts of about the same length as have no more than ``most`` each."""
+    n = max(-(-len(things) // most), 1)
+    edges = [round(place * len(things) / n) for place in range(n + 1)]
+    return [things[start:stop] for start, stop in pairwise(edges)]
+
+
 LETTERS_PER_INCH = 16
 """Of small print, so that no line leaves a figure."""
 
@@ -104,6 +113,27 @@ def mark_millimetres(axis: Axes, direction: str) -> None:
     scaled.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(4) for n in (1, 2, 5))]))
     scaled.set_minor_locator(NullLocator())
     scaled.set_major_formatter("{x:g}")
+
+
+def decade_marks(low: float, high: float, steps: Sequence[int] = (1, 2, 5)) -> list[float]:
+    """A few round numbers between two on a logarithmic axis, within a decade more of its ``steps``."""
+    first, last = floor(log10(low)), floor(log10(high))
+    powers = range(last, first - 1, -max(1, (last - first) // 2))
+    marks = [step * 10.0**power for power in powers for step in (steps if last - first < 2 else (1,))]
+    return [mark for mark in marks if low <= mark <= high]
+
+
+def mark_shares(axis: Axes, direction: str, values: Iterable[float]) -> None:
+    """A logarithmic axis (``x`` or ``y``) of shares, which shows ``values`` and has a grey band for 0 at its end."""
+    positive = [value for value in values if value > 0] or [0.1]
+    low, high = 10.0 ** floor(log10(min(positive))), max(positive)
+    getattr(axis, f"set_{direction}scale")("symlog", linthresh=low, linscale=0.6)
+    axis.set(**{f"{direction}lim": (-0.45 * low, 1.5 * high)})
+    scaled, band = {"x": (axis.xaxis, axis.axvspan), "y": (axis.yaxis, axis.axhspan)}[direction]
+    scaled.set_major_locator(FixedLocator([0, *decade_marks(low if high < 100 * low else 3 * low, 1.5 * high, (1, 5))]))
+    scaled.set_minor_locator(NullLocator())
+    scaled.set_major_formatter("{x:g}")
+    band(-low, 0.4 * low, color=QUIET, alpha=0.12, linewidth=0, zorder=0)
 
 
 def save_pages(figures: Sequence[Figure], path: Path) -> None:
