@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from lib.comparison.results import ALL, SETTING, StudyResults
 from lib.config.schema import FACTORS
-from lib.plotting.runs import Styles, axis_of, styles_of, title_of_part
+from lib.plotting.runs import Styles, axis_of, measured_column, styles_of, title_of_part
 from lib.plotting.style import QUIET, new_figure, page_saying
 
 RINGS, FEWEST_AXES = 4, 3
@@ -24,6 +24,7 @@ _EXPLANATION = (
     "Each axis of a radar chart has a scale of its own, written at its rings; lines break where a number is missing."
     " Own runs: mean over seeds, {} in all."
 )
+_SIDES = {"own": (1, "own runs", "not run"), "published": (2, "published", "nothing published")}
 _NOTHING = "There is neither a run nor a published number to draw."
 
 
@@ -47,14 +48,13 @@ def radar_figures(results: StudyResults) -> list[Figure]:
     places = _places(results, ledger[ledger["structure"].isna() | (ledger["structure"] == ALL)])
     if not places:
         return [page_saying(_NOTHING, results.note)]
-    own = {place.title: place.own for place in places}
-    printed = {place.title: place.published for place in places}
-    if _filled(own) < FEWEST_AXES:  # no chart that the published one would have to be compared with axis by axis
-        printed = {title: numbers for title, numbers in printed.items() if numbers} or printed
-    styles = styles_of(results, chain.from_iterable(chain(own.values(), printed.values())))
+    shown = places
+    if sum(bool(place.own) for place in places) < FEWEST_AXES:  # no chart to compare the published one with by axis
+        shown = [place for place in places if place.published] or places
+    styles = styles_of(results, chain.from_iterable(chain(place.own, place.published) for place in places))
     figure = new_figure(14.5, 6.4, "\n".join([results.note, *_footer(places, results, ledger)]))
-    _panel(figure, 1, "own runs", own, styles, "not run")
-    _panel(figure, 2, "published", printed, styles, "nothing published")
+    _draw_side(figure, "own", places, styles, results)
+    _draw_side(figure, "published", shown, styles, results)
     lines = [Line2D([], [], **style) for style in styles.values()]
     figure.legend(handles=lines, loc="outside right upper", handlelength=4)
     return [figure]
@@ -78,10 +78,10 @@ def _places(results: StudyResults, ledger: pd.DataFrame) -> list[Place]:
 
 
 def _place(title: str, runs: pd.DataFrame, printed: pd.DataFrame, results: StudyResults) -> Place:
-    primary = results.primary.column
-    column = primary if primary in [*printed["metric"]] or printed.empty else printed["metric"].iloc[0]
+    primary, metrics = results.primary.column, [*printed["metric"]]
+    column = primary if measured_column(primary) in metrics or not metrics else metrics[0]
     own = runs.groupby("loss", sort=False)[column].mean().dropna() if column in runs else {}
-    published = printed[printed["metric"] == column].drop_duplicates("published_loss")
+    published = printed[printed["metric"] == measured_column(column)].drop_duplicates("published_loss")
     return Place(title, column, dict(own), dict(zip(published["published_loss"], published["published"], strict=True)))
 
 
@@ -89,10 +89,9 @@ def _footer(places: Sequence[Place], results: StudyResults, ledger: pd.DataFrame
     of_column: dict[str, list[str]] = {}
     for place in places:
         of_column.setdefault(place.column, []).append(place.title)
-    known = [column for column in of_column if column in results.columns]
-    numbers = [f"{axis_of(results, column)} ({', '.join(of_column[column])})" for column in known]
-    if len(known) == 1:
-        numbers = [axis_of(results, known[0])]
+    numbers = [f"{axis_of(results, column)} ({', '.join(titles)})" for column, titles in of_column.items()]
+    if len(of_column) == 1:
+        numbers = [axis_of(results, *of_column)]
     seeds = len({run.keys["seed"] for run in results.runs})
     sources = "; ".join(dict.fromkeys(ledger["source"].dropna()))
     return [
@@ -102,18 +101,22 @@ def _footer(places: Sequence[Place], results: StudyResults, ledger: pd.DataFrame
     ]
 
 
-def _filled(numbers: Mapping[str, Mapping[str, float]]) -> int:
-    return sum(map(bool, numbers.values()))
-
-
-def _panel(
-    figure: Figure, place: int, name: str, numbers: Mapping[str, Mapping[str, float]], styles: Styles, empty: str
-) -> None:
-    titles = [fill(title, 22) + ("" if of_place else f"\n({empty})") for title, of_place in numbers.items()]
-    radar = _filled(numbers) >= FEWEST_AXES
-    axis = figure.add_subplot(1, 2, place, projection="polar" if radar else None)
-    (_draw_radar if radar else _draw_points)(axis, titles, [*numbers.values()], styles)
+def _draw_side(figure: Figure, side: str, places: Sequence[Place], styles: Styles, results: StudyResults) -> None:
+    """The numbers of a field of the places, at the left or the right, as a radar chart if there are enough."""
+    number, name, empty = _SIDES[side]
+    numbers = [getattr(place, side) for place in places]
+    titles = [
+        fill(place.title, 22) + ("" if of_place else f"\n({empty})")
+        for place, of_place in zip(places, numbers, strict=True)
+    ]
+    radar = sum(map(bool, numbers)) >= FEWEST_AXES
+    axis = figure.add_subplot(1, 2, number, projection="polar" if radar else None)
     axis.set_title(name, loc="left", weight="bold", pad=18)
+    (_draw_radar if radar else _draw_points)(axis, titles, numbers, styles)
+    columns = {place.column for place, of_place in zip(places, numbers, strict=True) if of_place}
+    if not radar:
+        axis.set_xlabel(axis_of(results, *columns) if len(columns) == 1 else "numbers listed below")
+        axis.xaxis.set_visible(bool(columns))
 
 
 def _draw_radar(axis: Axes, titles: Sequence[str], numbers: Sequence[Mapping[str, float]], styles: Styles) -> None:
@@ -176,6 +179,3 @@ def _draw_points(axis: Axes, titles: Sequence[str], numbers: Sequence[Mapping[st
     axis.grid(axis="x", alpha=0.3)
     for place in range(1, len(titles)):
         axis.axhline(place - 0.5, color=QUIET, linewidth=0.4)
-    axis.set_xlabel("all on one scale, as said below")
-    if not shown:
-        axis.xaxis.set_visible(False)

@@ -43,10 +43,11 @@ def measured_column(column: str) -> str:
 
 
 def axis_of(results: StudyResults, column: str) -> str:
-    """The label of an axis with a column of runs."""
-    over_epochs = _EPOCHS.get(column.removeprefix(measured_column(column)), "")
+    """The label of an axis with a column of runs, its name where it is not measured."""
+    measured = measured_column(column)
+    over_epochs = _EPOCHS.get(column.removeprefix(measured), "")
     cut = f", {results.primary_cut} cut" if len(results.runs[0].cuts) > 1 else ""
-    return results.columns[measured_column(column)].axis + over_epochs + cut
+    return (results.columns[measured].axis if measured in results.columns else measured) + over_epochs + cut
 
 
 def seeds_of(runs: Iterable[EvaluatedRun]) -> str:

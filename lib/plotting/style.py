@@ -130,7 +130,8 @@ def mark_shares(axis: Axes, direction: str, values: Iterable[float]) -> None:
     getattr(axis, f"set_{direction}scale")("symlog", linthresh=low, linscale=0.6)
     axis.set(**{f"{direction}lim": (-0.45 * low, 1.5 * high)})
     scaled, band = {"x": (axis.xaxis, axis.axvspan), "y": (axis.yaxis, axis.axhspan)}[direction]
-    scaled.set_major_locator(FixedLocator([0, *decade_marks(low if high < 100 * low else 3 * low, 1.5 * high, (1, 5))]))
+    lowest, steps = (low, (1, 5)) if high < 10 * low else (low if high < 100 * low else 3 * low, (1,))
+    scaled.set_major_locator(FixedLocator([0, *decade_marks(lowest, 1.5 * high, steps)]))
     scaled.set_minor_locator(NullLocator())
     scaled.set_major_formatter("{x:g}")
     band(-low, 0.4 * low, color=QUIET, alpha=0.12, linewidth=0, zorder=0)
