@@ -2,8 +2,9 @@
 
 Imitated from fundus photographs and street scenes: structures whose median shares of the picture go from 0.3 to 0.001,
 of which the small ones are missing from some pictures; sizes that differ between pictures; colours that overlap,
-because contrasts are faint, the light is uneven and every picture has noise, so that some pixels cannot be decided; a rim that is not annotated. With ``overlapping`` structures each has a mask of its own (multi-label);
-otherwise the smaller one hides the larger.
+because contrasts are faint, the light is uneven and every picture has noise, so that some pixels cannot be decided; a
+rim that is not annotated. With ``overlapping`` structures each has a mask of its own (multi-label); otherwise the
+smaller one hides the larger.
 
 Not imitated: what structures look like, where they lie, annotations that are wrong. A ranking of losses on phantoms is
 a check of the machinery, no evidence about patients.
