@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["build_network"]
 
 
-_OF_OTHERS = {"name", "background_channel", "encoder_weights"}
+_OF_OTHERS = {"name", "background_channel"}
 """Parameters that are not for the network's class."""
 
 

@@ -26,6 +26,9 @@ _ENCODERS = {
 _WIDTHS = {"basic": (64, 64, 128, 256, 512), "bottleneck": (64, 256, 512, 1024, 2048)}
 
 
+IMAGENET_COLOURS = {"colour_mean": [0.485, 0.456, 0.406], "colour_sd": [0.229, 0.224, 0.225]}
+
+
 class _Encoder(ResNet):
     """torchvision's ResNet, whose features have strides of 2, 4, 8, 16 and 32.
 
@@ -62,11 +65,16 @@ class _Encoder(ResNet):
 class _EncoderDecoder(nn.Module):
     """Logits of the input's size: an encoder, a decoder of its features, and an output layer."""
 
-    def __init__(self, in_channels: int, encoder: str) -> None:
+    def __init__(self, in_channels: int, encoder: str, encoder_weights: str | None) -> None:
         super().__init__()
         self.encoder = _Encoder(encoder, in_channels)
+        self.for_imagenet = encoder_weights == "imagenet"
+        for name, values in IMAGENET_COLOURS.items():
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.for_imagenet:
+            x = (x - self.colour_mean) / self.colour_sd
         return self.segmentation_head(self.decoder(self.encoder(x)))
 
     def load_pretrained(self, path: Path) -> None:
@@ -113,10 +121,13 @@ class ResNetUNet(_EncoderDecoder):
         in_channels: channels of the input.
         encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
+        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
     """
 
-    def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        super().__init__(in_channels, encoder)
+    def __init__(
+        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
+    ) -> None:
+        super().__init__(in_channels, encoder, encoder_weights)
         self.decoder = _UNetDecoder(self.encoder.widths)
         self.segmentation_head = nn.Sequential(nn.Conv2d(16, out_channels, 3, padding=1))
         _initialise(self)
@@ -160,10 +171,13 @@ class ResNetFPN(_EncoderDecoder):
         in_channels: channels of the input.
         encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
+        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
     """
 
-    def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        super().__init__(in_channels, encoder)
+    def __init__(
+        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
+    ) -> None:
+        super().__init__(in_channels, encoder, encoder_weights)
         self.decoder = _PyramidDecoder(self.encoder.widths)
         self.segmentation_head = _coarse_head(128, out_channels)
         _initialise(self)
@@ -226,10 +240,13 @@ class DeepLabV3Plus(_EncoderDecoder):
         in_channels: channels of the input.
         encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
         out_channels: channels of the output.
+        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
     """
 
-    def __init__(self, in_channels: int, encoder: str, out_channels: int = 1) -> None:
-        super().__init__(in_channels, encoder)
+    def __init__(
+        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
+    ) -> None:
+        super().__init__(in_channels, encoder, encoder_weights)
         self.decoder = _DeepLabDecoder(self.encoder.widths)
         self.segmentation_head = _coarse_head(256, out_channels)
         for module in self.encoder.layer4.modules():

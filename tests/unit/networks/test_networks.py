@@ -453,6 +453,18 @@ def test_weights_for_colours_are_refused_for_four_channels(tmp_path: Path) -> No
         build_network({"name": "resnet_unet_2d", "encoder": "resnet18"}, 4, pretrained=path)
 
 
+def test_encoders_for_imagenet_see_its_colours() -> None:
+    torch.manual_seed(0)
+    plain = build_network({"name": "resnet_unet_2d", "encoder": "resnet50"}, 3).eval()
+    with_weights = {"name": "resnet_unet_2d", "encoder": "resnet50", "encoder_weights": "imagenet"}
+    for_imagenet = build_network(with_weights, 3).eval()
+    for_imagenet.load_state_dict(plain.state_dict())  # which has no statistics of colours
+    image = torch.rand(1, 3, 32, 32)
+    mean, sd = (torch.tensor(values)[:, None, None] for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.inference_mode():
+        assert torch.equal(for_imagenet(image), plain((image - mean) / sd))
+
+
 def test_weights_exist_for_two_encoders_alone() -> None:
     with pytest.raises(ValueError, match="there are none for resnet18, only for resnet50, resnet101"):
         NETWORKS.parse({"name": "resnet_unet_2d", "encoder": "resnet18", "encoder_weights": "imagenet"})
