@@ -71,6 +71,27 @@ def test_figures_say_what_the_data_are(tmp_path: Path) -> None:
     assert "LiTS liver tumours, as published (public data)" in note(scale="paper", datasets="lits")
 
 
+@pytest.mark.parametrize(
+    ("network", "scratch"),
+    [
+        ({"name": "resnet_unet_2d", "encoder": "resnet18"}, True),
+        ({"name": "resnet_unet_2d", "encoder_weights": "imagenet"}, False),
+        ({"name": "space_to_depth_unet_2d"}, False),
+    ],
+)
+def test_figures_say_which_encoders_did_not_begin_with_weights_of_imagenet(
+    tmp_path: Path, network: dict, scratch: bool
+) -> None:
+    for folder in ("studies", "published"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / "studies/label_marginal.yaml"
+    study = yaml.safe_load(path.read_text())
+    study["demo"]["network"] = network
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    note = load({"studies": "label_marginal"}, tmp_path).note("label_marginal")
+    assert note.count("Encoders were trained from scratch, not on ImageNet first. Data: ") == scratch
+
+
 def test_own_data_may_stand_in_a_study_file(root: Path, tmp_path: Path) -> None:
     for kind in ("imagesTr", "labelsTr"):
         (tmp_path / kind).mkdir()
