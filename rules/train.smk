@@ -5,9 +5,11 @@ The checkpoint is no output: an interrupted job continues from it.
 
 
 def given_weights(wildcards):
-    """Input function: the file whose weights the run takes instead of a training; none if it is trained."""
-    found = CONFIG.workflow.weights.get(run_of(wildcards).id)
-    return [ancient(found)] if found else []
+    """The file whose weights the run takes instead of a training; None if it is trained.
+
+    It is no input, and is named when the job starts: it counts by its content, wherever it lies.
+    """
+    return CONFIG.workflow.weights.get(run_of(wildcards).id)
 
 
 def for_training(function):
@@ -74,8 +76,8 @@ def training_settings(wildcards, output):
 def training_identity(wildcards):
     """Params function: changes when the settings do, other than by an option that is new and has its default."""
     run = run_of(wildcards)
-    if given := given_weights(wildcards):  # by content: where the file lies counts for nothing
-        return f"weights {sha256(Path(given[0]))} {run.network.model_dump_json()}"
+    if given := given_weights(wildcards):
+        return f"weights {sha256(Path(given))} {run.network.model_dump_json()}"
     return identity(run.training_settings, Path(PATHS.run(run.id, "provenance.json")))
 
 
@@ -92,7 +94,6 @@ rule train:
         measured=for_training(run_measured),
         pretrained=for_training(run_pretrained),
         checked=checked_parts,
-        given=given_weights,
     output:
         weights=PATHS.run("{run}", "weights.pt"),
         history=PATHS.run("{run}", "history.csv"),
@@ -113,13 +114,13 @@ rule train:
         code=training_code,
         prepared=prepared_folder,
         data=data_options,
-        files=lambda wildcards, input: option("cases", *input.cases) + option("given", *input.given),
+        cases=lambda wildcards, input: option("cases", *input.cases),
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
         f"python {SCRIPTS}/train.py {PRODUCTS} --settings {{params.settings:q}} --prepared {{params.prepared:q}}"
-        f" {{params.files}} {{params.data}} {DEVICE} {PLUGINS}"
-        " --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
+        f" {{params.cases}} {{params.data}} {DEVICE} {PLUGINS}"
+        " --given {CONFIG.given_weights:q} --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -26,7 +26,7 @@ def main(
     maps: list[Path] | None = None,
     noisy: Path | None = None,
     pretrained: Path | None = None,
-    given: Path | None = None,
+    given: dict | None = None,
     channels: int | None = None,
 ) -> None:
     from functools import partial
@@ -42,8 +42,8 @@ def main(
 
     chosen = TrainingSettings.model_validate(settings)
     outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
-    if given:
-        return take_weights(outputs, given, chosen, channels, about)
+    if file := (given or {}).get(chosen.run):
+        return take_weights(outputs, Path(file), chosen, channels, about)
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps={path.stem: path for path in maps or ()})
     of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}
