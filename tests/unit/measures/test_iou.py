@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluated_runs import case_row, evaluated, rows_of
 
 from lib.datasets import DATASETS, reading
 from lib.errors import CaseExcluded
@@ -25,7 +26,7 @@ def golden(shared: Path) -> dict[str, Any]:
     return json.loads((shared / "golden" / "label_marginal_losses.json").read_text())["metrics"]
 
 
-def rows_of(labels: Labels, prediction: np.ndarray, label: np.ndarray, case: str = "a") -> list[dict[str, Any]]:
+def case_rows_of(labels: Labels, prediction: np.ndarray, label: np.ndarray, case: str = "a") -> list[dict[str, Any]]:
     found = [
         ({"case": case, "structure": name}, segmentation_of({"labels": prediction}, label, (1, 1), labels, name))
         for name in labels.structures
@@ -77,7 +78,7 @@ def test_a_runs_numbers_are_those_of_the_publications_evaluators(golden: dict[st
     label[np.random.default_rng(2).random(label.shape) < 0.1] = IGNORED
     prediction = logits.argmax(1)
     pairs = [*zip(prediction, label, ("a", "b"), strict=True)]
-    rows = [row for pair in pairs for row in rows_of(FOUR, *pair)]
+    rows = [row for pair in pairs for row in case_rows_of(FOUR, *pair)]
     intersection, union, *_ = golden["mc_ignore argmax accumulated [intersect, union, pred, label] per class"]
     for number, name in enumerate(FOUR.names):
         alone = of_run([row for row in rows if row["structure"] == name], ["a", "b"])
@@ -89,7 +90,7 @@ def test_a_runs_numbers_are_those_of_the_publications_evaluators(golden: dict[st
     assert numbers["iou_pooled"] == pytest.approx(golden["mc_ignore micro IoU (per-iteration 'iou')"], abs=1e-12)
 
     with_background = Labels(FOUR.names, partly_annotated=True)  # as the evaluator of polyps, which leaves it out
-    rows = [row for pair in pairs for row in rows_of(with_background, *pair)]
+    rows = [row for pair in pairs for row in case_rows_of(with_background, *pair)]
     for name, expected in zip(
         with_background.structures, golden["mc_ignore SegmentEvaluator class dice (fg only)"], strict=True
     ):
@@ -127,3 +128,20 @@ def test_a_value_beyond_the_classes_is_refused_and_not_counted_as_the_last() -> 
     assert labels.mask(stray, labels.names[-1]).sum() == 1
     with pytest.raises(CaseExcluded, match="the mask holds label 34; known are 0, 1"):
         reading.labels(np.array([[33, 34]]), range(34), "the mask")
+
+
+def test_a_runs_table_counts_the_structures_that_no_test_case_has(tmp_path: Path) -> None:
+    """In means over structures of the run; they have no rows of their own, and no part in the other measures."""
+    rows = [
+        case_row("a", "found", iou=30 / 50),
+        case_row("a", "absent", present=0, predicted=0, both=0, dice=1, iou=1),
+        case_row("a", "imagined", present=0, predicted=10, both=0, dice=0, iou=0),
+    ]
+    table = rows_of([evaluated(tmp_path, rows, measures=("overlap", "iou"))])
+    (row,) = table.to_dict("records")
+    assert row["structures"] == 1 and row["dice"] == 0.75 and row["iou"] == 0.6
+    expected = {
+        **{"miou": 0.6 / 2, "macc": 0.75, "miou_published": 0.6 / 3, "macc_published": 0.75 / 3},
+        "iou_pooled": 30 / 60,
+    }
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
