@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lib.comparison.results import EvaluatedRun, StudyResults, grouped
-from lib.plotting.runs import Styles, legend_of, seeds_of, shares_of, styles_of, title_of
+from lib.plotting.runs import Styles, cases_of, legend_of, seeds_of, shares_of, styles_of, title_of
 from lib.plotting.style import QUIET, decade_marks, mark_shares, new_figure, page_saying, parts_of
 
 MOST_BINS, SMALLEST_BIN = 6, 8  # regions of a bin
@@ -80,7 +80,7 @@ def _of_structures(
     for axis, structure in zip(panels.flat, structures, strict=False):
         regions = there[there["structure"] == structure]
         _draw_bias(axis, regions, styles)
-        name = fill(f"{structure} (in {regions['case'].nunique()} cases)", 38)
+        name = fill(f"{structure} (in {cases_of(regions['case'].nunique())})", 38)
         axis.set_title(name, loc="left", size=10)
     _mark_bias(panels.flat[: len(structures)])
     for axis in panels.flat[len(structures) :]:
@@ -140,7 +140,7 @@ def _draw_absent(axis: Axes, absent: pd.DataFrame, styles: Styles) -> None:
         axis.plot(means[loss].reindex(structures), places, **style | {"linestyle": "", "markersize": 6})
     mark_shares(axis, "x", means)
     n = absent.groupby("structure")["case"].nunique()
-    names = [f"{fill(name, 24)}\n({n[name]} case{'s' if n[name] > 1 else ''})" for name in structures]
+    names = [f"{fill(name, 24)}\n({cases_of(n[name])})" for name in structures]
     axis.set_yticks(range(len(structures)), names, size=9)
     axis.set_ylim(len(structures) - 0.4, -0.6)
     axis.grid(axis="x", alpha=0.3)

@@ -100,13 +100,21 @@ class Series(Section):
         return float(value)
 
 
+class Radar(FigureParameters):
+    """``variants``: those to draw, all where none of them was run."""
+
+    variants: list[Text] = []
+
+
 class Sensitivity(FigureParameters):
     """``series``: a row of panels each, of ``losses`` that differ in one number, the ``key`` of a ``term`` of theirs:
     its ``weight`` or a parameter; ``label`` says what the number is called. ``compared_with``: the loss whose result is
-    a horizontal line, the study's reference if none is given."""
+    a horizontal line, the study's reference if none is given. ``together``: variants that differ in their losses alone,
+    whose runs share a page."""
 
     series: list[Series] = []
     compared_with: Text | None = None
+    together: list[Text] = []
 
     def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         compared = _unknown("compared_with", filter(None, [self.compared_with]), losses)
@@ -229,7 +237,7 @@ FIGURES: Registry[FigureEntry] = Registry(
         ),
         "radar": FigureEntry(
             "lib.plotting.radar:radar_figures",
-            FigureParameters,
+            Radar,
             "after the radar chart of the release of Liu et al., Medical Image Analysis 2024",
             tables=("runs", "ledger"),
         ),

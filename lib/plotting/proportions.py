@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.comparison.results import EvaluatedRun, StudyResults, grouped
-from lib.plotting.runs import Styles, seeds_of, shares_of, styles_of, title_of
+from lib.plotting.runs import Styles, cases_of, seeds_of, shares_of, styles_of, title_of
 from lib.plotting.style import QUIET, mark_shares, new_figure, parts_of
 
 MOST_ROWS, MOST_COLUMNS = 6, 8
@@ -58,7 +58,7 @@ def _page(title: str, table: pd.DataFrame, structures: Sequence[str], styles: St
             _draw_panel(axis, rows, of_structure, style)
             axis.set_title(_summary(rows), size=8)
         n = of_structure[of_structure["true"] > 0]["case"].nunique()
-        row[0].set_ylabel(f"{fill(structure, 24)}\nin {n} cases\npredicted share", size=8)
+        row[0].set_ylabel(f"{fill(structure, 24)}\nin {cases_of(n)}\npredicted share", size=8)
     for head, axis, foot in zip(styles.values(), panels[0], panels[-1], strict=True):
         axis.set_title(f"{fill(head['label'], 20)}\n{axis.get_title()}", size=8)
         foot.set_xlabel("true share", size=8)

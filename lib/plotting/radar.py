@@ -1,6 +1,6 @@
 """All data sets and losses at a glance: a radar chart of own runs next to that of the published numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from math import floor, log10, pi
@@ -19,6 +19,7 @@ from lib.plotting.style import QUIET, new_figure, page_saying
 
 RINGS, FEWEST_AXES = 4, 3
 _SMALLEST_STEP = 0.01  # between rings: smaller differences of shares do not matter
+_FROM_CENTRE = 0.05  # of values below the first ring, in rings
 _ASIDE = 0.35  # of the numbers from their axis, in rings
 _EXPLANATION = (
     "Each axis of a radar chart has a scale of its own, written at its rings; lines break where a number is missing."
@@ -38,14 +39,17 @@ class Place:
     published: Mapping[str, float]
 
 
-def radar_figures(results: StudyResults) -> list[Figure]:
+def radar_figures(results: StudyResults, variants: Collection[str] = ()) -> list[Figure]:
     """A radar chart of own runs, an axis for each data set and variant, next to that of the published numbers.
 
     Numbers are those of the column that was published for a data set, else of the study's primary column. Fewer than
     three data sets are points on one scale.
     """
     ledger = results.table("ledger")
-    places = _places(results, ledger[ledger["structure"].isna() | (ledger["structure"] == ALL)])
+    runs = results.overall(results.table("runs"))
+    chosen = runs[runs["variant"].isin(variants)]
+    of_all = ledger[ledger["structure"].isna() | (ledger["structure"] == ALL)]
+    places = _places(results, runs if chosen.empty else chosen, of_all)
     if not places:
         return [page_saying(_NOTHING, results.note)]
     shown = places
@@ -60,9 +64,8 @@ def radar_figures(results: StudyResults) -> list[Figure]:
     return [figure]
 
 
-def _places(results: StudyResults, ledger: pd.DataFrame) -> list[Place]:
+def _places(results: StudyResults, runs: pd.DataFrame, ledger: pd.DataFrame) -> list[Place]:
     """What was run, then what was published without being run."""
-    runs = results.overall(results.table("runs"))
     names = results.published.datasets if results.published else {}
     places = []
     for _, part in runs.groupby(SETTING, sort=False):
@@ -161,7 +164,7 @@ def ring_scale(values: Iterable[float]) -> tuple[float, float]:
     first = floor(log10(max((high - low) / RINGS, _SMALLEST_STEP)) + 1e-9)
     for step in (n * 10.0**power for power in count(first) for n in (1, 2, 5)):
         below = floor(low / step + 1e-9)
-        for start in (below, below + 1):
+        for start in (below, below + 1) if low / step > below + _FROM_CENTRE else (below,):
             if (start + RINGS - 1 + 1e-9) * step >= high:
                 return start * step, step
     raise AssertionError("some step is large enough")

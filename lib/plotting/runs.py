@@ -55,6 +55,11 @@ def seeds_of(runs: Iterable[EvaluatedRun]) -> str:
     return f"seeds {', '.join(map(str, sorted({run.keys['seed'] for run in runs})))}"
 
 
+def cases_of(n: int) -> str:
+    """Such as ``2 cases``."""
+    return f"{n} case{'s' if n != 1 else ''}"
+
+
 def shares_of(members: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     """A row for each test case, structure, loss and seed: the ``true`` and the ``predicted`` share of the voxels."""
     tables = [

@@ -1,6 +1,6 @@
 """Results against one number of a loss, such as the weight of a term."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,10 @@ _NOTHING = "{}: no loss of a series of this figure was run."
 
 
 def sensitivity_figures(
-    results: StudyResults, series: Sequence[Mapping[str, Any]], compared_with: str | None
+    results: StudyResults,
+    series: Sequence[Mapping[str, Any]],
+    compared_with: str | None = None,
+    together: Collection[str] = (),
 ) -> list[Figure]:
     """A page per data set and variant: the primary number and the bias of shares against one number of losses.
 
@@ -32,6 +35,8 @@ def sensitivity_figures(
     runs = results.overall(results.table("runs"))
     chosen = [Series.model_validate(one) for one in series]
     other = compared_with or results.reference
+    if shared := [name for name in together if name in set(runs["variant"])]:
+        runs = runs.assign(variant=runs["variant"].where(~runs["variant"].isin(shared), shared[0]))
     return [_page(part, runs, results, chosen, other) for _, part in runs.groupby(SETTING, sort=False)]
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from study_figures import NOTE, predicted_runs, study, texts, tinted, words
+import pandas as pd
+from study_figures import NOTE, predicted_runs, study, texts, tinted, words, write_table
 
 from lib.labels import BINARY, IGNORED, Labels
 from lib.plotting.examples import example_figures
@@ -81,3 +82,23 @@ def test_of_structures_that_overlap_all_must_be_right(tmp_path: Path) -> None:
     assert [tinted(panel, colour) for colour in (BOTH, OTHER_ONLY, CLEAN_ONLY)] == [64 - 16, 16, 0]
     assert texts(panel) == ["0.500"]
     assert "found is where all structures are right" in words(page)
+
+
+def test_another_score_may_stand_below(tmp_path: Path) -> None:
+    meaning = Labels(("background", "lesion", "vessel", "none"))
+    measured = {"measures": ["overlap", "iou"], "cuts": ("probability", "tuned")}
+    (run,) = predicted_runs(tmp_path, [square(8), square(6)], {"gce": square(8)}, meaning, **measured)
+    counts = {"lesion": (64, 64, 0.5), "vessel": (0, 10, 0.0), "none": (0, 0, 1.0)}
+    rows = [
+        {"case": case, "structure": name, "cut": cut, "present": present, "predicted": marked, "iou": iou - lower}
+        for case, lower in (("case0", 0), ("case1", 0.25))
+        for cut, there in (("probability", 0), ("tuned", 1))
+        for name, (present, marked, iou) in counts.items()
+        for present, marked in [(present * there, marked * there)]
+    ]
+    write_table(run.folder, "cases", pd.DataFrame(rows))
+    (page,) = example_figures(study([run], primary_cut="tuned"), "iou")
+    assert below(page.axes) == ["case0", "0.250", "case1", "0.000"]
+    assert "Numbers: IoU of the case, mean over the structures that are there or predicted" in words(page)
+    (page,) = example_figures(study([run], primary_cut="probability"), "iou")  # nothing is there or predicted
+    assert below(page.axes) == ["case0", "0.500", "case1", "0.250"]

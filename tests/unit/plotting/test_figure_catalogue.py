@@ -18,9 +18,9 @@ from lib.plotting.catalogue import FIGURES
 STUDY = """
 title: t
 publication: p
-measures: [overlap, surface, froc]
+measures: [overlap, surface, froc, proportion]
 cuts: [probability]
-losses: {ce: cross_entropy, mine: dice}
+losses: {ce: cross_entropy, mine: dice, sum: {sum: [cross_entropy, {name: proportion_l1, weight: 0.1}]}}
 demo: {datasets: [phantom_lesions]}
 figures: [%s]
 """
@@ -58,6 +58,16 @@ def test_no_figure_knows_a_study_or_its_losses(path: Path) -> None:
         ("froc_tuned", "froc_tuned: cut: unknown name 'tuned'; allowed: probability"),
         ("{name: froc, panels: [[ce, mime]]}", "froc: panels: unknown name 'mime'; did you mean 'mine'?"),
         ("{name: distances, losses: [cee]}", "distances: losses: unknown name 'cee'"),
+        ("{name: examples, score: dicee}", "examples: score: unknown name 'dicee'; did you mean 'dice'?"),
+        ("{name: sensitivity, compared_with: see}", "sensitivity: compared_with: unknown name 'see'"),
+        (
+            "{name: sensitivity, series: [{label: a, term: proportion_l1, losses: [sum, summ]}]}",
+            "sensitivity: series a: unknown name 'summ'; did you mean 'sum'?",
+        ),
+        (
+            "{name: sensitivity, series: [{label: a, term: proportion_l1, losses: [sum, mine]}]}",
+            "sensitivity: series a: mine: has no term 'proportion_l1'; it is no sum",
+        ),
     ],
 )
 def test_what_a_figure_names_must_be_the_studys(tmp_path: Path, figure: str, message: str) -> None:
@@ -67,6 +77,17 @@ def test_what_a_figure_names_must_be_the_studys(tmp_path: Path, figure: str, mes
     with pytest.raises(SeglossError) as refused:
         load_study(path, tmp_path)
     assert str(refused.value).startswith("studies/mine.yaml: figures: " + message), refused.value
+
+
+def test_a_faulty_loss_is_refused_for_itself_and_not_for_a_figure(tmp_path: Path) -> None:
+    path = tmp_path / "studies/mine.yaml"
+    path.parent.mkdir()
+    figure = "{name: sensitivity, series: [{label: a, term: proportion_l1, losses: [sum]}]}"
+    path.write_text(STUDY.replace("weight: 0.1", "weight: x") % figure)
+    with pytest.raises(SeglossError, match=r"studies/mine.yaml: losses.sum: .*weight"):
+        load_study(path, tmp_path)
+    path.write_text(STUDY % figure)
+    assert load_study(path, tmp_path).figures[0].name == "sensitivity"
 
 
 def plot(study: str, output: Path, **figure: object) -> subprocess.CompletedProcess:

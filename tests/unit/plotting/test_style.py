@@ -1,6 +1,7 @@
 """How figures look: losses are told apart, and pages are written whole, the same bytes each time."""
 
 import re
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,15 @@ from lib import ROOT
 from lib.config.load import load
 from lib.config.study import load_study, study_files
 from lib.config.study_schema import Look
-from lib.plotting.style import loss_label, loss_line_style, new_figure, save_pages
+from lib.plotting.style import (
+    decade_marks,
+    loss_label,
+    loss_line_style,
+    mark_shares,
+    new_figure,
+    parts_of,
+    save_pages,
+)
 
 STUDIES = study_files(ROOT)
 
@@ -46,6 +55,32 @@ def test_what_a_study_leaves_open_is_no_look_of_another_loss() -> None:
     looks = {"loss29": Look(colour=chosen["color"], line=chosen["linestyle"]), "loss28": Look(label="A loss")}
     styles = [loss_line_style(loss, losses, looks) for loss in losses]
     assert len({(style["color"], style["linestyle"]) for style in styles}) == len(losses)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "marks"),
+    [(0.02, 0.7, [0.02, 0.05, 0.1, 0.2, 0.5]), (0.002, 0.7, [0.01, 0.1]), (1e-6, 1, [1e-6, 1e-3, 1])],
+)
+def test_marks_of_a_logarithmic_axis_are_few_and_round(low: float, high: float, marks: list[float]) -> None:
+    assert sorted(decade_marks(low, high)) == pytest.approx(marks)
+
+
+@pytest.mark.parametrize("values", [[0, 0.03, 0.4], [0, 0], [1e-7, 1], [0.5]])
+def test_an_axis_of_shares_has_a_place_for_zero_and_for_all_values(values: list[float]) -> None:
+    axis = new_figure(3, 2).subplots()
+    mark_shares(axis, "x", values)
+    low, high = axis.get_xlim()
+    assert low < 0 and high > max(values) and 0 in axis.get_xticks()
+    places = [axis.transData.transform((value, 0))[0] for value in sorted({0, *values})]
+    assert all(there - before > 10 for before, there in pairwise(places))  # pixels
+    (band,) = axis.patches
+    assert band.get_x() + band.get_width() < min([value for value in values if value], default=1)
+
+
+@pytest.mark.parametrize(("n", "lengths"), [(0, [0]), (3, [3]), (9, [4, 5]), (19, [5, 5, 4, 5])])
+def test_things_are_parted_evenly_and_in_order(n: int, lengths: list[int]) -> None:
+    parts = parts_of(list(range(n)), 5)
+    assert [len(part) for part in parts] == lengths and list(chain(*parts)) == list(range(n))
 
 
 def pages() -> list[Figure]:
