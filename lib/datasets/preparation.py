@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.datasets import reading
-from lib.errors import CaseExcluded, SeglossError
+from lib.errors import CaseExcluded
 from lib.fields import VOXELS
 from lib.suggest import shortened
 
@@ -103,12 +103,12 @@ class Preparation:
         """Read what :meth:`as_json` gave.
 
         Raises:
-            SeglossError: something else, or a step that is not known here.
+            ValueError: something else, or a step that is not known here.
         """
         match values:
             case {"steps": list(steps), "note": str(note), "refusal": str(refusal)} if all(map(_is_step, steps)):
                 return cls(tuple(tuple(step) for step in steps), note, refusal)
-        raise SeglossError(f"preparation: steps, note and refusal were expected, found {shortened(values)}")
+        raise ValueError(f"steps, note and refusal were expected, found {shortened(values)}")
 
 
 def _halves(total: int) -> tuple[int, int]:
