@@ -331,18 +331,30 @@ def test_first_weights_are_those_of_the_publications_package(name: str, in_chann
 
 
 @pytest.mark.parametrize(
-    ("name", "encoder", "channels", "expected"),
+    ("name", "encoder", "channels", "size", "expected"),
     [
-        ("resnet_unet_2d", "resnet18", (4, 1), (11.304555003171535, 16.426663574904605, -1.22248700905459)),
-        ("resnet_unet_2d", "resnet50", (4, 2), (14.609998049836127, 9.444337756403169, 16.375128746104746)),
-        ("resnet_fpn_2d", "resnet18", (3, 1), (76.55918325572003, 25.7882417636921, -10.512410498720982)),
-        ("resnet_fpn_2d", "resnet50", (3, 19), (55.42530290167558, 29.09701980882997, 36.815439688202915)),
-        ("deeplabv3plus_2d", "resnet18", (3, 1), (20.852205139413787, 9.9595157906456, -2.1636888051817706)),
-        ("deeplabv3plus_2d", "resnet50", (3, 19), (25.68632032327024, 14.647661493040749, 33.261399486199906)),
+        ("resnet_unet_2d", "resnet18", (4, 1), (64, 96), (11.304555003171535, 16.426663574904605, -1.22248700905459)),
+        ("resnet_unet_2d", "resnet50", (4, 2), (64, 96), (14.609998049836127, 9.444337756403169, 16.375128746104746)),
+        ("resnet_fpn_2d", "resnet18", (3, 1), (64, 96), (76.55918325572003, 25.7882417636921, -10.512410498720982)),
+        ("resnet_fpn_2d", "resnet50", (3, 19), (64, 96), (55.42530290167558, 29.09701980882997, 36.815439688202915)),
+        (
+            "deeplabv3plus_2d",
+            "resnet18",
+            (3, 1),
+            (32, 640),  # so that all rates of dilation reach pixels
+            (20.438537497027433, 11.409606889864875, -1.3587161334632398),
+        ),
+        (
+            "deeplabv3plus_2d",
+            "resnet50",
+            (3, 19),
+            (64, 96),
+            (25.68632032327024, 14.647661493040749, 33.261399486199906),
+        ),
     ],
 )
 def test_outputs_are_those_of_the_publications_package(
-    name: str, encoder: str, channels: tuple[int, int], expected: tuple[float, ...]
+    name: str, encoder: str, channels: tuple[int, int], size: tuple[int, int], expected: tuple[float, ...]
 ) -> None:
     with torch.device("meta"):
         network = build_network({"name": name, "encoder": encoder}, *channels)
@@ -355,7 +367,7 @@ def test_outputs_are_those_of_the_publications_package(
         if isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d):
             module.eval()
     with torch.no_grad():
-        outputs = network(torch.from_numpy(rng.standard_normal((2, channels[0], 64, 96)))).numpy()
+        outputs = network(torch.from_numpy(rng.standard_normal((2, channels[0], *size)))).numpy()
     weighed = (outputs.ravel() * np.cos(np.arange(outputs.size))).sum()
     assert (outputs.mean(), outputs.std(), weighed) == pytest.approx(expected, rel=1e-7)
 
