@@ -13,7 +13,7 @@ from lib.errors import SeglossError
 from lib.fields import Section, Text
 from lib.files import read_json
 from lib.labels import Labels
-from lib.networks import build_network
+from lib.networks import NETWORKS, build_network
 from lib.suggest import suggestion
 from lib.training import checkpoints
 from lib.training.settings import NetworkSettings
@@ -43,8 +43,16 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "Model":
-        if self.dimensions - len(self.inference.patch_size) not in (0, 1):
-            raise ValueError(f"inference.patch_size {self.inference.patch_size} for images in {self.dimensions}D")
+        chosen, patch = self.network.network, self.inference.patch_size
+        dimensions = NETWORKS.entry_of(chosen).dimensions
+        if len(patch) != dimensions or any(length % chosen.divisor for length in patch):
+            raise ValueError(f"inference.patch_size {patch} does not fit the network {chosen.name!r}")
+        if self.dimensions - dimensions not in (0, 1):  # 1: by slices
+            raise ValueError(f"dimensions {self.dimensions} do not fit the network {chosen.name!r}")
+        expected = self.labels.out_channels(chosen.background_channel), self.labels.exclusive
+        of_network = self.network.out_channels, self.network.exclusive
+        if of_network != expected or len(self.labels.names) <= self.labels.exclusive:
+            raise ValueError(f"labels {', '.join(self.labels.names)} do not fit the network's output")
         if any(name == "resize" and len(size) != self.dimensions for name, *size in self.preparation.steps):
             raise ValueError(f"preparation: resize: {self.dimensions} lengths were expected")
         return self
@@ -94,7 +102,10 @@ def read_model(weights: Path) -> Model:
     values: Any = read_json(path, _REMEDY)
     if not isinstance(values, dict):
         raise SeglossError(f"{path}: not the description of a model; {_REMEDY}")
-    model: Model = validated(Model, values, str(path))
+    try:
+        model: Model = validated(Model, values, str(path))
+    except SeglossError as error:
+        raise SeglossError(f"{error}; {_REMEDY}") from None
     if model.preparation.refusal:
         raise SeglossError(
             f"{weights}: {model.dataset}: other images cannot be prepared as those of this data set:"

@@ -373,6 +373,15 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], dict[str, Any], str]] = {
     ),
     "an unknown step": (_grey, {"steps": [["resize", 0, 5]]}, "model.json: preparation: steps, note and refusal"),
     "an unknown network": (_grey, {"network": {"network": "unet9", "out_channels": 1}}, "unknown network 'unet9'"),
+    "labels of another network": (
+        _grey,
+        {"network": {"network": {"name": "space_to_depth_unet_2d", "channels": [4, 4]}, "out_channels": 3}},
+        "labels background, foreground do not fit the network's output; get both files",
+    ),
+    "one label": (_grey, {"labels": Labels(("a",))}, "labels a do not fit the network's output"),
+    "windows that do not divide": (_grey, {"patch": [15, 16]}, "inference.patch_size (15, 16) does not fit"),
+    "a network of other images": (_grey, {"dimensions": 3, "patch": [16]}, "patch_size"),
+    "nothing known": (_grey, {"labels": Labels(("a", "b")), "extra": 3}, "extra: unknown key"),
     "a later version": (_grey, {"format": 2}, "model.json: format: 2 is not allowed; expected 1"),
 }
 
