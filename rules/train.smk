@@ -7,7 +7,7 @@ The checkpoint is no output: an interrupted job continues from it.
 def given_weights(wildcards):
     """The file whose weights the run takes instead of a training; None if it is trained.
 
-    It is no input, and is named when the job starts: it counts by its content, wherever it lies.
+    It is no input, as it counts by its content, wherever it lies.
     """
     return CONFIG.workflow.weights.get(run_of(wildcards).id)
 
@@ -15,6 +15,11 @@ def given_weights(wildcards):
 def for_training(function):
     """An input function that gives nothing where weights are given."""
     return lambda wildcards: [] if given_weights(wildcards) else function(wildcards)
+
+
+def run_cases(wildcards):
+    """Input function: the cases that the run is trained on; where weights are given, those that it is tested on."""
+    return split_parts("test" if given_weights(wildcards) else "train")(wildcards)
 
 
 def checked_parts(wildcards):
@@ -56,10 +61,10 @@ def run_pretrained(wildcards):
 
 
 def data_options(wildcards):
-    """Params function: options with the data of a training, or of the weights that are given instead."""
+    """Params function: options with the data that not every training has."""
     run = run_of(wildcards)
     if given_weights(wildcards):
-        return option("channels", len(CONFIG.datasets[run.dataset].channels))
+        return ""
     return (
         option("measured", *run_measured(wildcards))
         + option("maps", *map_lists(run))
@@ -70,7 +75,10 @@ def data_options(wildcards):
 
 def training_settings(wildcards, output):
     """Params function: the settings; not among what makes a job run again, as it takes ``output``."""
-    return run_of(wildcards).training_settings.model_dump_json()
+    settings = run_of(wildcards).training_settings
+    if given := given_weights(wildcards):
+        return json.dumps({"weights": given} | settings.model_dump(mode="json"))
+    return settings.model_dump_json()
 
 
 def training_identity(wildcards):
@@ -88,7 +96,7 @@ def training_code(wildcards):
 
 rule train:
     input:
-        cases=for_training(split_parts("train")),
+        cases=run_cases,
         masks=for_training(run_masks),
         maps=for_training(run_maps),
         measured=for_training(run_measured),
@@ -114,13 +122,12 @@ rule train:
         code=training_code,
         prepared=prepared_folder,
         data=data_options,
-        cases=lambda wildcards, input: option("cases", *input.cases),
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:
         "train {wildcards.run}"
     shell:
         f"python {SCRIPTS}/train.py {PRODUCTS} --settings {{params.settings:q}} --prepared {{params.prepared:q}}"
-        f" {{params.cases}} {{params.data}} {DEVICE} {PLUGINS}"
-        " --given {CONFIG.given_weights:q} --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
+        f" --cases {{input.cases:q}} {{params.data}} {DEVICE} {PLUGINS}"
+        " --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
         " &> {log:q}"

@@ -13,6 +13,7 @@ def main(
     identity: str,
     scale: str,
     prepared: Path,
+    cases: Path,
     device: str,
     threads: int,
     gpu_percent: int,
@@ -21,13 +22,10 @@ def main(
     weights: Path,
     history: Path,
     provenance: Path,
-    cases: Path | None = None,
     measured: list[Path] | None = None,
     maps: list[Path] | None = None,
     noisy: Path | None = None,
     pretrained: Path | None = None,
-    given: dict | None = None,
-    channels: int | None = None,
 ) -> None:
     from functools import partial
     from itertools import chain
@@ -40,10 +38,11 @@ def main(
     from lib.training.outcome import take_weights, write_outcome
     from lib.training.settings import TrainingSettings
 
+    given = settings.pop("weights", None)
     chosen = TrainingSettings.model_validate(settings)
     outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
-    if file := (given or {}).get(chosen.run):
-        return take_weights(outputs, Path(file), chosen, channels, about)
+    if given:
+        return take_weights(outputs, Path(given), chosen, open_cases(prepared, cases)[0], about)
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps={path.stem: path for path in maps or ()})
     of_part = {path.stem: open_cases(prepared, path) for path in measured or ()}

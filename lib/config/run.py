@@ -182,11 +182,6 @@ class Configuration:
         """What a script loads the configuration from: a command line, which must not show the mirror's password."""
         return json.dumps({key: value for key, value in self.values.items() if key != "mirror"})
 
-    @property
-    def given_weights(self) -> str:
-        """The files that give the weights of runs, by the run's id."""
-        return json.dumps(self.workflow.weights)
-
     def model_settings(self, run: Run) -> dict[str, Any]:
         """All of a run, as JSON values, that decides the prediction of an image besides its weights."""
         dataset = self.datasets[run.dataset]

@@ -9,6 +9,7 @@ import torch
 from lib.files import sha256, write_json, write_text
 from lib.networks import build_network
 from lib.provenance import machine, peak_memory, provenance_record
+from lib.store import StoredCase
 from lib.training import checkpoints
 from lib.training.code import training_code
 from lib.training.history import History
@@ -29,9 +30,9 @@ def write_outcome(
 
 
 def take_weights(
-    outputs: tuple[Path, Path, Path], file: Path, chosen: TrainingSettings, channels: int, about: dict[str, Any]
+    outputs: tuple[Path, Path, Path], file: Path, chosen: TrainingSettings, case: StoredCase, about: dict[str, Any]
 ) -> None:
-    """Write the outcome of a run whose weights a file gives, of a network of images with so many channels.
+    """Write the outcome of a run whose weights a file gives, of a network that takes images such as that of a case.
 
     The history has one row, of epoch 0 and without values, in the columns that summaries and figures look for. The
     settings in the provenance are empty, as those of the training are not known.
@@ -40,7 +41,7 @@ def take_weights(
         SeglossError: the file is missing, damaged, or of another network.
     """
     start = time.monotonic()
-    network = build_network(chosen.network.network, channels, chosen.network.out_channels)
+    network = build_network(chosen.network.network, case.description["channels"], chosen.network.out_channels)
     checkpoints.load_weights(file, network, REMEDY)
     overlap = PatchOverlap(bool(chosen.masks.alpha), torch.device("cpu")).dice()
     history = History([{"epoch": 0, "step": 0, **dict.fromkeys(("learning_rate", "loss", *overlap))}])
