@@ -127,7 +127,7 @@ _RETINAL_LESIONS = _official(
 )
 
 
-_QUARTER = {"size": [712, 1072]}
+_EIGHTH = {"size": [356, 536], "standardised": True}
 
 
 def _overlapping(*names: str) -> Labels:
@@ -289,15 +289,15 @@ DATASETS = {
         _sibling(
             _IDRID,
             "idrid_hard_exudates",
-            "IDRiD hard exudates at a quarter of the size",
-            {"classes": ["EX"], **_QUARTER},
+            "IDRiD hard exudates at an eighth of the size",
+            {"classes": ["EX"], **_EIGHTH},
             labels=Labels(("background", "hard exudate")),
         ),
         _sibling(
             _IDRID,
             "idrid_multilabel",
-            "IDRiD findings, each by itself, at a quarter of the size",
-            {"overlapping": True, **_QUARTER},
+            "IDRiD findings, each by itself, at an eighth of the size",
+            {"overlapping": True, **_EIGHTH},
             labels=_overlapping(*_FUNDUS),
         ),
     )

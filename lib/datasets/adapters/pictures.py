@@ -36,12 +36,14 @@ def read_foreground(path: str, above: int = 0) -> np.ndarray:
 def preparation(parameters: dict[str, Any]) -> Preparation:
     """Resized to ``size`` (height, width) or ``square`` if the parameters have one of them, and scaled to [0, 1].
 
+    ``standardised``: then each channel to mean 0 and standard deviation 1.
     With ``square`` the longer side gets this length, and what lacks of a square, on both sides, is black. Images are
     interpolated linearly between pixel centres without smoothing and, unlike OpenCV's, not rounded.
     """
     size, square = parameters.get("size"), parameters.get("square")
     steps: list[Step] = [("resize", *size)] if size else [("square", square)] if square else []
-    return Preparation((*steps, ("by_type",)))
+    scaled: list[Step] = [("by_type",), *([("standardise",)] if parameters.get("standardised") else [])]
+    return Preparation((*steps, *scaled))
 
 
 def make_case(image: np.ndarray, label: np.ndarray, patient: str, prepared: Preparation, centred: bool = True) -> Case:

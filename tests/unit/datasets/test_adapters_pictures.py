@@ -309,7 +309,7 @@ def test_idrid_findings_that_overlap_have_channels_of_their_own(unpack: Unpack) 
     assert (made.label.sum(0) > 1).any()
     registered = prepared("idrid_multilabel", raw, "IDRiD_07")
     assert np.array_equal(
-        registered.label, [nearest(masks.get(name, nothing), (712, 1072), centred=True) for name in order]
+        registered.label, [nearest(masks.get(name, nothing), (356, 536), centred=True) for name in order]
     )
     assert DATASETS["idrid_multilabel"].labels.names == DATASETS["idrid"].labels.names[1:]
 
@@ -321,7 +321,7 @@ def test_idrid_is_resized_with_its_spacing(unpack: Unpack) -> None:
     assert made.spacing == pytest.approx((2, 1.5))
     exudates = prepared("idrid_hard_exudates", raw, "IDRiD_07")
     assert exudates.spacing == pytest.approx((20 / 712, 30 / 1072))
-    assert np.array_equal(exudates.label, nearest(official.idrid_masks()["EX"], (712, 1072), centred=True))
+    assert np.array_equal(exudates.label, nearest(official.idrid_masks()["EX"], (356, 536), centred=True))
 
 
 def test_idrid_holds_out_two_fifths_of_all_photographs(tmp_path: Path) -> None:
