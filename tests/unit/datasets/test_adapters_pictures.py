@@ -320,7 +320,7 @@ def test_idrid_is_resized_with_its_spacing(unpack: Unpack) -> None:
     assert np.array_equal(made.label, nearest(prepared("idrid", raw, "IDRiD_07").label, (10, 20), centred=True))
     assert made.spacing == pytest.approx((2, 1.5))
     exudates = prepared("idrid_hard_exudates", raw, "IDRiD_07")
-    assert exudates.spacing == pytest.approx((20 / 712, 30 / 1072))
+    assert exudates.spacing == pytest.approx((20 / 356, 30 / 536))
     assert np.array_equal(exudates.label, nearest(official.idrid_masks()["EX"], (356, 536), centred=True))
 
 
