@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.plotting.runs import Styles, legend_of, seeds_of, styles_of, title_of
-from lib.plotting.style import BAND_ALPHA, new_figure, page_saying, parts_of
+from lib.plotting.style import BAND_ALPHA, decade_marks, new_figure, page_saying, parts_of
 
 Histories = Mapping[str, Sequence[pd.DataFrame]]
 MOST_COLUMNS = 4
@@ -62,7 +62,8 @@ def _page(title: str, terms: Sequence[str], histories: Histories, styles: Styles
             if changing and any(_changes(history, term) for history in of_loss):
                 _draw_curve(column[1], of_loss, _WEIGHT + term, styles[loss])
         column[0].set_title(term.replace("_", " "), loc="left", weight="bold", size=10)
-        _spread(column[0])
+        for axis in column:
+            _spread(axis)
         _label_epochs(column)
     panels[0, 0].set_ylabel("value of the term")
     legend_of(figure, panels.flat)
@@ -102,9 +103,12 @@ def _draw_curve(axis: Axes, histories: Sequence[pd.DataFrame], column: str, styl
 def _spread(axis: Axes) -> None:
     """Logarithmic if the means are positive and lie far apart."""
     means = [value for line in axis.lines for value in line.get_ydata()]
-    if min(means) > 0 and max(means) > _WIDE * min(means):
+    if means and min(means) > 0 and max(means) > _WIDE * min(means):
         axis.set_yscale("log")
         axis.set_ylim(min(means) / 1.3, max(means) * 1.3)
+        axis.yaxis.set_major_locator(FixedLocator(decade_marks(*axis.get_ylim())))
+        axis.yaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_formatter("{x:g}")
 
 
 def _constant_weights(histories: Histories, styles: Styles) -> list[str]:

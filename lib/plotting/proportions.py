@@ -99,4 +99,4 @@ def median_log2(rows: pd.DataFrame) -> float:
 
 
 def _signed(value: float) -> str:
-    return "−∞" if np.isinf(value) else f"{value:+.2f}".replace("-", "−")
+    return "−∞" if np.isinf(value) else f"{round(value, 2) + 0:+.2f}".replace("-", "−")  # + 0: never −0

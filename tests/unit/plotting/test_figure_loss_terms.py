@@ -44,6 +44,7 @@ def test_weights_that_change_stand_below(tmp_path: Path) -> None:
     (figure,) = loss_terms_figures(study([run(tmp_path, "mine", terms), run(tmp_path, "ce", {})]))
     *_, below_pixels, below_regions = figure.axes
     assert line(below_regions, "mine")[:, 1].tolist() == [0.1, 0.5, 2.5] and below_regions.get_ylabel() == "weight"
+    assert below_regions.get_yscale() == "log"
     assert not below_pixels.axison and figure.axes[0].get_xlabel() == "epoch"
     assert "weights that change" in words(figure) and "Constant" not in words(figure)
 

@@ -31,7 +31,7 @@ def points(axis: Axes, marker: str) -> list[list[float]]:
 
 
 def test_a_panel_for_each_structure_and_loss_with_the_cases_of_all_seeds(tmp_path: Path) -> None:
-    wall = shares("wall", [0.2, 0.2], [0.2, 0.2])
+    wall = shares("wall", [0.2, 0.2], [0.2, 0.1999])
     runs = [
         run(tmp_path, "dice", shares("core", [0.1, 0.2, 0], [0.2, 0.1 * 2**seed, 0.01]), wall, seed=seed)
         for seed in (0, 1)
