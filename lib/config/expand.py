@@ -64,7 +64,10 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
     computing = workflow.computing.model_dump(exclude_unset=True)
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
+        values = merged(values, workflow.settings)
         where = f"{path}: {workflow.scale} ({name})"
+        if workflow.settings:
+            where = f"{CONFIG_NAME}: settings, in {where}"
         crossed = values.pop("factors", None) or {}
         factors = validated(Factors, crossed, f"{where}: factors").given
         noises = _noises(factors, values.pop("noise", {"alpha": 0}), workflow, where)
@@ -106,8 +109,8 @@ def _expand(
     variants = [*_variants(study, workflow, path)]
     specifications = {**dict(zip(library, library, strict=True)), **study.losses}
     listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
-    named = [] if workflow.losses == "all" else workflow.losses
-    added = [loss for loss in named if loss in specifications and loss not in listed]
+    named = [*([] if workflow.losses == "all" else workflow.losses), *workflow.own_losses]
+    added = [loss for loss in dict.fromkeys(named) if loss in specifications and loss not in listed]
     for variant in variants:
         settings = variant.settings
         measures = _measures(settings, study, variant.where)

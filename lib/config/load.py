@@ -11,7 +11,8 @@ from lib import ROOT
 from lib.config.expand import expanded, fits_none, selected
 from lib.config.run import Configuration, Run
 from lib.config.schema import CONFIG_NAME, WorkflowConfig
-from lib.config.study import load_study, study_files
+from lib.config.study import check_losses, load_study, study_files
+from lib.config.study_schema import Study
 from lib.datasets import DATASETS, Dataset
 from lib.datasets.own import own_dataset
 from lib.errors import SeglossError
@@ -37,7 +38,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     if not files:
         raise SeglossError(f"{root / 'studies'}: no study; put a <name>.yaml there")
     chosen = selected("studies", workflow.studies, files)
-    studies = {name: load_study(files[name], root) for name in chosen}
+    studies = {name: _with_own_losses(load_study(files[name], root), name, workflow) for name in chosen}
     datasets = {**DATASETS, **_own_datasets(workflow)}
     for name, study in studies.items():
         for dataset in study.published.datasets if study.published else ():
@@ -68,6 +69,21 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     _check_weights(workflow.weights, [run.id for run in runs])
     notes = tuple(_notes(workflow, datasets, runs, library))
     return Configuration(dict(values), workflow, datasets, studies, kept, notes)
+
+
+def _with_own_losses(study: Study, name: str, workflow: WorkflowConfig) -> Study:
+    """The study with the losses of the workflow's configuration next to its own.
+
+    Raises:
+        SeglossError: one of them does not fit, or has a name that is taken.
+    """
+    where = f"{CONFIG_NAME}: own_losses"
+    check_losses(workflow.own_losses, where)
+    for loss in workflow.own_losses:
+        if loss in study.losses or loss in losses.names():
+            owner = f"studies/{name}.yaml" if loss in study.losses else "the library"
+            raise SeglossError(f"{where}: {owner} has a loss {loss!r}; choose another name")
+    return study.model_copy(update={"losses": {**study.losses, **workflow.own_losses}})
 
 
 def _check_weights(given: Iterable[str], runs: Sequence[str]) -> None:

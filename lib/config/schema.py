@@ -202,7 +202,10 @@ class Computing(Section):
 
 
 class WorkflowConfig(Section):
-    """`workflow_config.yaml`: what to run, at which scale, where."""
+    """`workflow_config.yaml`: what to run, at which scale, where.
+
+    ``settings``: replace those of all variants of the studies, key by key.
+    """
 
     scale: Name = "demo"
     studies: Names = "all"
@@ -219,6 +222,8 @@ class WorkflowConfig(Section):
     mirror: Mirror | None = None
     raw: dict[str, ExistingFolder] = {}
     own_data: dict[Name, OwnData] = {}
+    own_losses: dict[Name, str | dict[str, Any]] = {}
+    settings: dict[str, Any] = {}
     weights: dict[str, ExistingFile] = {}
     folders: Folders = Folders()
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,24 @@ def load_study(path: Path, root: Path) -> Study:
     where = str(path.relative_to(root))
     _check_name(path.stem, where)
     study = validated(Study, read_yaml(path, where), where)
-    for label, specification in study.losses.items():
+    check_losses(study.losses, f"{where}: losses")
+    if study.published:
+        _check_published(study, root, where)
+    return study
+
+
+def check_losses(specifications: Mapping[str, losses.Specification], where: str) -> None:
+    """Check losses by name.
+
+    Raises:
+        SeglossError: a specification does not fit; ``where`` begins the message.
+    """
+    for label, specification in specifications.items():
         try:
             for part in losses.parts(losses.resolved(specification)):
                 _check_json(part["parameters"])
         except SeglossError as error:
-            raise SeglossError(f"{where}: losses.{label}: {error}") from None
-    if study.published:
-        _check_published(study, root, where)
-    return study
+            raise SeglossError(f"{where}.{label}: {error}") from None
 
 
 def _check_name(name: str, where: str) -> None:

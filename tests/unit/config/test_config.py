@@ -615,6 +615,34 @@ def test_mistakes_in_a_study(root: Path, keys: tuple[str, ...], value: object, m
     assert "\n" not in str(error.value)
 
 
+def test_settings_of_the_configuration_replace_those_of_all_variants() -> None:
+    changes = {"training": {"epochs": 6, "optimizer": {"learning_rate": 1}}, "sampling": {"batch_size": "2"}}
+    configuration = load({"settings": changes, "studies": ["t_loss"]})
+    for run, before in zip(configuration.runs, load({"studies": ["t_loss"]}).runs, strict=True):
+        training = run.settings.training
+        assert (training.epochs, training.optimizer.learning_rate, run.settings.sampling.batch_size) == (6, 1.0, 2)
+        assert training.steps_per_epoch == before.settings.training.steps_per_epoch and run.id == before.id
+    assert '"learning_rate": 1' in configuration.note("t_loss")
+    with pytest.raises(SeglossError, match=r"settings, in studies/[^:]+: demo \(base\): trainin: unknown key; did you"):
+        load({"settings": {"trainin": {}}, "studies": ["t_loss"]})
+
+
+def test_losses_of_the_configuration_stand_next_to_those_of_the_studies() -> None:
+    mine = {"sum": ["cross_entropy", {"name": "proportion_l1", "weight": 5}]}
+    configuration = load({"own_losses": {"mine": mine}, "losses": ["mine", "dice"], "studies": ["t_loss", "boundary"]})
+    assert {(run.study, run.loss) for run in configuration.runs} == {
+        (study, loss) for study in ("t_loss", "boundary") for loss in ("mine", "dice")
+    }
+    assert configuration.resolved_losses("boundary")["mine"]["sum"][1]["weight"] == 5
+    assert {run.loss for run in load({"own_losses": {"mine": mine}, "losses": ["gce"]}).runs} == {"gce"}
+    assert "mine" in {run.loss for run in load({"own_losses": {"mine": mine}}).runs}
+    for taken, owner in (("gce", "studies/t_loss.yaml"), ("nacl", "the library")):
+        with pytest.raises(SeglossError, match=f"own_losses: {owner}.* has a loss '{taken}'; choose another name"):
+            load({"own_losses": {taken: mine}, "studies": ["t_loss"]})
+    with pytest.raises(SeglossError, match=r"own_losses\.mine: name: unknown loss 'dise'; did you mean 'dice'\?"):
+        load({"own_losses": {"mine": "dise"}})
+
+
 def test_two_measures_with_one_table_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MEASURES, "sizes", MeasureEntry("own:sizes", MeasureParameters, table="lesions"))
     with pytest.raises(SeglossError, match=r"measures: two of them write lesions\.csv; choose one"):
