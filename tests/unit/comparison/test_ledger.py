@@ -19,7 +19,7 @@ from lib.errors import SeglossError
 from lib.measures.catalogue import DECIDED, MEASURES, columns_of, monitored
 from lib.tables import EPOCHS, PUBLISHED_COLUMNS, read_published
 
-STUDIES = ("inverse_weighting", "t_loss", "boundary")
+STUDIES = ("inverse_weighting", "t_loss", "boundary", "label_marginal")
 RUN = EvaluatedRun(
     keys(), "WMH", Path(), measures=[*map(MEASURES.parse, ("overlap", "slices", "surface"))], cuts=[DECIDED]
 )
