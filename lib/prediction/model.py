@@ -105,7 +105,7 @@ def read_model(weights: Path) -> Model:
     try:
         model: Model = validated(Model, values, str(path))
     except SeglossError as error:
-        raise SeglossError(f"{error}; {_REMEDY}") from None
+        raise SeglossError(f"{error}; {_REMEDY}; networks of your own are named by --plugins") from None
     if model.preparation.refusal:
         raise SeglossError(
             f"{weights}: {model.dataset}: other images cannot be prepared as those of this data set:"

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lib import ROOT
 from lib.datasets import DATASETS
 from lib.datasets.preparation import Preparation
 from lib.datasets.readers import read_picture, read_volume
@@ -470,6 +471,13 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SeglossError, match="holds something other than tensors"):
         load_weights(Path("w.pt"), nn.Linear(2, 2))
     assert not Path("executed").exists()
+
+
+def test_the_page_says_how_each_data_set_is_prepared() -> None:
+    page = (ROOT / "docs/predict.md").read_text()
+    for dataset in DATASETS.values():
+        steps = import_module(dataset.adapter).preparation(dataset.parameters).steps
+        assert f"`{dataset.name}`" in page or dataset.known_index or steps == (("by_type",),)
 
 
 def test_every_data_set_declares_how_images_are_prepared() -> None:
