@@ -260,6 +260,13 @@ class Trainer:
             raise SeglossError(f"{where}: {error}") from error
         except OSError as error:
             raise SeglossError(f"{where}: {error}; is the file system of the data still there?") from error
+        except ValueError as error:
+            if "Expected more than 1" not in str(error):  # value per channel, or spatial element
+                raise
+            raise SeglossError(
+                f"{where}: a patch is too small, or the batch, for the network's normalisation ({error}); raise"
+                " sampling.patch_size or sampling.batch_size"
+            ) from error
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
