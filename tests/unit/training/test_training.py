@@ -377,9 +377,7 @@ def test_a_limit_on_file_size_ends_in_one_line(tiny_cases: list[StoredCase], tmp
 def test_patches_too_small_for_the_normalisation_end_in_a_line(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
     deep = {"name": "plain_unet", "channels": [4, 4, 4, 4]}
     trainer = make_trainer(tiny_cases, tmp_path / "c.pt", network={"network": deep}, sampling={"batch_size": 1})
-    with pytest.raises(
-        SeglossError, match="step 1: a patch is too small, or the batch, .* Expected more than 1 spatial"
-    ):
+    with pytest.raises(SeglossError, match=r"step 1: a patch is too small, or the batch, .*\(Expected more than 1"):
         trainer.train()
 
 
