@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.networks.nets.resnet import ResNet
@@ -63,14 +64,40 @@ class _Encoder(ResNet):
 
 
 class _EncoderDecoder(nn.Module):
-    """Logits of the input's size: an encoder, a decoder of its features, and an output layer."""
+    """Logits of the input's size: an encoder, a decoder of its features, and an output layer.
 
-    def __init__(self, in_channels: int, encoder: str, encoder_weights: str | None) -> None:
+    Args:
+        in_channels: channels of the input.
+        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
+        out_channels: channels of the output.
+        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
+    """
+
+    def __init__(
+        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
+    ) -> None:
         super().__init__()
         self.encoder = _Encoder(encoder, in_channels)
+        self.decoder, self.segmentation_head = self.made(self.encoder.widths, out_channels)
+        self.initialise()
         self.for_imagenet = encoder_weights == "imagenet"
         for name, values in IMAGENET_COLOURS.items():
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+
+    def made(self, widths: Sequence[int], out_channels: int) -> tuple[nn.Module, nn.Sequential]:
+        """Decoder and output layer behind features of these ``widths``."""
+        raise NotImplementedError
+
+    def initialise(self) -> None:
+        """Draw decoder and output layer again."""
+        for module in self.decoder.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        output = self.segmentation_head[0]
+        nn.init.xavier_uniform_(output.weight)
+        nn.init.zeros_(output.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.for_imagenet:
@@ -102,35 +129,11 @@ def _coarse_head(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(n_in, n_out, 1), nn.UpsamplingBilinear2d(scale_factor=4))
 
 
-def _initialise(network: _EncoderDecoder) -> None:
-    """Draw decoder and output layer again, which the package does not do for DeepLabV3+."""
-    for module in network.decoder.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    output = network.segmentation_head[0]
-    nn.init.xavier_uniform_(output.weight)
-    nn.init.zeros_(output.bias)
-
-
 class ResNetUNet(_EncoderDecoder):
-    """U-Net (Ronneberger et al., MICCAI 2015) with decoder levels of 256, 128, 64, 32 and 16 channels.
+    """U-Net (Ronneberger et al., MICCAI 2015) with decoder levels of 256, 128, 64, 32 and 16 channels."""
 
-    Args:
-        in_channels: channels of the input.
-        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
-        out_channels: channels of the output.
-        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
-    """
-
-    def __init__(
-        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
-    ) -> None:
-        super().__init__(in_channels, encoder, encoder_weights)
-        self.decoder = _UNetDecoder(self.encoder.widths)
-        self.segmentation_head = nn.Sequential(nn.Conv2d(16, out_channels, 3, padding=1))
-        _initialise(self)
+    def made(self, widths: Sequence[int], out_channels: int) -> tuple[nn.Module, nn.Sequential]:
+        return _UNetDecoder(widths), nn.Sequential(nn.Conv2d(16, out_channels, 3, padding=1))
 
 
 class _UNetDecoder(nn.Module):
@@ -165,22 +168,10 @@ def _normalised(*convolutions: nn.Module) -> nn.Sequential:
 
 
 class ResNetFPN(_EncoderDecoder):
-    """Feature pyramid (Kirillov et al., CVPR 2019): 256 channels, merged by sums in 128.
+    """Feature pyramid (Kirillov et al., CVPR 2019): 256 channels, merged by sums in 128."""
 
-    Args:
-        in_channels: channels of the input.
-        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
-        out_channels: channels of the output.
-        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
-    """
-
-    def __init__(
-        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
-    ) -> None:
-        super().__init__(in_channels, encoder, encoder_weights)
-        self.decoder = _PyramidDecoder(self.encoder.widths)
-        self.segmentation_head = _coarse_head(128, out_channels)
-        _initialise(self)
+    def made(self, widths: Sequence[int], out_channels: int) -> tuple[nn.Module, nn.Sequential]:
+        return _PyramidDecoder(widths), _coarse_head(128, out_channels)
 
 
 class _PyramidDecoder(nn.Module):
@@ -234,25 +225,20 @@ class _PyramidBlock(nn.Module):
 
 
 class DeepLabV3Plus(_EncoderDecoder):
-    """DeepLabV3+ (Chen et al., ECCV 2018) with an output stride of 16 and 256 channels.
+    """DeepLabV3+ (Chen et al., ECCV 2018) with an output stride of 16 and 256 channels."""
 
-    Args:
-        in_channels: channels of the input.
-        encoder: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
-        out_channels: channels of the output.
-        encoder_weights: ``imagenet``: colours of 0 to 1 are brought to the mean and standard deviation of ImageNet.
-    """
-
-    def __init__(
-        self, in_channels: int, encoder: str, out_channels: int = 1, encoder_weights: str | None = None
-    ) -> None:
-        super().__init__(in_channels, encoder, encoder_weights)
-        self.decoder = _DeepLabDecoder(self.encoder.widths)
-        self.segmentation_head = _coarse_head(256, out_channels)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         for module in self.encoder.layer4.modules():
             if isinstance(module, nn.Conv2d):  # dilated instead of strided
                 module.stride, module.dilation = (1, 1), (2, 2)
                 module.padding = tuple(2 * (length // 2) for length in module.kernel_size)
+
+    def made(self, widths: Sequence[int], out_channels: int) -> tuple[nn.Module, nn.Sequential]:
+        return _DeepLabDecoder(widths), _coarse_head(256, out_channels)
+
+    def initialise(self) -> None:
+        """Leave them as they were drawn, as the package does."""
 
 
 class _DeepLabDecoder(nn.Module):
