@@ -21,10 +21,11 @@ def figure_inputs(place, figure):
     """What a figure of a study reads."""
     entry, study = FIGURES[figure], study_of(place, figure)
     runs = runs_of(study)
+    of_runs = (*entry.of_runs, *figure_settings(place, figure).of_runs)
     examples = CONFIG.examples_of(study) if entry.predictions else []
     return [
-        *files_of(runs, *(name for name in entry.of_runs if name != "noise")),
-        *(study_noise(study) if "noise" in entry.of_runs else []),
+        *files_of(runs, *(name for name in of_runs if name != "noise")),
+        *(study_noise(study) if "noise" in of_runs else []),
         *(PATHS.result(f"{study}/{table}.csv") for table in entry.tables),
         *map(ancient, files_of(examples, "predictions")),
         *files_of(examples, "predictions.json"),

@@ -16,6 +16,11 @@ from lib.suggest import suggestion
 class FigureParameters(Parameters):
     """What every figure takes."""
 
+    @property
+    def of_runs(self) -> tuple[str, ...]:
+        """Files of each run that the figure reads because of them, besides those of its entry."""
+        return ()
+
     def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         """What the parameters name and the study has not: of columns of its cases, its cuts, its losses."""
         return None
@@ -68,6 +73,10 @@ class Examples(FigureParameters):
     picture, instead of the Dice of what is drawn."""
 
     score: Text | None = None
+
+    @property
+    def of_runs(self) -> tuple[str, ...]:
+        return ("cases.csv",) if self.score else ()
 
     def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
         return _unknown("score", filter(None, [self.score]), columns)
@@ -199,7 +208,6 @@ FIGURES: Registry[FigureEntry] = Registry(
             "lib.plotting.examples:example_figures",
             Examples,
             "ours: test cases with predictions",
-            of_runs=("cases.csv",),
             predictions=True,
         ),
         "distances": FigureEntry(
