@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
+from scipy import ndimage
 
 from lib.store import StoredCase
 
@@ -61,9 +62,11 @@ class Plane:
         axis.axis("off")
 
     def draw_outline(self, axis: Axes, mask: np.ndarray, colour: str) -> None:
+        """A line around the mask, the finer the more of it is border, so that it hides no small lesion."""
         shown = self.cut(mask)
         if shown.any() and not shown.all():
-            axis.contour(shown, levels=[0.5], colors=[colour], linewidths=0.9)
+            inside = ndimage.binary_erosion(shown).sum() / shown.sum()
+            axis.contour(shown, levels=[0.5], colors=[colour], linewidths=0.2 + 0.8 * inside)
 
     def draw_comparison(
         self, axis: Axes, clean: np.ndarray, other: np.ndarray, right: np.ndarray | None = None
