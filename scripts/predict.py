@@ -58,10 +58,13 @@ def _model(described: dict[str, Any], chosen: Any) -> dict[str, Any]:
     """What :class:`lib.prediction.model.Model` reads, of the run and its data set and of the settings of inference."""
     from importlib import import_module
 
+    from lib.datasets.preparation import Preparation
+
     adapter, parameters = described.pop("adapter"), described.pop("parameters")
-    preparation = import_module(adapter).preparation(parameters).as_json()
+    declared = getattr(import_module(adapter), "preparation", None)
+    preparation = declared(parameters) if declared else Preparation(refusal=f"{adapter} declares no preparation")
     settings = chosen.model_dump(mode="json", include={"labels", "network", "inference"})
-    return {"format": 1, **described, **settings, "preparation": preparation}
+    return {"format": 1, **described, **settings, "preparation": preparation.as_json()}
 
 
 if __name__ == "__main__":

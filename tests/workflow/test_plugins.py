@@ -272,6 +272,7 @@ def test_a_multi_label_data_set_from_outside_takes_part_in_a_study(tmp_path: Pat
         assert (tmp_path / f"plots/{figure}.pdf").read_bytes().startswith(b"%PDF")
     agreement = pd.read_csv(tmp_path / "results/boundary/agreement.csv")
     assert not agreement[agreement["measure"] != "hd95"]["above_tolerance"].any()
+    assert "their_cells declares no preparation" in (run / "model.json").read_text()
     assert planned(tmp_path) == {}
 
 
