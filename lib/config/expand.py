@@ -64,12 +64,13 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
     computing = workflow.computing.model_dump(exclude_unset=True)
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
-        values = merged(values, workflow.settings)
         where = f"{path}: {workflow.scale} ({name})"
-        if workflow.settings:
+        if workflow.settings and _is_kept(name, workflow):
+            values = merged(values, workflow.settings)
             where = f"{CONFIG_NAME}: settings, in {where}"
         crossed = values.pop("factors", None) or {}
         factors = validated(Factors, crossed, f"{where}: factors").given
+        _check_not_crossed(workflow.settings, factors, where)
         noises = _noises(factors, values.pop("noise", {"alpha": 0}), workflow, where)
         if noises.keys() != {"clean"}:
             factors = {"noise": noises, **{factor: levels for factor, levels in factors.items() if factor != "noise"}}
@@ -79,6 +80,21 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             for factor, level in chosen.items():
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
+
+
+def _is_kept(variant: str, workflow: WorkflowConfig) -> bool:
+    """Whether the configuration chooses the variant, with all its levels or with some."""
+    return workflow.variants == "all" or any(f"{name}_".startswith(f"{variant}_") for name in workflow.variants)
+
+
+def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> None:
+    """Check that no setting stands where levels of a factor are crossed, which would replace it."""
+    for factor in factors:
+        inner = settings
+        for key in FACTORS[factor]:
+            inner = inner.get(key) if isinstance(inner, Mapping) else None
+        if inner is not None:
+            raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
 
 
 def _noises(
@@ -237,6 +253,8 @@ def _split(settings: Settings, dataset: Dataset) -> str:
 def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     """Why the data set cannot be used with these settings."""
     dimensions = NETWORKS.entry_of(settings.network).dimensions
+    if settings.network.pretrained and (len(dataset.channels) != 3 or dataset.parameters.get("standardised")):
+        return "has not three channels of 0 to 1, which encoder_weights: imagenet is for; set it to null"
     if dataset.dimensions != dimensions + settings.slices:
         sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"

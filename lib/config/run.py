@@ -225,6 +225,8 @@ class Configuration:
         runs = self.runs_of(study)
         of_networks = dict.fromkeys(filter(None, (run.settings.network.note for run in runs)))
         kinds = dict.fromkeys(self.datasets[run.dataset].kind for run in runs)
+        if given := dict.fromkeys(run.loss for run in runs if run.id in self.workflow.weights):
+            note = f"{note} Not trained here, of given weights: {', '.join(given)}."
         if self.workflow.settings:
             note = f"{note} Other settings than the study's: {json.dumps(self.workflow.settings)}."
         return " ".join([note, *of_networks, f"Data: {'; '.join(kinds)}."])

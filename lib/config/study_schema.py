@@ -1,6 +1,7 @@
 """The schema of study files: what a study compares, how it measures, and what it shows."""
 
 import re
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -9,7 +10,7 @@ from lib.config.schema import Settings
 from lib.fields import Name, NameList, Section, Text, unique
 from lib.measures.catalogue import CUTS, DECIDED, MEASURES, columns_of, monitored
 from lib.measures.settings import Cuts
-from lib.plotting.catalogue import FIGURES
+from lib.plotting.catalogue import FIGURES, StudyNames
 from lib.registry import chosen_from
 from lib.suggest import shortened, suggestion
 
@@ -132,11 +133,13 @@ class Study(Section):
         if twice := next((table for table in own if own.count(table) > 1), None):
             raise ValueError(f"measures: two of them write {twice}.csv; choose one")
         of_cases = [column.name for name in self.measures for column in MEASURES[name].columns]
+        of_scales = [section.get("variants") or ["base"] for section in self.scales.values()]
+        known = StudyNames(of_cases, self.cuts, self.losses, [*map(str, chain.from_iterable(of_scales))])
         for figure in self.figures:
             for name in FIGURES.entry_of(figure).measures:
                 if name not in self.measures:
                     raise ValueError(f"figures: {figure.name!r} needs the measure {name!r}")
-            if unknown := figure.unknown(of_cases, self.cuts, self.losses):
+            if unknown := figure.unknown(known):
                 raise ValueError(f"figures: {figure.name}: {unknown}")
         columns = [*columns_of(map(MEASURES.parse, self.measures)), *self.columns_over_epochs]
         if self.primary.column not in columns:

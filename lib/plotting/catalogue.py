@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lib.errors import SeglossError
 from lib.fields import Name, NameList, Section, Text
@@ -11,6 +11,15 @@ from lib.losses.specification import resolved, term_names
 from lib.measures.catalogue import CUTS, PROBABILITY, TUNED
 from lib.registry import Entry, Parameters, Registry
 from lib.suggest import suggestion
+
+
+class StudyNames(NamedTuple):
+    """What parameters of figures may name: columns of cases, cuts, losses with their specification, variants."""
+
+    columns: Collection[str]
+    cuts: Collection[str]
+    losses: Mapping[str, Any]
+    variants: Collection[str]
 
 
 class FigureParameters(Parameters):
@@ -21,8 +30,8 @@ class FigureParameters(Parameters):
         """Files of each run that the figure reads because of them, besides those of its entry."""
         return ()
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        """What the parameters name and the study has not: of columns of its cases, its cuts, its losses."""
+    def unknown(self, known: StudyNames) -> str | None:
+        """What the parameters name and the study has not."""
         return None
 
 
@@ -38,8 +47,8 @@ class FrocCurves(FigureParameters):
     objects: Literal["all", "small"] = "all"
     cut: Literal[tuple(CUTS)] = PROBABILITY
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        return _unknown("cut", [self.cut], cuts) or _unknown("panels", chain(*self.panels), losses)
+    def unknown(self, known: StudyNames) -> str | None:
+        return _unknown("cut", [self.cut], known.cuts) or _unknown("panels", chain(*self.panels), known.losses)
 
 
 class FrocOfSmall(FrocCurves):
@@ -55,8 +64,8 @@ class Boxes(FigureParameters):
 
     columns: NameList = ["dice", "hd95"]
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        return _unknown("columns", self.columns, columns)
+    def unknown(self, known: StudyNames) -> str | None:
+        return _unknown("columns", self.columns, known.columns)
 
 
 class Distances(FigureParameters):
@@ -64,8 +73,8 @@ class Distances(FigureParameters):
 
     losses: list[str] = []
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        return _unknown("losses", self.losses, losses)
+    def unknown(self, known: StudyNames) -> str | None:
+        return _unknown("losses", self.losses, known.losses)
 
 
 class Examples(FigureParameters):
@@ -78,8 +87,8 @@ class Examples(FigureParameters):
     def of_runs(self) -> tuple[str, ...]:
         return ("cases.csv",) if self.score else ()
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        return _unknown("score", filter(None, [self.score]), columns)
+    def unknown(self, known: StudyNames) -> str | None:
+        return _unknown("score", filter(None, [self.score]), known.columns)
 
 
 class Series(Section):
@@ -114,6 +123,9 @@ class Radar(FigureParameters):
 
     variants: list[Text] = []
 
+    def unknown(self, known: StudyNames) -> str | None:
+        return _unknown("variants", self.variants, known.variants)
+
 
 class Sensitivity(FigureParameters):
     """``series``: a row of panels each, of ``losses`` that differ in one number, the ``key`` of a ``term`` of theirs:
@@ -125,9 +137,10 @@ class Sensitivity(FigureParameters):
     compared_with: Text | None = None
     together: list[Text] = []
 
-    def unknown(self, columns: Collection[str], cuts: Collection[str], losses: Mapping[str, Any]) -> str | None:
-        compared = _unknown("compared_with", filter(None, [self.compared_with]), losses)
-        return compared or next(filter(None, (_fault(series, losses) for series in self.series)), None)
+    def unknown(self, known: StudyNames) -> str | None:
+        named = _unknown("together", self.together, known.variants)
+        named = named or _unknown("compared_with", filter(None, [self.compared_with]), known.losses)
+        return named or next(filter(None, (_fault(series, known.losses) for series in self.series)), None)
 
 
 def _fault(series: Series, losses: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 """The terms of sums of losses over a training, and their weights."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def _pages(members: Sequence[EvaluatedRun], results: StudyResults) -> list[Figur
         return [page_saying(_NONE.format(title_of(members)), results.note)]
     styles = {loss: style | {"marker": None} for loss, style in styles_of(results, histories).items()}
     footer = [results.note, _EXPLANATION, *_constant_weights(histories, styles)]
-    footer += [f"{members[0].title}: {seeds_of(members)}.{_single(histories, styles)}"]
+    footer += [f"{members[0].title}: {seeds_of(members)}.{_without_terms(histories, styles, results.losses)}"]
     return [_page(title_of(members), shown, histories, styles, footer) for shown in parts_of(terms, MOST_COLUMNS)]
 
 
@@ -122,6 +123,13 @@ def _constant_weights(histories: Histories, styles: Styles) -> list[str]:
     return [f"Constant weights other than 1: {'; '.join(texts)}."] if texts else []
 
 
-def _single(histories: Histories, styles: Styles) -> str:
-    single = [loss for loss, of_loss in histories.items() if not any(c.startswith(_TERM) for h in of_loss for c in h)]
-    return f" A single term: {'; '.join(styles[loss]['label'] for loss in single)}." if single else ""
+def _without_terms(histories: Histories, styles: Styles, losses: Mapping[str, Any]) -> str:
+    """Losses that are no sum, and sums whose terms no training recorded."""
+    missing = [loss for loss, of_loss in histories.items() if not any(c.startswith(_TERM) for h in of_loss for c in h)]
+    sums = [loss for loss in missing if "sum" in losses.get(loss, {})]
+    parts = {"A single term": [loss for loss in missing if loss not in sums], "Terms were not recorded": sums}
+    return "".join(
+        f" {text}: {'; '.join(styles[loss]['label'] for loss in of_text)}."
+        for text, of_text in parts.items()
+        if of_text
+    )

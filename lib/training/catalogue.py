@@ -79,6 +79,7 @@ class Milestones(SchedulerParameters):
 
 class Poly(SchedulerParameters):
     power: Positive = 0.9
+    minimum: Share = 0.0
 
 
 class Cosine(SchedulerParameters):

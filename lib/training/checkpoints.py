@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,10 @@ from lib.errors import SeglossError
 from lib.files import atomic_path
 
 log = logging.getLogger(__name__)
+_CORES = ("numpy.core", "numpy._core")
+_SCALAR = np.float64(0).__reduce__()[0]
+_NUMBERS = [np.dtype, np.dtypes.Float64DType, *((_SCALAR, f"{core}.multiarray.scalar") for core in _CORES)]
+"""What a NumPy number is read by, such as the score in the checkpoints of SegLossBias; it runs no code of the file."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -62,7 +67,8 @@ def _state_of(saved: dict[str, Any], expected: Collection[str]) -> Mapping[str, 
 def _read(path: Path) -> dict[str, Any]:
     """What was saved, without running code that the file may hold."""
     try:
-        state = torch.load(_verified(path), map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMBERS):
+            state = torch.load(_verified(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's message advises to run the code in the file
         raise TypeError("it holds something other than tensors and numbers and is not loaded") from None
     if not isinstance(state, dict):

@@ -77,10 +77,11 @@ class Milestones(Scheduler):
 
 
 class Poly(Scheduler):
-    """(1 - step / steps) ** ``power`` (`torch.optim.lr_scheduler.PolynomialLR`)."""
+    """(1 - step / steps) ** ``power`` (`torch.optim.lr_scheduler.PolynomialLR`), from 1 to ``minimum``."""
 
     def factor(self, step: int) -> float:
-        return (1 - (step - self.warmup) / self.steps) ** self.parameters.power
+        lowest = self.parameters.minimum
+        return lowest + (1 - lowest) * (1 - (step - self.warmup) / self.steps) ** self.parameters.power
 
 
 class Cosine(Scheduler):

@@ -447,6 +447,13 @@ def test_published_checkpoints_are_loaded(tmp_path: Path, prefix: str, key: str,
     assert torch.equal(network[0].weight, given[0].weight)
 
 
+def test_a_checkpoint_may_hold_a_score_of_numpy(tmp_path: Path) -> None:
+    given, network = nn.Linear(2, 3), nn.Linear(2, 3)
+    torch.save({"epoch": 1, "state_dict": given.state_dict(), "val_score": np.float64(0.5)}, tmp_path / "w.pt")
+    load_weights(tmp_path / "w.pt", network)
+    assert torch.equal(network.weight, given.weight)
+
+
 def test_a_part_of_a_network_may_be_called_as_what_wraps_others(tmp_path: Path) -> None:
     class Wrapping(nn.Module):
         def __init__(self) -> None:

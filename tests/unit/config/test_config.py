@@ -627,6 +627,37 @@ def test_settings_of_the_configuration_replace_those_of_all_variants() -> None:
         load({"settings": {"trainin": {}}, "studies": ["t_loss"]})
 
 
+def test_settings_are_for_the_variants_that_are_kept() -> None:
+    chosen = {"scale": "paper", "studies": ["label_marginal"], "variants": ["retinal_512"]}
+    network = {"name": "resnet_unet_2d", "encoder": "resnet101"}
+    runs = load(chosen | {"settings": {"network": network}}).runs
+    assert {run.settings.network.encoder for run in runs} == {"resnet101"}
+    with pytest.raises(SeglossError, match=r"settings, in studies/label_marginal.yaml: paper \(volumes\): "):
+        load(chosen | {"settings": {"network": network}, "variants": "all"})
+
+
+def test_settings_do_not_replace_levels_that_a_study_crosses() -> None:
+    with pytest.raises(SeglossError, match=r"noise: its levels are crossed here; give settings\.factors\.noise"):
+        load({"studies": ["t_loss"], "settings": {"noise": {"alpha": 0.9, "beta": 0.9}}})
+    crossed = load({"studies": ["t_loss"], "settings": {"factors": {"noise": [{"alpha": 0.9, "beta": 0.9}]}}})
+    assert {run.noise.alpha for run in crossed.runs if run.variant == "base"} == {0.9}
+
+
+def test_figures_say_whose_weights_were_given(tmp_path: Path) -> None:
+    weights = tmp_path / "w.pt"
+    weights.touch()
+    run = load({"studies": ["boundary"]}).runs[0]
+    note = load({"studies": ["boundary"], "weights": {run.id: str(weights)}}).note("boundary")
+    assert f"Not trained here, of given weights: {run.loss}." in note
+
+
+def test_weights_of_imagenet_need_three_channels_of_0_to_1() -> None:
+    chosen = {"scale": "paper", "studies": ["label_marginal"], "variants": ["retinal_512"]}
+    for dataset in ("idrid_hard_exudates", "montgomery"):
+        with pytest.raises(SeglossError, match=f"'{dataset}' has not three channels of 0 to 1, which encoder_weights"):
+            load(chosen | {"settings": {"datasets": [dataset], "split": "holdout"}})
+
+
 def test_losses_of_the_configuration_stand_next_to_those_of_the_studies() -> None:
     mine = {"sum": ["cross_entropy", {"name": "proportion_l1", "weight": 5}]}
     configuration = load({"own_losses": {"mine": mine}, "losses": ["mine", "dice"], "studies": ["t_loss", "boundary"]})

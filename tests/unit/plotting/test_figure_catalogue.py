@@ -59,6 +59,8 @@ def test_no_figure_knows_a_study_or_its_losses(path: Path) -> None:
         ("{name: froc, panels: [[ce, mime]]}", "froc: panels: unknown name 'mime'; did you mean 'mine'?"),
         ("{name: distances, losses: [cee]}", "distances: losses: unknown name 'cee'"),
         ("{name: examples, score: dicee}", "examples: score: unknown name 'dicee'; did you mean 'dice'?"),
+        ("{name: radar, variants: [bose]}", "radar: variants: unknown name 'bose'; did you mean 'base'? allowed: base"),
+        ("{name: sensitivity, together: [base, other]}", "sensitivity: together: unknown name 'other'"),
         ("{name: sensitivity, compared_with: see}", "sensitivity: compared_with: unknown name 'see'"),
         (
             "{name: sensitivity, series: [{label: a, term: proportion_l1, losses: [sum, summ]}]}",

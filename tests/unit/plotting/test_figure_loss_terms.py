@@ -1,6 +1,7 @@
 """Terms of sums over the epochs: which loss has a line where, and what becomes of weights."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from study_figures import NOTE, line, made_run, study, words
 
 from lib.comparison.results import EvaluatedRun
+from lib.losses.specification import resolved
 from lib.plotting.loss_terms import loss_terms_figures
 
 Terms = Mapping[str, tuple[Sequence[float], float | Sequence[float]]]
@@ -37,6 +39,13 @@ def test_a_panel_for_each_term_with_the_mean_over_seeds(tmp_path: Path) -> None:
     assert band[:, 1].min() == pytest.approx(1.5 - np.std([1, 2], ddof=1)) and len(pixels.collections) == 1
     texts = (NOTE, "Slabs, base", "seeds 0, 1. A single term: CE.", "Constant weights other than 1: mine: regions 0.5.")
     assert all(text in words(figure) for text in texts), words(figure)
+
+
+def test_a_sum_without_recorded_terms_is_no_single_term(tmp_path: Path) -> None:
+    runs = [run(tmp_path, "mine", {"pixels": ([3, 2, 1], 1)}), run(tmp_path, "gdl", {}), run(tmp_path, "ce", {})]
+    results = replace(study(runs), losses={"gdl": resolved({"sum": ["dice", "cross_entropy"]})})
+    (figure,) = loss_terms_figures(results)
+    assert "A single term: CE. Terms were not recorded: GDL." in words(figure)
 
 
 def test_weights_that_change_stand_below(tmp_path: Path) -> None:

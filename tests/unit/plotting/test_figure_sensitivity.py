@@ -10,7 +10,7 @@ from study_figures import NOTE, made_run, rows_of_all, study, words, write_table
 
 from lib.comparison.results import StudyResults
 from lib.losses.specification import resolved
-from lib.plotting.catalogue import FIGURES, Series
+from lib.plotting.catalogue import FIGURES, Series, StudyNames
 from lib.plotting.sensitivity import sensitivity_figures
 
 
@@ -91,7 +91,7 @@ def test_a_series_needs_a_number_of_each_of_its_losses(key: str, term: str, loss
     }
     series = {"label": "alpha", "term": term, "key": key, "losses": [loss]}
     figure = FIGURES.parse({"name": "sensitivity", "series": [series]})
-    fault = figure.unknown([], [], losses)
+    fault = figure.unknown(StudyNames([], [], losses, []))
     assert fault.startswith(f"series alpha: {loss}: {message}"), fault
     with pytest.raises(ValueError, match=r"proportion|temperatur"):
         Series(**series).number(resolved(losses[loss]))

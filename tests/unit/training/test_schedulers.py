@@ -46,6 +46,10 @@ def torchs(build: type, by_epoch: bool = False, **options: object) -> list[float
         ),
         (rates("poly", power=0.9), torchs(lr_scheduler.PolynomialLR, total_iters=LENGTH, power=0.9)),
         (
+            rates("poly", minimum=0.01),  # as SegLossBias writes it
+            [0.99 * RATE * (1 - step / LENGTH) ** 0.9 + 0.01 * RATE for step in range(LENGTH)],
+        ),
+        (
             rates("cosine", minimum=0.05),
             torchs(lr_scheduler.CosineAnnealingLR, T_max=LENGTH, eta_min=0.05 * RATE),
         ),
@@ -76,7 +80,7 @@ def torchs(build: type, by_epoch: bool = False, **options: object) -> list[float
             ),
         ),
     ],
-    ids=["constant", "step", "milestones", "poly", "cosine", "one_cycle", "cyclic", "triangular2"],
+    ids=["constant", "step", "milestones", "poly", "poly to a minimum", "cosine", "one_cycle", "cyclic", "triangular2"],
 )
 def test_rates_are_those_of_torch(ours: list[float], theirs: list[float]) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
