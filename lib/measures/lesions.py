@@ -43,10 +43,9 @@ def of_run(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> dict[str,
 def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarray) -> list[dict]:
     """One row per lesion (``tum_1``, ``tum_2``, ...), then one per predicted component (``pred_1``, ...).
 
-    A component is 26-connected (8-connected in 2D) and exceeds 0.5 in ``target`` or ``probability``. One
-    shared voxel is a hit; of several partners the one with the largest Dice counts, the first on a tie. A
-    lesion takes the maximum, median and 95th percentile of the probability, and the maximum of the logit,
-    from the whole component that hits it.
+    A component is 26-connected (8-connected in 2D) and exceeds 0.5 in ``target`` or ``probability``. A shared voxel is a
+    hit; of several partners the one with the largest Dice counts, the first on a tie. A lesion takes the maximum,
+    median and 95th percentile of the probability, and the maximum of the logit, from the whole component that hits it.
 
     Args:
         target: bool or integer mask, 2D or 3D.
@@ -54,8 +53,7 @@ def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarra
         logit: same shape; averaged over windows by itself, hence not always the log odds of ``probability``.
 
     Returns:
-        Rows with the keys ``lib.measures.records.COLUMNS``. Diameters are those of a ball of the same
-        volume, in voxels. Without lesions and without predictions the list is empty.
+        Rows with the keys ``lib.measures.records.COLUMNS``; diameters (voxels) of a ball of the same volume.
 
     Raises:
         SeglossError: the shapes differ or are neither 2D nor 3D.
