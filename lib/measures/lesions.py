@@ -43,8 +43,8 @@ def of_run(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> dict[str,
 def lesion_records(target: np.ndarray, probability: np.ndarray, logit: np.ndarray) -> list[dict]:
     """One row per lesion (``tum_1``, ``tum_2``, ...), then one per predicted component (``pred_1``, ...).
 
-    A component is 26-connected (8-connected in 2D) and exceeds 0.5 in ``target`` or ``probability``. A shared voxel is a
-    hit; of several partners the one with the largest Dice counts, the first on a tie. A lesion takes the maximum,
+    A component is 26-connected (8-connected in 2D) and exceeds 0.5 in ``target`` or ``probability``. A shared voxel is
+    a hit; of several partners the one with the largest Dice counts, the first on a tie. A lesion takes the maximum,
     median and 95th percentile of the probability, and the maximum of the logit, from the whole component that hits it.
 
     Args:
