@@ -26,7 +26,8 @@ def prepare_device(name: str, threads: int, gpu_percent: int = 0, deterministic:
             f"device {name!r} with {threads} threads: {', '.join(DEVICES)} are known, with at least 1 thread"
         )
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # the same as use_deterministic_algorithms, which also imports the compiler: a second or more
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     if name == "allocated":
         name = "cuda" if "SLURM_JOB_ID" in os.environ and torch.cuda.is_available() else "cpu"
     if name == "cpu":
