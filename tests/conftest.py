@@ -1,5 +1,6 @@
 """Fixtures that several test modules use."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def tiny_cases(tmp_path: Path) -> list[StoredCase]:
         image = (rng.normal(0, 0.3, label.shape) + 2 * label)[None]
         cases.append(store_case(tmp_path, f"case{number}", image, label))
     return cases
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder of a project with one study."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/inverse_weighting.yaml").write_text((ROOT / "studies/inverse_weighting.yaml").read_text())
+    shutil.copytree(ROOT / "published", tmp_path / "published")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
