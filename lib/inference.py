@@ -5,6 +5,7 @@ Unlike MONAI's sliding window the volume is padded so that whole strides cover i
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,30 @@ def predict_volume(
     inside = (..., *(slice(b, b + n) for b, n in zip(before, shape, strict=True)))
     probability, logit = ((total / count)[inside].numpy() for total in sums)
     return _volume_of(probability, by_slice, exclusive), _volume_of(logit, by_slice, exclusive)
+
+
+def predict_case(
+    network: nn.Module, image: np.ndarray, spacing: Sequence[float], chosen: Any, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict an image on the grid that the network was trained on; probabilities and logits on its own.
+
+    Args:
+        image: (channels, *spatial).
+        spacing: in mm by axis.
+        chosen: ``inference``, ``labels`` and ``resampling`` (with a spacing that is no longer ``median``).
+    """
+    grid, window = chosen.resampling, (chosen.inference.patch_size, chosen.inference.stride)
+    if grid.is_native:
+        return predict_volume(network, image, *window, device, chosen.labels.exclusive)
+    from lib.resampling import resample_image, resample_values, slice_axis  # imports half of SciPy
+
+    own = image.shape[1:]
+    shape = grid.shape_of(own, spacing, by_slice=len(window[0]) < len(own))
+    new = [length * old / n for length, old, n in zip(spacing, own, shape, strict=True)]
+    across = slice_axis(spacing, new)
+    seen = resample_image(image, shape, across)
+    probability, logit = predict_volume(network, seen, *window, device, chosen.labels.exclusive)
+    return resample_values(probability, own, across), resample_values(logit, own, across)
 
 
 def _of_classes(output: torch.Tensor, exclusive: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -57,6 +57,10 @@ class Paths:
         """Folder of the noisy masks of a split's training cases and of their maps, or a file in it."""
         return _joined(f"{self.folders.data}/noisy/{dataset}/{split}/{noise}", file)
 
+    def fingerprint(self, dataset: str, split: str) -> str:
+        """What the training cases of a split have in common."""
+        return self.result(f"data/{dataset}/{split}/fingerprint.json")
+
     def noise_table(self, dataset: str, split: str, noise: str) -> str:
         return self.result(f"noise/{dataset}/{split}/{noise}.csv")
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from lib.datasets.file_notes import collected_notes
 from lib.errors import CaseExcluded, SeglossError, faults_in_one_line
-from lib.inference import predict_volume, stored_kinds
+from lib.inference import predict_case, stored_kinds
 from lib.prediction.cases import ImageCase, find_cases, read_case
 from lib.prediction.model import Model, find_weights, read_model
 from lib.prediction.outputs import arrays_of, check_free, names_of, write_picture, write_volume
@@ -92,7 +92,9 @@ def _predict_case(
     """Predict one image and write its files; what there is to say of it."""
     with collected_notes() as notes:
         prepared, image = read_case(case, model)
-    shape, predicted = image.array.shape, _predicted(prepared, model, network, device)
+    shape = image.array.shape
+    spacing = [length * n / of for length, n, of in zip(image.spacing, shape, prepared.shape[1:], strict=True)]
+    predicted = _predicted(prepared, spacing, model, network, device)
     values = {kind: model.preparation.restore(array, shape) for kind, array in predicted.items()}
     arrays = arrays_of(values, model.labels)
     for key, path in files.items():
@@ -106,11 +108,12 @@ def _predict_case(
     return "; ".join([f"{case.name}: {size}, {', '.join(shares)}: {written}", *notes])
 
 
-def _predicted(image: np.ndarray, model: Model, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
+def _predicted(
+    image: np.ndarray, spacing: Sequence[float], model: Model, network: nn.Module, device: torch.device
+) -> dict[str, np.ndarray]:
     """Labels as the workflow decides them, and probabilities as float32."""
-    window = model.inference.patch_size, model.inference.stride
     try:
-        outputs = predict_volume(network, image, *window, device, model.network.exclusive)
+        outputs = predict_case(network, image, spacing, model, device)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -11,7 +11,7 @@ from lib.files import read_text
 from lib.suggest import shortened
 
 PUBLISHED_COLUMNS = (
-    *("study", "dataset", "loss", "noise", "network", "optimizer", "scheduler", "structure"),
+    *("study", "dataset", "loss", "noise", "resampling", "network", "optimizer", "scheduler", "structure"),
     *("metric", "epochs", "value", "spread", "spread_kind", "n", "source"),
 )
 """Of the tables of `published/`; factors are empty where the publication does not vary them.

@@ -90,7 +90,7 @@ def cases_of(dataset):
     """The index of a data set and the bundles of its cases; waits for the checkpoint that finds them among raw files."""
     if known := CONFIG.datasets[dataset].known_index:
         return known, known.bundles(CONFIG.workflow.cases_per_job)
-    path = Path(checkpoints.index.get(dataset=dataset).output[0])
+    path = Path(checkpoints.index.get(dataset=CONFIG.datasets[dataset].origin or dataset).output[0])
     return cases_as_of(path, path.stat().st_mtime_ns)
 
 
@@ -135,6 +135,11 @@ def split_parts(*parts):
     One file a part stands for thousands of cases, so that the graph does not grow with runs times cases.
     """
     return lambda wildcards: [PATHS.part(*dataset_and_split(wildcards), part) for part in parts]
+
+
+def fingerprint_of(run):
+    """The file that says which spacing the median is; none where the run has another one."""
+    return [PATHS.fingerprint(run.dataset, run.split)] if run.settings.resampling.spacing == "median" else []
 
 
 def noisy_set(run, file=""):

@@ -21,7 +21,12 @@ def state_of_cases(wildcards):
 
 
 def raw_places(dataset):
-    """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked."""
+    """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked.
+
+    Of resampled cases it is the other data set, and what decides the spacing.
+    """
+    if origin := CONFIG.datasets[dataset].origin:
+        return [PATHS.index(origin), *fingerprints(dataset)]
     if folder := CONFIG.users_folder(dataset):
         return [folder]
     return [
@@ -34,13 +39,20 @@ def raw_places(dataset):
 def files_of_cases(wildcards):
     """Input function: the cases' files in a folder that the user names, otherwise the unpacked archives they lie in.
 
-    Archives can be had again, so prepared cases outlive them.
+    Archives can be had again, so prepared cases outlive them. Of resampled cases: those of the other data set.
     """
+    if origin := CONFIG.datasets[wildcards.dataset].origin:
+        return [PATHS.bundle(origin, wildcards.bundle), *fingerprints(wildcards.dataset)]
     files = files_named(wildcards)
     if CONFIG.users_folder(wildcards.dataset):
         return files
     places = raw_places(wildcards.dataset)
     return sorted({next(place for place in places if f"{file}/".startswith(f"{place}/")) for file in files})
+
+
+def fingerprints(dataset):
+    """The fingerprint from which the spacing of resampled cases comes, if it does."""
+    return sorted({path for run in CONFIG.runs if run.trained_on == dataset for path in fingerprint_of(run)})
 
 
 def names_below(dataset):
@@ -164,6 +176,29 @@ rule check_part:
         "check the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
         f"python {SCRIPTS}/check_part.py {PRODUCTS} --cases {{input:q}} --name {{params.name:q}} --output {{output:q}} &> {{log:q}}"
+
+
+rule fingerprint:
+    input:
+        PATHS.part("{dataset}", "{split}", "train"),
+    output:
+        PATHS.fingerprint("{dataset}", "{split}"),
+    log:
+        PATHS.log("fingerprint/{dataset}/{split}"),
+    benchmark:
+        PATHS.benchmark("fingerprint/{dataset}/{split}")
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
+        code=lambda wildcards: data_code("scripts.fingerprint"),
+    message:
+        "fingerprint of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/fingerprint.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input:q}}"
+        " --labels {params.labels:q} --output {output:q} &> {log:q}"
 
 
 rule data_report:

@@ -19,14 +19,18 @@ def for_training(function):
 
 def run_cases(wildcards):
     """Input function: the cases that the run is trained on; where weights are given, those that it is tested on."""
-    return split_parts("test" if given_weights(wildcards) else "train")(wildcards)
+    run = run_of(wildcards)
+    place = (run.dataset, run.split, "test") if given_weights(wildcards) else (run.trained_on, run.split, "train")
+    return [PATHS.part(*place)]
 
 
 def checked_parts(wildcards):
     """Input function: files that stand for the check of all parts without which the run would be in vain."""
     run = run_of(wildcards)
-    parts = run.reads if given_weights(wildcards) else ("train", *run.evaluated_parts)
-    return [ancient(PATHS.checked_part(run.dataset, run.split, part)) for part in parts]
+    given = given_weights(wildcards)
+    parts = [(run.dataset, part) for part in (run.reads if given else run.evaluated_parts)]
+    parts += [] if given else [(run.trained_on, "train")]
+    return [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in parts]
 
 
 def run_masks(wildcards):
@@ -39,7 +43,7 @@ def map_lists(run):
     """Files that list the maps that the run's training reads."""
     if run.noise.alpha:
         return [noisy_set(run, f"maps/{name}.json") for name in run.maps]
-    return [PATHS.maps(run.dataset, run.split, name) for name in run.maps]
+    return [PATHS.maps(run.trained_on, run.split, name) for name in run.maps]
 
 
 def run_maps(wildcards):
@@ -47,6 +51,12 @@ def run_maps(wildcards):
     run = run_of(wildcards)
     folders = [noisy_set(run, f"maps/{name}") for name in run.maps] if run.noise.alpha else []
     return [*map_lists(run), *map(ancient, folders)]
+
+
+def training_folder(wildcards):
+    """Params function: the folder of the cases that the run is trained on; where weights are given, tested on."""
+    run = run_of(wildcards)
+    return PATHS.prepared(run.dataset if given_weights(wildcards) else run.trained_on)
 
 
 def run_measured(wildcards):
@@ -67,6 +77,8 @@ def data_options(wildcards):
         return ""
     return (
         option("measured", *run_measured(wildcards))
+        + (option("native", PATHS.prepared(run.dataset)) if run.trained_on != run.dataset else "")
+        + option("fingerprint", *fingerprint_of(run))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
         + option("pretrained", *run_pretrained(wildcards))
@@ -101,6 +113,7 @@ rule train:
         maps=for_training(run_maps),
         measured=for_training(run_measured),
         pretrained=for_training(run_pretrained),
+        fingerprint=for_training(lambda wildcards: fingerprint_of(run_of(wildcards))),
         checked=checked_parts,
     output:
         weights=PATHS.run("{run}", "weights.pt"),
@@ -120,7 +133,7 @@ rule train:
         settings=training_settings,
         identity=training_identity,
         code=training_code,
-        prepared=prepared_folder,
+        prepared=training_folder,
         data=data_options,
         checkpoint=PATHS.run("{run}", "checkpoint.pt"),
     message:

@@ -25,10 +25,11 @@ def main(
     predictions: Path,
     checksums: Path,
     model: Path,
+    fingerprint: Path | None = None,
 ) -> None:
     from lib.arrays import write_array
     from lib.files import atomic_path, sha256, write_json
-    from lib.inference import predict_volume, stored_kinds
+    from lib.inference import predict_case, stored_kinds
     from lib.networks import build_network
     from lib.store import open_cases
     from lib.training import checkpoints
@@ -36,18 +37,21 @@ def main(
     from lib.training.settings import InferenceSettings
 
     chosen = InferenceSettings.model_validate(settings)
+    if fingerprint:
+        from lib.datasets.fingerprint import resolved
+
+        chosen = chosen.model_copy(update={"resampling": resolved(chosen.resampling, fingerprint)})
     computing = prepare_device(device, threads, gpu_percent)
     of_part = {path.stem: open_cases(prepared, path) for path in cases}
     channels = next(iter(of_part.values()))[0].description["channels"]
     network = build_network(chosen.network.network, channels, chosen.network.out_channels)
     checkpoints.load_weights(weights, network)
     network.to(computing)
-    window = chosen.inference.patch_size, chosen.inference.stride
     with atomic_path(predictions) as folder:
         for part, stored in of_part.items():
             for case in stored:
                 image = case.array("image")[...]
-                outputs = predict_volume(network, image, *window, computing, chosen.network.exclusive)
+                outputs = predict_case(network, image, case.description["spacing"], chosen, computing)
                 for kind, values in stored_kinds(*outputs, chosen.labels, chosen.reads[part]).items():
                     write_array(folder / f"{case.name}.{kind}.b2nd", values)
     write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
@@ -63,7 +67,7 @@ def _model(described: dict[str, Any], chosen: Any) -> dict[str, Any]:
     adapter, parameters = described.pop("adapter"), described.pop("parameters")
     declared = getattr(import_module(adapter), "preparation", None)
     preparation = declared(parameters) if declared else Preparation(refusal=f"{adapter} declares no preparation")
-    settings = chosen.model_dump(mode="json", include={"labels", "network", "inference"})
+    settings = chosen.model_dump(mode="json", include={"labels", "network", "inference", "resampling"})
     return {"format": 1, **described, **settings, "preparation": preparation.as_json()}
 
 

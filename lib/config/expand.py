@@ -260,6 +260,9 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
     if not dataset.labels.separate and (needs := _separate(study)):
         return f"has {len(dataset.labels.names)} classes; {needs} is of one structure, or of such as overlap"
+    spacing = settings.resampling.spacing
+    if isinstance(spacing, tuple) and len(spacing) != dataset.dimensions:
+        return f"is {dataset.dimensions}D, resampling.spacing has {len(spacing)} lengths"
     if settings.noise.alpha and not dataset.labels.has_outside:
         return "has no background, which noise in masks needs"
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -68,7 +69,29 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         )
     _check_weights(workflow.weights, [run.id for run in runs])
     notes = tuple(_notes(workflow, datasets, runs, library))
-    return Configuration(dict(values), workflow, datasets, studies, kept, notes)
+    resampled = {run.trained_on: _resampled(run, datasets) for run in kept if run.trained_on != run.dataset}
+    return Configuration(dict(values), workflow, {**datasets, **resampled}, studies, kept, notes)
+
+
+def _resampled(run: Run, datasets: Mapping[str, Dataset]) -> Dataset:
+    """The data set that a run is trained on, where its grid is not that of the images."""
+    if run.trained_on in datasets:
+        raise SeglossError(f"{CONFIG_NAME}: own_data.{run.trained_on}: the workflow needs this name; choose another")
+    dataset, grid = datasets[run.dataset], run.settings.resampling
+    return replace(
+        dataset,
+        name=run.trained_on,
+        title=f"{dataset.title}, {grid.name}",
+        adapter="lib.datasets.adapters.resampled",
+        sources=(),
+        parameters={
+            "resampling": grid.model_dump(mode="json"),
+            "by_slice": run.settings.slices,
+            "labels": dataset.labels.as_json(),
+        },
+        indexing={},
+        origin=dataset.name,
+    )
 
 
 def _with_own_losses(study: Study, name: str, workflow: WorkflowConfig) -> Study:

@@ -50,11 +50,22 @@ class Run:
         return self.settings.noise
 
     @property
+    def trained_on(self) -> str:
+        """The data set, or its cases on the grid of the run; a median is that of the split's training cases."""
+        grid = self.settings.resampling
+        if grid.is_native:
+            return self.dataset
+        of_split = f".{self.split}" if grid.spacing == "median" else ""
+        by_slice = ".slices" if self.settings.slices else ""
+        return f"{self.dataset}.{grid.name}{of_split}{by_slice}"
+
+    @property
     def factors(self) -> dict[str, str]:
         """The level of every factor, those included that the study does not cross."""
         training = self.settings.training
         chosen = {
             "noise": self.noise.name,
+            "resampling": self.settings.resampling.name,
             "network": self.settings.network.name,
             "optimizer": training.optimizer.name,
             "scheduler": training.scheduler.name,
@@ -127,13 +138,16 @@ class Run:
         """All that decides the trained weights but data and code."""
         settings = self.settings
         names = tuple(measure.name for measure in self.measures if monitored([measure]))
-        measured = Measured(measures=names, labels=self.labels, inference=settings.inference)
+        measured = Measured(
+            measures=names, labels=self.labels, inference=settings.inference, resampling=settings.resampling
+        )
         return TrainingSettings(
             run=self.id,
             seed=self.seed,
             loss=losses.resolved(self.loss_specification),
             network=self.network,
             sampling=settings.sampling,
+            resampling=settings.resampling,
             training=settings.training,
             computing=settings.computing,
             maps=self.maps,
@@ -150,6 +164,7 @@ class Run:
             network_class=NETWORKS.entry_of(self.settings.network).implementation,
             inference=self.settings.inference,
             labels=self.labels,
+            resampling=self.settings.resampling,
             reads=self.reads,
         )
 

@@ -1,5 +1,6 @@
 """The schema of the configuration files."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -139,8 +140,40 @@ def _of_different_names(noises: list[Noise]) -> list[Noise]:
 Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 
 
+class Resampling(Section):
+    """The grid that a network is trained on and sees; its predictions return to that of the image.
+
+    ``spacing``: in mm by axis, ``median`` as nnU-Net takes it from the training cases, or each image's own. Voxels are
+    then ``factor`` times as long, but across slices that a 2D network sees one by one.
+    """
+
+    spacing: Literal["median"] | Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
+    factor: Annotated[Number, Field(ge=1)] = 1.0
+
+    @property
+    def is_native(self) -> bool:
+        return self.spacing is None and self.factor == 1
+
+    @property
+    def name(self) -> str:
+        """What distinguishes it from every other grid, fit for a path."""
+        spacing = "x".join(f"{length:.12g}" for length in self.spacing or ()) if self.spacing != "median" else "-median"
+        parts = [f"spacing{spacing}"] if self.spacing else []
+        parts += [f"factor{self.factor:.12g}"] if self.factor != 1 else []
+        return "-".join(parts) or "native"
+
+    def shape_of(self, shape: Sequence[int], spacing: Sequence[float], by_slice: bool = False) -> tuple[int, ...]:
+        """The shape of an image on this grid, once ``median`` is resolved."""
+        factors = [self.factor] * len(shape)
+        if by_slice:
+            factors[-1] = 1.0
+        lengths = zip(shape, spacing, self.spacing or spacing, factors, strict=True)
+        return tuple(max(1, round(length * own / (new * factor))) for length, own, new, factor in lengths)
+
+
 FACTORS = {
     "noise": ("noise",),
+    "resampling": ("resampling",),
     "network": ("network",),
     "optimizer": ("training", "optimizer"),
     "scheduler": ("training", "scheduler"),
@@ -162,22 +195,26 @@ def _named_levels(levels: Any) -> Any:
 
 
 def _level_name(level: Any) -> Any:
-    if isinstance(level, dict) and "alpha" in level:
-        return Noise.model_validate(level).name
-    return level.get("name") if isinstance(level, dict) else level
+    if not isinstance(level, dict) or "name" in level:
+        return level["name"] if isinstance(level, dict) else level
+    kind = next((kind for key, kind in _NAMED_BY_VALUES.items() if key in level), None)
+    return kind.model_validate(level).name if kind else None
 
 
+_NAMED_BY_VALUES = {"alpha": Noise, "spacing": Resampling, "factor": Resampling}
+"""Sections that have a name of their values, by keys that show them."""
 Levels = Annotated[dict[Name, Any], Field(min_length=1), BeforeValidator(_named_levels)]
 
 
 class Factors(Section):
     """What is crossed: each level of each factor with those of the others, in the place of the single setting.
 
-    Levels are a list of noises, or of names (with parameters) of networks, optimizers or schedulers, or a mapping that
-    gives them names of their own.
+    Levels are a list of noises, of grids, or of names (with parameters) of networks, optimizers or schedulers, or a
+    mapping that gives them names of their own.
     """
 
     noise: Levels | None = None
+    resampling: Levels | None = None
     network: Levels | None = None
     optimizer: Levels | None = None
     scheduler: Levels | None = None
@@ -320,6 +357,7 @@ class Settings(Section):
     seeds: SeedList
     split: Text | None = None
     noise: Noise = Noise(alpha=0)
+    resampling: Resampling = Resampling()
     slices: bool = False
     network: chosen_from(NETWORKS)
     sampling: Sampling
@@ -327,6 +365,12 @@ class Settings(Section):
     computing: Computing = Computing()
     inference: Inference
     evaluation: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _noise_is_native(self) -> "Settings":
+        if self.noise.alpha and not self.resampling.is_native:
+            raise ValueError("noise is made in masks on their own grid: leave out noise or resampling")
+        return self
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":

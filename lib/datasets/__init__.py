@@ -21,7 +21,7 @@ class Dataset:
     ``adapter`` is the module that indexes and prepares its cases from the files of ``sources``; ``splits`` names its
     splits; ``channels`` names what the prepared image holds, ``labels`` says what its label means. ``parameters``
     decide what the adapter does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for
-    cases that are made rather than found.
+    cases that are made rather than found. ``origin``: the data set whose cases these are, on another grid.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Dataset:
     parameters: dict[str, Any] = field(default_factory=dict)
     indexing: dict[str, Any] = field(default_factory=dict)
     known_index: Index | None = None
+    origin: str | None = None
 
     @property
     def kind(self) -> str:

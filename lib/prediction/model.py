@@ -7,7 +7,7 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
 
-from lib.config.schema import Inference
+from lib.config.schema import Inference, Resampling
 from lib.datasets.preparation import Preparation
 from lib.errors import SeglossError
 from lib.fields import Section, Text
@@ -39,6 +39,7 @@ class Model(Section):
     labels: Labels
     network: NetworkSettings
     inference: Inference
+    resampling: Resampling = Resampling()
     preparation: Annotated[Preparation, BeforeValidator(Preparation.of_json)]
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lib.inference import predict_volume
+from lib.inference import predict_case
 from lib.measures.catalogue import MEASURES, monitored
 from lib.measures.evaluation import case_rows, segmentation_of
 from lib.store import StoredCase
@@ -51,15 +51,14 @@ def measure_cases(
 ) -> dict[str, float]:
     """The columns of the measures that are monitored: of all cases and their structures."""
     measures = [MEASURES.parse(name) for name in measured.measures]
-    window, labels = (measured.inference.patch_size, measured.inference.stride), measured.labels
-    found = []
+    labels, found = measured.labels, []
     for case in cases:
         image, label, spacing = (
             case.array("image")[...],
             case.array("label")[...],
             case.description["spacing"],
         )
-        _, logit = predict_volume(network, image, *window, device, labels.exclusive)
+        _, logit = predict_case(network, image, spacing, measured, device)
         stored = {"labels": labels.decide(logit)}
         for structure in labels.structures:
             keys = {"case": case.name, "structure": structure}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import Computing, Inference, Noise, Sampling, Training
+from lib.config.schema import Computing, Inference, Noise, Resampling, Sampling, Training
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
@@ -40,6 +40,7 @@ class InferenceSettings(Section):
     network_class: str
     inference: Inference
     labels: Labels
+    resampling: Resampling = Resampling()
     reads: dict[str, tuple[str, ...]]
 
 
@@ -49,6 +50,7 @@ class Measured(Section):
     measures: tuple[str, ...]
     labels: Labels
     inference: Inference
+    resampling: Resampling = Resampling()
 
 
 class TrainingSettings(Section):
@@ -62,6 +64,7 @@ class TrainingSettings(Section):
     loss: dict[str, Any]
     network: NetworkSettings
     sampling: Sampling
+    resampling: Resampling = Resampling()
     training: Training
     computing: Computing = Computing()
     maps: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def keys(**changes: object) -> dict[str, Any]:
     of_data = {"scale": "paper", "dataset": "wmh2017", "variant": "base", "noise": "clean"}
-    factors = {"network": "plain_unet_2d", "optimizer": "adam", "scheduler": "constant"}
+    factors = {"resampling": "native", "network": "plain_unet_2d", "optimizer": "adam", "scheduler": "constant"}
     return {**of_data, **factors, "loss": "gdl", "seed": 0, **changes}
 
 

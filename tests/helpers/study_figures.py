@@ -32,7 +32,7 @@ def made_run(folder: Path, loss: str = "gdl", seed: int = 0, **options: object) 
     """
     given = {"dataset": "slabs", "variant": "base", "noise": "clean", "network": "unet"} | options
     keys = {name: given.pop(name) for name in ("dataset", "variant", "noise", "network")}
-    of_training = {"optimizer": "adam", "scheduler": "constant", "loss": loss, "seed": seed}
+    of_training = {"resampling": "native", "optimizer": "adam", "scheduler": "constant", "loss": loss, "seed": seed}
     run = "/".join([*keys.values(), loss, f"seed-{seed}"])
     for name, table in given.pop("tables", {}).items():
         write_table(folder / run, name, table)

@@ -102,7 +102,7 @@ def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting",
             demo["training"]["test_epochs"] = 1
             demo["sampling"]["foreground_fraction"] = 0
         else:
-            demo |= {"losses": ["gdl_boundary_rebalance"]}
+            demo |= {"losses": ["gdl_boundary_rebalance"], "resampling": {"spacing": "median", "factor": 1.25}}
             demo["training"]["test_epochs"] = 1
         path.write_text(yaml.safe_dump(study, sort_keys=False))
     return folder

@@ -135,7 +135,7 @@ def test_a_single_noise_stands_in_for_levels_and_the_configuration_adds_to_eithe
         ({"network": [{"name": ["enet_2d"]}]}, "factors: network: {'name': ['enet_2d']} has no name; name it"),
         (
             {"optimizers": ["adam"]},
-            "factors: optimizers: unknown key; did you mean 'optimizer'? allowed: noise, network",
+            "factors: optimizers: unknown key; did you mean 'optimizer'? allowed: noise, resampling",
         ),
         ({"optimizer": "adam"}, "factors: optimizer: 'adam' is not allowed; expected a mapping of keys to values"),
         ({"optimizer": []}, "factors: optimizer: {} is not allowed; expected at least 1 of them"),

@@ -150,7 +150,7 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
     [
         (
             {"0.828": "0,828"},
-            "line 2: 15 cells were expected, found 16 ('t_loss,isic2017,gce,clean,,,,,dice_pooled,mean,0,828,",
+            "line 2: 16 cells were expected, found 17 ('t_loss,isic2017,gce,clean,,,,,,dice_pooled,mean,0,828,",
         ),
         ({"0.828": "high"}, "row 1: value: 'high' is not a number"),
         ({"0.828": "nan"}, "row 1: value: 'nan' is not a number"),
@@ -158,7 +158,7 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
         ({"spread": "value"}, "no column 'spread'; a table with the columns study, "),
         ({"source": "source,loss"}, "duplicate column 'loss'"),
         ({"0.828": "0.828\0"}, "line 2: a NUL byte"),
-        ({'"Table 1': "Table 1"}, "line 2: 15 cells were expected, found 16"),
+        ({'"Table 1': "Table 1"}, "line 2: 16 cells were expected, found 17"),
         ({'0753"': "0753"}, "line 3: "),
         ({"0.828": "8" * 140_000}, "line 2: field larger than field limit (131072)"),
     ],

@@ -1,0 +1,60 @@
+"""The cases of another data set on the grid that a network is trained on.
+
+Parameters: ``resampling``, as `lib.config.schema.Resampling` has it, ``by_slice``, and ``labels``.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lib.config.schema import Resampling
+from lib.datasets.fingerprint import resolved
+from lib.datasets.index import Index, IndexedCase, read_index
+from lib.datasets.raw import RawFiles
+from lib.errors import CaseExcluded
+from lib.labels import Labels
+from lib.resampling import resample_image, resample_label, slice_axis
+from lib.store import Case, StoredCase
+
+
+def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
+    """The cases and splits of the other data set; its folder holds the index."""
+    other = Path(raw.one(r"index\.json"))
+    fingerprints = [Path(path) for path in raw.paths if path != str(other)]
+    grid = resolved(Resampling(**parameters["resampling"]), *fingerprints).model_dump(mode="json")
+    found = read_index(other)
+    cases = {
+        case: IndexedCase(entry.patient, {"case": [str(other.parent / case / "case.json")]}, {"grid": grid})
+        for case, entry in found.cases.items()
+    }
+    return Index(cases, found.splits)
+
+
+def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
+    """Resample one prepared case."""
+    stored = StoredCase(Path(entry.files["case"][0]).parent)
+    if stored.excluded:
+        raise CaseExcluded(stored.excluded)
+    old, grid = stored.description["spacing"], Resampling(**entry.details["grid"])
+    shape = grid.shape_of(stored.shape, old, parameters["by_slice"])
+    scale = [length / new for length, new in zip(stored.shape, shape, strict=True)]
+    spacing = tuple(length * times for length, times in zip(old, scale, strict=True))
+    across = slice_axis(old, spacing)
+    return Case(
+        resample_image(stored.array("image")[...], shape, across),
+        resample_label(stored.array("label")[...], shape, Labels(**parameters["labels"]), across),
+        spacing,
+        entry.patient,
+        _scaled(stored.description["affine"], scale),
+    )
+
+
+def _scaled(affine: Sequence[Sequence[float]] | None, scale: Sequence[float]) -> np.ndarray | None:
+    """From voxels that are ``scale`` times as large, of the same extent."""
+    if affine is None:
+        return None
+    step = np.diag([*scale, 1.0])
+    step[:3, 3] = (np.array(scale) - 1) / 2  # the middle of the first voxel
+    return np.array(affine) @ step
