@@ -57,6 +57,7 @@ def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
 _SLABS = {"train": 20, "validation": 4, "test": 12}
 _BLOBS = {"train": 32, "validation": 0, "test": 20}
+_LIVERS = {"train": 24, "validation": 6, "test": 16}
 _SCENES = {"train": 32, "validation": 8, "test": 24}
 _RGB = ("red", "green", "blue")
 _LIVER = Labels(("background", "liver", "tumour"))
@@ -196,6 +197,18 @@ DATASETS = {
             dimensions=2,
             parameters={"seed": 0, "cases": _BLOBS},
             known_index=numbered("blob_", **_BLOBS),
+        ),
+        Dataset(
+            name="phantom_livers",
+            title="3D phantoms of livers with tumours",
+            adapter="lib.datasets.phantoms.livers",
+            labels=_LIVER,
+            parameters={
+                **{"seed": 0, "cases": _LIVERS, "tumour_free_fraction": 0.15, "tumours_per_case": 3.0},
+                "volumes": [300.0, 30000.0],
+                "spacings": [[4.0, 4.0, 5.0], [4.0, 4.0, 6.0], [4.5, 4.5, 5.0]],
+            },
+            known_index=numbered("abdomen_", **_LIVERS),
         ),
         _scenes("phantom_scenes", "2D colour phantoms of four classes", Labels(("background", *_SHAPES))),
         _scenes("phantom_findings", "2D colour phantoms of four findings that overlap", _overlapping(*_SHAPES)),

@@ -15,12 +15,12 @@ phantoms is a check of the machinery, no evidence about patients.
 
 import zlib
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
 
 from lib.datasets.index import Index, IndexedCase, numbered
+from lib.datasets.phantoms.shapes import centred_grid, lesion_voxels, place_lesions, smooth_noise, vessel_path
 from lib.datasets.preparation import Preparation
 from lib.datasets.raw import RawFiles
 from lib.store import Case
@@ -63,7 +63,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:
     mean = parameters["lesions_per_case"]
     count = 0 if rng.random() < parameters["lesion_free_fraction"] else 1 + rng.poisson(mean - 1)
     volumes = _lesion_volumes(count, parameters["volumes"], rng)
-    lesions = _lesions(volumes, brain & ~cortex & ~fluid, spacing, rng)
+    lesions = place_lesions(volumes, brain & ~cortex & ~fluid, spacing, rng)
     contrasts = np.concatenate([[0.0], rng.uniform(*LESION_CONTRAST, size=count)])
     scene = tissue + contrasts[lesions]
     healthy = lesions == 0
@@ -78,31 +78,17 @@ def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:
     )
 
 
-def _smooth_noise(
-    shape: tuple[int, ...], spacing: np.ndarray, millimetres: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Gaussian random field of unit variance with the given correlation length."""
-    field = ndimage.gaussian_filter(rng.standard_normal(shape), millimetres / spacing, mode="wrap")
-    return (field - field.mean()) / field.std()
-
-
-def _centred_grid(shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
-    """Coordinates in mm from the volume's centre, (3, *shape)."""
-    axes = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(shape, spacing, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"))
-
-
 def _anatomy(
     shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Masks and intensities: brain, tissue intensity, cortex, fluid."""
     half = np.array(shape) * spacing / 2
-    radius = np.sqrt(((_centred_grid(shape, spacing) / half[:, None, None, None]) ** 2).sum(0))
-    folds = _smooth_noise(shape, spacing, 3.0, rng)
+    radius = np.sqrt(((centred_grid(shape, spacing) / half[:, None, None, None]) ** 2).sum(0))
+    folds = smooth_noise(shape, spacing, 3.0, rng)
     brain = radius + 0.05 * folds < 0.88
-    grey = (radius + 0.06 * folds > 0.72) | (_smooth_noise(shape, spacing, 5.0, rng) > 1.4)
-    fluid = (_smooth_noise(shape, spacing, 4.0, rng) > 1.6) & (radius < 0.5)
-    tissue = np.where(grey, GREY, WHITE) + 3.0 * _smooth_noise(shape, spacing, 2.0, rng)
+    grey = (radius + 0.06 * folds > 0.72) | (smooth_noise(shape, spacing, 5.0, rng) > 1.4)
+    fluid = (smooth_noise(shape, spacing, 4.0, rng) > 1.6) & (radius < 0.5)
+    tissue = np.where(grey, GREY, WHITE) + 3.0 * smooth_noise(shape, spacing, 2.0, rng)
     tissue = np.where(fluid, FLUID, tissue)
     cortex = brain & (ndimage.distance_transform_edt(brain, sampling=spacing) < CORTEX_DEPTH)
     return brain, np.where(brain, tissue, 0.0), cortex, fluid & brain
@@ -116,59 +102,18 @@ def _lesion_volumes(count: int, limits: Sequence[float], rng: np.random.Generato
     return np.sort(volumes)[::-1]
 
 
-def _lesions(volumes: np.ndarray, brain: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Place lesions of ``volumes`` (mm3) in the brain, none touching another; label them 1..count.
-
-    A lesion is the wanted number of voxels with the smallest distance in a randomly turned, stretched and
-    dented ellipsoid's own measure; one that finds no free place after 30 tries is left out.
-    """
-    lesions = np.zeros(brain.shape, np.int32)
-    free = brain.copy()
-    for number, volume in enumerate(volumes, start=1):
-        for _ in range(30):
-            voxels = _lesion_voxels(volume, np.argwhere(free), brain.shape, spacing, rng)
-            if free[voxels].all():
-                lesions[voxels] = number
-                box = tuple(slice(max(v.min() - 2, 0), v.max() + 3) for v in voxels)
-                grown = ndimage.binary_dilation(lesions[box] == number, np.ones((3, 3, 3)))
-                free[box] &= ~grown
-                break
-    return lesions
-
-
-def _lesion_voxels(
-    volume: float, places: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, ...]:
-    wanted = max(1, round(volume / spacing.prod()))
-    centre = places[rng.integers(len(places))]
-    reach = np.ceil(1.8 * (3 * volume / (4 * np.pi)) ** (1 / 3) / spacing).astype(int) + 1
-    low, high = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, shape)
-    offsets = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij")) - centre[:, None, None, None]
-    turned = np.einsum("ij,jxyz->ixyz", _rotation(rng), offsets * spacing[:, None, None, None])
-    stretch = rng.uniform(0.7, 1.4, size=3)[:, None, None, None]
-    measure = np.sqrt(((turned / stretch) ** 2).sum(0))
-    measure *= 1 + 0.15 * _smooth_noise(measure.shape, spacing, 2.0, rng) if wanted > 30 else 1
-    nearest = np.argsort(measure, axis=None, kind="stable")[:wanted]
-    return tuple(index + start for index, start in zip(np.unravel_index(nearest, measure.shape), low, strict=True))
-
-
-def _rotation(rng: np.random.Generator) -> np.ndarray:
-    q, r = np.linalg.qr(rng.standard_normal((3, 3)))
-    return q * np.sign(np.diag(r))
-
-
 def _vessels_and_spots(allowed: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Contrast of thin curved vessels and of faint spots."""
     bright = np.zeros(allowed.shape)
     places = np.argwhere(allowed)
     for _ in range(rng.integers(5, 11)):
         contrast = rng.uniform(*VESSEL_CONTRAST)
-        for voxel in _vessel_path(places[rng.integers(len(places))], spacing, rng):
+        for voxel in vessel_path(places[rng.integers(len(places))], spacing, rng):
             if all(0 <= v < n for v, n in zip(voxel, allowed.shape, strict=True)):
                 bright[voxel] = max(bright[voxel], contrast)
     for _ in range(rng.integers(6, 16)):
         volume = float(np.clip(rng.lognormal(2.0, 1.0), 1, 60))
-        voxels = _lesion_voxels(volume, places, allowed.shape, spacing, rng)
+        voxels = lesion_voxels(volume, places, allowed.shape, spacing, rng)
         bright[voxels] = np.maximum(bright[voxels], rng.uniform(*SPOT_CONTRAST))
     return bright * allowed
 
@@ -181,24 +126,13 @@ def _patches(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Contrast of bright patches of the given extent that cover about a tenth of ``region``."""
-    patches = region & (_smooth_noise(region.shape, spacing, millimetres, rng) > 1.3)
+    patches = region & (smooth_noise(region.shape, spacing, millimetres, rng) > 1.3)
     return rng.uniform(*contrast) * patches
-
-
-def _vessel_path(start: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    direction = rng.standard_normal(3)
-    points = [start * spacing]
-    for _ in range(rng.integers(15, 40)):
-        direction = direction / np.linalg.norm(direction) + 0.3 * rng.standard_normal(3)
-        points.append(points[-1] + direction / np.linalg.norm(direction))
-    between = [np.linspace(a, b, 3) for a, b in pairwise(points)]
-    voxels = np.round(np.concatenate(between) / spacing).astype(int)
-    return list(dict.fromkeys(map(tuple, voxels)))
 
 
 def _acquire(scene: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blur by the point-spread function, bias field, Rician noise; scaled so that white matter is near 1."""
     blurred = ndimage.gaussian_filter(scene, POINT_SPREAD / spacing)
-    biased = blurred * np.exp(BIAS * _smooth_noise(scene.shape, spacing, 20.0, rng))
+    biased = blurred * np.exp(BIAS * smooth_noise(scene.shape, spacing, 20.0, rng))
     real, imaginary = rng.normal(0, NOISE, size=(2, *scene.shape))
     return (np.hypot(biased + real, imaginary) / WHITE).astype(np.float32)
