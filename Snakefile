@@ -8,9 +8,9 @@ from lib.config.checks import check
 from lib.config.load import load
 from lib.errors import faults_in_one_line
 from lib.maps import MAPS
-from lib.strict_yaml import check_configuration
+from lib.strict_yaml import check_configuration, typed
 from lib.workflow.failures import failure_report
-from lib.workflow.scales import check_scale
+from lib.workflow.scales import check_scale, replaced_trainings
 
 min_version("9.20")
 
@@ -26,7 +26,7 @@ configfile: CONFIG_FILE
 
 
 with faults_in_one_line():
-    CONFIG = load(config)
+    CONFIG = load(typed(config, workflow.config_settings.config_args))
     check(CONFIG, MAPS, Path.cwd())
 
 
@@ -36,7 +36,7 @@ include: "rules/common.smk"
 if workflow.is_main_process:
     with faults_in_one_line():
         check_scale(CONFIG.runs, PATHS)
-        for note in [*CONFIG.notes, *notes_on_code()]:
+        for note in [*CONFIG.notes, *notes_on_code(), *replaced_trainings(CONFIG, PATHS)]:
             print(f"note: {note}", file=sys.stderr)
     # at the exit, as Snakemake calls no onsuccess where nothing is to be done
     atexit.register(print_lines_on_data, Path.cwd())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
@@ -157,9 +158,44 @@ def check_configuration(files: Iterable[Path | str], words: Iterable[str] | None
         _check_word(word)
 
 
-def _check_word(word: str) -> None:
+def typed(config: dict[str, Any], words: Iterable[str] | None) -> dict[str, Any]:
+    """The configuration with lists and mappings of ``--config`` as files have them; Snakemake leaves text in them.
+
+    Raises:
+        SeglossError: a key within them is a duplicate, or a number would be misread.
+    """
+    for word in words or ():
+        key, value = _key_and_value(word)
+        with suppress(yaml.YAMLError):  # text
+            if isinstance(plain := yaml.load(value, Loader=yaml.BaseLoader), dict | list):
+                config = {**config, key: _replaced(config[key], plain, _strictly_read(key, value))}
+    return config
+
+
+def _strictly_read(key: str, value: str) -> Any:
+    try:
+        return yaml.load(value, Loader=StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        raise SeglossError(f"--config {key}: {error.problem}") from None
+
+
+def _replaced(present: Any, plain: Any, strict: Any) -> Any:
+    """What is ``present``, with ``strict`` in the places where Snakemake has put ``plain``."""
+    if isinstance(plain, dict) and isinstance(present, dict) and len(plain) == len(strict):
+        inner = zip(plain.items(), strict.values(), strict=True)
+        return present | {key: _replaced(present[key], value, other) for (key, value), other in inner}
+    if isinstance(plain, list) and isinstance(present, list):
+        return [*map(_replaced, present, plain, strict)] if len(present) == len(plain) else present
+    return strict if present == plain else present
+
+
+def _key_and_value(word: str) -> tuple[str, str]:
     key, _, value = word.partition("=")
-    value = value.strip("'\"")  # as Snakemake does
+    return key, value.strip("'\"")  # as Snakemake does
+
+
+def _check_word(word: str) -> None:
+    key, value = _key_and_value(word)
     if max(accumulate((mark in "[{") - (mark in "]}") for mark in value), default=0) > DEPTH:
         raise SeglossError(f"--config {key}: {_TOO_LARGE}")
     try:

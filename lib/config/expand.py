@@ -127,6 +127,7 @@ def _expand(
     listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
     named = [*([] if workflow.losses == "all" else workflow.losses), *workflow.own_losses]
     added = [loss for loss in dict.fromkeys(named) if loss in specifications and loss not in listed]
+    own_runs: set[tuple[str, ...]] = set()
     for variant in variants:
         settings = variant.settings
         measures = _measures(settings, study, variant.where)
@@ -136,7 +137,12 @@ def _expand(
             for loss in [*settings.losses, *added]
         }
         own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
+        alike = settings.model_dump_json(exclude={"datasets", "losses", "seeds"}), *variant.levels.values()
         for dataset, loss, seed in itertools.product(dict.fromkeys([*settings.datasets, *own]), chosen, settings.seeds):
+            if dataset in own:  # variants may differ in data sets and losses alone
+                if (key := (*alike, dataset, loss, str(seed))) in own_runs:
+                    continue
+                own_runs.add(key)
             yield Run(
                 study=name,
                 dataset=dataset,

@@ -1,7 +1,7 @@
 """The configuration, validated, with the runs that it expands to, the same for Snakefile, scripts and tests."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
@@ -67,7 +67,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    _check_weights(workflow.weights, [run.id for run in runs])
+    _check_weights(workflow.weights, runs)
     notes = tuple(_notes(workflow, datasets, runs, library))
     resampled = {run.trained_on: _resampled(run, datasets) for run in kept if run.trained_on != run.dataset}
     return Configuration(dict(values), workflow, {**datasets, **resampled}, studies, kept, notes)
@@ -109,10 +109,13 @@ def _with_own_losses(study: Study, name: str, workflow: WorkflowConfig) -> Study
     return study.model_copy(update={"losses": {**study.losses, **workflow.own_losses}})
 
 
-def _check_weights(given: Iterable[str], runs: Sequence[str]) -> None:
+def _check_weights(given: Iterable[str], runs: Iterable[Run]) -> None:
+    """Check the names of runs that weights are given for; those of other studies or data sets are not looked at."""
+    ids = [run.id for run in runs]
+    of_data = {f"{run.study}/{run.dataset}/" for run in runs}
     for run in given:
-        if run not in runs:
-            near = get_close_matches(run[:200], runs, n=1, cutoff=0)
+        if run not in ids and (run.count("/") != 4 or any(run.startswith(place) for place in of_data)):
+            near = get_close_matches(run[:200], ids, n=1, cutoff=0)
             raise SeglossError(f"{CONFIG_NAME}: weights: unknown run {shortened(run)}; did you mean {near[0]!r}?")
 
 
@@ -120,8 +123,9 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
     for key, names in (("own_data", workflow.own_data), ("raw", workflow.raw)):
         for name in names:
             if (name in DATASETS) == (key == "own_data"):
-                fault = "is the name of an official data set; choose another" if key == "own_data" else "is unknown"
-                raise SeglossError(f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}{suggestion(name, DATASETS)}")
+                taken = "is the name of an official data set; choose another, or name the folder in raw"
+                fault = taken if key == "own_data" else f"is unknown{suggestion(name, DATASETS)}"
+                raise SeglossError(f"{CONFIG_NAME}: {key}.{name}: {name!r} {fault}")
     try:
         return {name: own_dataset(name, own) for name, own in workflow.own_data.items()}
     except SeglossError as error:

@@ -302,8 +302,8 @@ class Monitor(Section):
 class Training(Section):
     """Length, optimizer and learning rate; gradients of a larger norm than ``gradient_clipping`` are scaled to it.
 
-    After each of the last ``test_epochs`` the test cases are predicted and measured; these numbers are recorded, and
-    used only where ``monitor`` says so.
+    After each of the last ``test_epochs``, all if they are fewer, the test cases are predicted and measured; these
+    numbers are recorded, and used only where ``monitor`` says so.
     """
 
     epochs: PositiveInt
@@ -316,8 +316,6 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Training":
-        if self.test_epochs > self.epochs:
-            raise ValueError(f"test_epochs {self.test_epochs} exceed the {self.epochs} epochs")
         if self.scheduler.warmup_steps >= self.epochs * self.steps_per_epoch:
             raise ValueError(f"scheduler: warmup_steps {self.scheduler.warmup_steps} leave no step of the training")
         if SCHEDULERS.entry_of(self.scheduler).monitored and not self.monitor:

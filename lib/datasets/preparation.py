@@ -172,7 +172,12 @@ def _by_type(channel: np.ndarray, raw: _Raw) -> np.ndarray:
 
 
 def _by_type_if_whole(channel: np.ndarray, raw: _Raw) -> np.ndarray:
-    return _by_type(channel, raw) if raw.dtype.kind == "u" else channel
+    if raw.dtype.kind == "u":
+        return _by_type(channel, raw)
+    if not -1 <= channel.min() <= channel.max() <= 2:  # phantoms are noisy
+        found = f"{channel.min():g} to {channel.max():g}"
+        raise CaseExcluded(f"its values are {found}; about 0 to 1 were expected, or unsigned whole numbers")
+    return channel
 
 
 def _bytes_or_standardise(channel: np.ndarray, raw: _Raw) -> np.ndarray:

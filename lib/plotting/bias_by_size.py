@@ -22,6 +22,7 @@ _EXPLANATION = (
     " side by side; bars: quartiles, cases of each seed by themselves."
 )
 _ABSENT = "Where the structure is not there: mean predicted share over cases and seeds, logarithmic, grey band: 0."
+_POWERS = [10.0**power for power in range(1, 6)]
 _NOWHERE = "{}: no test case has any structure, and none was predicted."
 
 
@@ -36,6 +37,8 @@ def bias_by_size_figures(results: StudyResults) -> list[Figure]:
 
 def _pages(members: Sequence[EvaluatedRun], results: StudyResults) -> list[Figure]:
     table = shares_of(members, results.primary_cut)
+    place = {name: number for number, name in enumerate(dict.fromkeys(table["structure"]))}
+    table = table.sort_values("structure", key=lambda names: names.map(place), kind="stable")
     styles, title = styles_of(results, table["loss"]), title_of(members)
     there, absent = table[table["true"] > 0], table[table["true"] == 0]
     regions = there.groupby("structure", sort=False)["case"].nunique()
@@ -125,7 +128,7 @@ def _mark_bias(panels: Sequence[Axes]) -> None:
     for axis in panels:
         axis.set_yscale("symlog", linthresh=1)
         axis.set_ylim(-1.15, max(1.3 * highest, 1.1))
-        axis.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, *(10.0**power for power in range(6))]))
+        axis.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, 1, *([2, 5] if highest < 10 else []), *_POWERS]))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
 

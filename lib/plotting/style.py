@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from lib.config.study_schema import Look
 from lib.files import atomic_path
@@ -116,11 +116,16 @@ def mark_millimetres(axis: Axes, direction: str) -> None:
 
 
 def decade_marks(low: float, high: float, steps: Sequence[int] = (1, 2, 5)) -> list[float]:
-    """A few round numbers between two on a logarithmic axis, within a decade more of its ``steps``."""
+    """A few round numbers between two on a logarithmic axis, within a decade more of its ``steps``, or any that fit."""
     first, last = floor(log10(low)), floor(log10(high))
     powers = range(last, first - 1, -max(1, (last - first) // 2))
     marks = [step * 10.0**power for power in powers for step in (steps if last - first < 2 else (1,))]
-    return [mark for mark in marks if low <= mark <= high]
+    inside = [mark for mark in marks if low <= mark <= high]
+    return (
+        inside
+        if len(inside) > 1
+        else [mark for mark in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= mark <= high]
+    )
 
 
 def mark_shares(axis: Axes, direction: str, values: Iterable[float]) -> None:

@@ -98,7 +98,7 @@ def read_model(weights: Path) -> Model:
     if not path.is_file():
         raise SeglossError(
             f"{path}: missing, and says which network and preparation {weights.name} is for; copy it from the run's"
-            " folder, or make it there: envs/run snakemake <that folder>/model.json"
+            " folder, or make it there: envs/run snakemake --cores 1 <that folder>/model.json"
         )
     values: Any = read_json(path, _REMEDY)
     if not isinstance(values, dict):

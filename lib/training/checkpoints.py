@@ -14,6 +14,7 @@ from torch import nn
 
 from lib.errors import SeglossError
 from lib.files import atomic_path
+from lib.suggest import shortened
 
 log = logging.getLogger(__name__)
 _CORES = ("numpy.core", "numpy._core")
@@ -48,11 +49,15 @@ def load_weights(path: Path, network: nn.Module, remedy: str = RETRAIN) -> None:
     Raises:
         SeglossError: the file is missing, damaged, or of another network; the message ends with ``remedy``.
     """
+    expected = network.state_dict()
     try:
-        network.load_state_dict(_state_of(_read(path), network.state_dict()))
+        state = _state_of(_read(path), expected)
+        if lacking := [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]:
+            raise KeyError(f"it has no {lacking[0]!r}, but {shortened(next(iter(state), None))} and others")
+        network.load_state_dict(state)
     except Exception as error:  # torch raises whatever it met in a damaged file
-        reason = " ".join(str(error).split())[:300]
-        raise SeglossError(f"{path}: not the weights of this network ({reason}); {remedy}") from error
+        reason = " ".join(str(error.args[0] if isinstance(error, KeyError) else error).split())
+        raise SeglossError(f"{path}: not the weights of this network ({reason[:300]}); {remedy}") from error
 
 
 def _state_of(saved: dict[str, Any], expected: Collection[str]) -> Mapping[str, Any]:

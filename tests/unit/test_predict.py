@@ -346,6 +346,13 @@ def _same_name(folder: Path) -> None:
     (folder / "a.bmp").touch()
 
 
+def _bright(folder: Path) -> None:
+    nibabel.save(
+        nibabel.Nifti1Image(np.full((8, 8, 8), 200, np.int16) * np.eye(8, dtype=np.int16), np.eye(4)),
+        folder / "a.nii.gz",
+    )
+
+
 MINMAX = {"steps": [["min_max"]]}
 UNFIT: dict[str, tuple[Callable[[Path], Any], dict[str, Any], str]] = {
     "colours for grey": (_rgb, {}, "shape (10, 10, 3) was found; 2 axes and 1 channel(s) were expected; the network"),
@@ -355,6 +362,11 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], dict[str, Any], str]] = {
     "a constant image": (_constant, {"dimensions": 3, **MINMAX}, "the image is constant (1)"),
     "values not finite": (_not_finite, {"dimensions": 3}, "the image holds NaN or infinite values"),
     "signed numbers": (_constant, {"dimensions": 3, "steps": [["by_type"]]}, "holds float32 values; grey levels of 8"),
+    "grey levels for 0 to 1": (
+        _bright,
+        {"dimensions": 3, "steps": [["by_type_if_whole"]]},
+        "its values are 0 to 200; about 0 to 1 were expected",
+    ),
     "a damaged file": (_cut_off, {}, "a.png cannot be read"),
     "channels apart": (
         _shifted,
@@ -429,7 +441,9 @@ def test_missing_and_damaged_weights_are_refused(tmp_path: Path, monkeypatch: py
     weights.write_bytes(content[: len(content) // 2])
     assert "weights.pt: not the weights of this network" in refused(weights, Path("in"), Path("o"))
     torch.save({"network": {"other": torch.zeros(2)}}, weights)
-    assert "not the weights of this network (Error(s) in loading" in refused(weights, Path("in"), Path("o"))
+    assert "of this network (it has no 'down.0.0.weight', but 'other' and others);" in refused(
+        weights, Path("in"), Path("o")
+    )
     (place / "model.json").unlink()
     assert "model.json: missing, and says which network and preparation" in refused(weights, Path("in"), Path("o"))
     assert "device 'tpu'" in refused(weights, Path("in"), Path("o"), "--device", "tpu")

@@ -10,7 +10,7 @@ from snakemake.cli import parse_config
 from whole_workflow import ROOT, copy_project
 
 from lib.errors import SeglossError
-from lib.strict_yaml import check_configuration, read_yaml
+from lib.strict_yaml import check_configuration, read_yaml, typed
 
 
 def value_of(text: str, folder: Path) -> object:
@@ -152,6 +152,32 @@ def test_names_with_underscores_are_fine_on_the_command_line() -> None:
     ]
     check_configuration([], [*words, "noise=[{alpha: 0.5, beta: 1e-1}]", "title=a: b: 1_0", "x="])
     check_configuration([], None)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["settings={a: null, b: {c: false, d: [1, 1e-3, x]}}"], {"a": None, "b": {"c": False, "d": [1, 0.001, "x"]}}),
+        (['settings={a: "1", b: 0_b}'], {"a": "1", "b": "0_b"}),
+        (["settings={1: 2}"], {"1": 2}),
+        (["settings={a: {b: 1}}", "settings={a: {c: true}}"], {"a": {"b": 1, "c": True}}),
+        (["settings={a: 1}", "settings={a: 2}"], {"a": 2}),
+    ],
+)
+def test_values_within_words_are_what_they_would_be_in_a_file(words: list[str], expected: dict) -> None:
+    config = parse_config([*words, "seeds=0,1", "title=a: b: c"])
+    assert typed(config, [*words, "seeds=0,1", "title=a: b: c"])["settings"] == expected
+    assert typed(config, None) == config
+
+
+def test_what_a_file_holds_stays_as_it_was() -> None:
+    config = {"settings": {"a": "1", "b": "null"}, "own_losses": {"mine": "dice"}}
+    assert typed(config | {"settings": {"a": "1", "b": "2"}}, ["settings={b: 2}"])["settings"] == {"a": "1", "b": 2}
+
+
+def test_a_key_that_stands_twice_within_a_word() -> None:
+    with pytest.raises(SeglossError, match=r"^--config settings: duplicate key 'a'"):
+        typed(parse_config(["settings={a: 1, a: 2}"]), ["settings={a: 1, a: 2}"])
 
 
 def test_files_of_json_may_be_indented_by_tabs(tmp_path: Path) -> None:

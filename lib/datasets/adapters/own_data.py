@@ -223,7 +223,7 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     label = _read(entry.files["label"][0], parameters, as_labels=parameters["threshold"] is None)
     for other, name in [(label, "mask"), *((image, "a further channel") for image in images[1:])]:
         reading.check_same_geometry(images[0], other, name)
-    image = joined_channels(images, parameters["dimensions"], len(parameters["channels"]))
+    image = _with_advice(images, parameters["dimensions"], len(parameters["channels"]))
     mask = _classes(label, parameters) if parameters["threshold"] is None else _above(label, parameters)
     if parameters["empty_masks"] == "exclude" and not foreground(mask).any():
         raise CaseExcluded("the mask is empty; to keep such cases set empty_masks: keep")
@@ -238,6 +238,16 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
         spacing = tuple(s * old / new for s, old, new in zip(spacing, mask.shape, size, strict=True))
         mask = reading.resize_labels(mask, size)
     return Case(scaled, mask, spacing, entry.patient, None if size else images[0].affine)
+
+
+def _with_advice(images: Sequence[Volume], dimensions: int, n_channels: int) -> np.ndarray:
+    """The channels, as :func:`joined_channels` gives them."""
+    try:
+        return joined_channels(images, dimensions, n_channels)
+    except CaseExcluded as reason:
+        if dimensions == 2 and n_channels == 1 and images[0].array.shape[2:] == (3,):
+            raise CaseExcluded(f"{reason}; for colours set channels: [red, green, blue]") from None
+        raise
 
 
 def _region(region: Volume, mask: np.ndarray) -> np.ndarray:

@@ -52,9 +52,8 @@ def prepare(case: str, entry: IndexedCase, parameters: dict) -> Case:
     spacing = np.array(spacings[rng.integers(len(spacings))])
     shape = tuple(round(rng.uniform(*side) / length) for side, length in zip(EXTENT, spacing, strict=True))
     liver, scene = _anatomy(shape, spacing, rng)
-    count = (
-        0 if rng.random() < parameters["tumour_free_fraction"] else 1 + rng.poisson(parameters["tumours_per_case"] - 1)
-    )
+    free = rng.random() < parameters["tumour_free_fraction"]
+    count = 0 if free else 1 + rng.poisson(parameters["tumours_per_case"] - 1)
     inside = ndimage.distance_transform_edt(liver, sampling=spacing) > spacing.max()
     tumours = place_lesions(_volumes(count, parameters["volumes"], rng), inside, spacing, rng)
     scene += np.concatenate([[0.0], rng.uniform(*TUMOUR_CONTRAST, size=count)])[tumours]
@@ -94,8 +93,10 @@ def _blob(
     dx, dy, dz = rng.uniform(-0.06, 0.06, size=3)
     x, y, z = grid
     distance = np.sqrt((x - place[0] - dx) ** 2 + (y - place[1] - dy) ** 2 + (z - dz) ** 2)
-    parts, count = ndimage.label(distance + 0.07 * smooth_noise(x.shape, spacing, 14.0, rng) < radius)
-    return parts == 1 + np.argmax(np.bincount(parts.ravel(), minlength=count + 1)[1:])
+    parts, _ = ndimage.label(distance + 0.07 * smooth_noise(x.shape, spacing, 14.0, rng) < radius)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (parts == sizes.argmax()) & (parts > 0)
 
 
 def _volumes(count: int, limits: Sequence[float], rng: np.random.Generator) -> np.ndarray:

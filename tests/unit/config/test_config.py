@@ -299,6 +299,32 @@ def test_figures_say_whose_weights_were_given(tmp_path: Path) -> None:
     assert f"Not trained here, of given weights: {run.loss}." in note
 
 
+def test_weights_of_runs_that_take_no_part_are_left_alone(tmp_path: Path) -> None:
+    weights = tmp_path / "w.pt"
+    weights.touch()
+    given = {"boundary/phantom_slabs/volumes/gdl/seed-0": str(weights)}
+    load({"studies": ["label_marginal"], "weights": given})
+    load({"studies": ["boundary"], "scale": "paper", "weights": given})
+    with pytest.raises(SeglossError, match=r"weights: unknown run .*did you mean 'boundary/phantom_slabs/volumes/gdl"):
+        load({"studies": ["boundary"], "weights": {"boundary/phantom_slabs/volumes/gdl/seed-7": str(weights)}})
+    with pytest.raises(SeglossError, match="weights: unknown run 'gdl'; did you mean"):
+        load({"studies": ["boundary"], "weights": {"gdl": str(weights)}})
+
+
+def test_own_data_are_trained_once_by_variants_that_differ_in_data_sets_alone(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.png").touch()
+    about = {"labels": {"background": 0, "polyp": 1}, "channels": ["red", "green", "blue"]}
+    own = {"own_data": {"polyps": {"folder": str(tmp_path), **about}}, "studies": ["label_marginal"]}
+    runs = load({**own, "datasets": "polyps"}).runs
+    assert {run.variant for run in runs} == {"scenes"} and len(runs) == 5 * 2
+    assert {run.variant for run in load({**own, "settings": {"sampling": {"batch_size": 4}}}).runs} == {
+        "scenes",
+        "findings",
+    }
+
+
 def test_losses_of_the_configuration_stand_next_to_those_of_the_studies() -> None:
     mine = {"sum": ["cross_entropy", {"name": "proportion_l1", "weight": 5}]}
     configuration = load({"own_losses": {"mine": mine}, "losses": ["mine", "dice"], "studies": ["t_loss", "boundary"]})

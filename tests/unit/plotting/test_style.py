@@ -59,7 +59,12 @@ def test_what_a_study_leaves_open_is_no_look_of_another_loss() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "marks"),
-    [(0.02, 0.7, [0.02, 0.05, 0.1, 0.2, 0.5]), (0.002, 0.7, [0.01, 0.1]), (1e-6, 1, [1e-6, 1e-3, 1])],
+    [
+        (0.02, 0.7, [0.02, 0.05, 0.1, 0.2, 0.5]),
+        (0.002, 0.7, [0.01, 0.1]),
+        (1e-6, 1, [1e-6, 1e-3, 1]),
+        (0.21, 0.47, [0.3, 0.4]),
+    ],
 )
 def test_marks_of_a_logarithmic_axis_are_few_and_round(low: float, high: float, marks: list[float]) -> None:
     assert sorted(decade_marks(low, high)) == pytest.approx(marks)
