@@ -164,6 +164,7 @@ class StudyResults:
     primary_cut: str = ""
     reference: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    base: str | None = None
     published: Published | None = None
     looks: Mapping[str, Look] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
@@ -187,6 +188,7 @@ class StudyResults:
             primary_cut=file.primary_cut,
             reference=file.reference,
             references=file.references,
+            base=file.base,
             published=file.published,
             looks=file.looks,
             losses=configuration.resolved_losses(study),

@@ -23,7 +23,8 @@ from lib.measures.catalogue import Column
 LEVEL = 0.95
 SMALLEST_P = 1e-12
 COLUMNS = [
-    *(*KEYS, "reference", "cut", "column", "seeds", "cases", "difference", "low", "high", "p", "p_holm", "verdict"),
+    *(*KEYS, "reference", "reference_variant", "cut", "column", "seeds", "cases", "difference", "low", "high"),
+    *("p", "p_holm", "verdict"),
     *("better_share", "sd_seeds", "sd_cases", "sd_rest"),
 ]
 BETTER, WORSE, EQUIVALENT, NOT_SHOWN = "better", "worse", "equivalent", "not shown"
@@ -122,8 +123,11 @@ def comparisons(
     reference: str | None,
     references: Mapping[str, str] | None = None,
     test: str | None = None,
+    base: str | None = None,
 ) -> pd.DataFrame:
     """Each loss against the reference, in each setting, for each cut and column of which high or low is better.
+
+    With a ``base`` also each loss of the other variants against the same loss of that one.
 
     Columns of cases are compared by case (mean over its structures) and seed; those of whole runs by seed, ``cases`` is
     1 there. ``p_holm`` is adjusted within data set, cut and column. ``better_share``: how often the loss is better than
@@ -133,12 +137,14 @@ def comparisons(
         per_run: rows of :func:`lib.comparison.summary.run_rows`.
         reference: a loss; where it was not run, the first one stands for it.
         references: loss -> the one that it is compared with instead.
+        base: a variant.
         test: ``anova_tukey`` adds ``published_test_p``: one-way ANOVA over losses with seeds as samples, and Tukey's
             test of the pair; the larger p.
     """
     directed = directed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
-    table = pd.DataFrame(_pairs(runs, overall, reference, references or {}, directed))
+    pairs = [*_of_losses(runs, reference, references or {}), *(_of_variants(runs, base) if base else ())]
+    table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
         table["verdict"] = [verdict(row, directed[row["column"]]) for _, row in table.iterrows()]
@@ -146,52 +152,77 @@ def comparisons(
     return _with_anova(table, overall) if test == "anova_tukey" else table
 
 
-def _pairs(
-    runs: Sequence[EvaluatedRun],
-    overall: pd.DataFrame,
-    reference: str | None,
-    references: Mapping[str, str],
-    directed: Mapping[str, Column],
-) -> Iterator[dict[str, Any]]:
-    """The rows of each loss and its reference, in each setting."""
+Seeds = Mapping[int, EvaluatedRun]
+"""The runs of a loss in one setting."""
+
+
+def _by_setting(runs: Sequence[EvaluatedRun]) -> dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]]:
     by_group: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
     for run in runs:
         by_group.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
-    for group, by_loss in by_group.items():
+    return by_group
+
+
+def _of_losses(
+    runs: Sequence[EvaluatedRun], reference: str | None, references: Mapping[str, str]
+) -> Iterator[tuple[Seeds, Seeds]]:
+    """Each loss and its reference, in each setting."""
+    for by_loss in _by_setting(runs).values():
         first = reference if reference in by_loss else next(iter(by_loss))
-        of_group = overall[(overall[SETTING] == list(group)).all(axis=1)]
-        for loss in by_loss:
-            base = references[loss] if references.get(loss) in by_loss else first
-            keys = dict(zip(SETTING, group, strict=True)) | {"loss": loss, "reference": base}
-            for row in _pair(by_loss, of_group, loss, base, directed) if loss != base else ():
-                yield keys | row
+        for loss, compared in by_loss.items():
+            other = references[loss] if references.get(loss) in by_loss else first
+            if loss != other:
+                yield compared, by_loss[other]
 
 
-def _pair(
-    by_loss: Mapping[str, Mapping[int, EvaluatedRun]],
-    overall: pd.DataFrame,
-    loss: str,
-    reference: str,
-    directed: Mapping[str, Column],
+def _of_variants(runs: Sequence[EvaluatedRun], base: str) -> Iterator[tuple[Seeds, Seeds]]:
+    """Each loss of another variant and the same loss of the base, on each data set."""
+    by_group = _by_setting(runs)
+    of_base = {group[:2]: by_loss for group, by_loss in reversed(by_group.items()) if group[2] == base}
+    for group, by_loss in by_group.items():
+        others = of_base.get(group[:2], {})
+        for loss, compared in by_loss.items():
+            if group[2] != base and loss in others:
+                yield compared, others[loss]
+
+
+def _compared(
+    compared: Seeds, reference: Seeds, overall: pd.DataFrame, directed: Mapping[str, Column]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cut and column of a pair of losses."""
-    seeds = sorted(by_loss[loss].keys() & by_loss[reference].keys())
-    for cut in dict.fromkeys(overall["cut"]) if seeds else ():
-        of_runs = overall[overall["cut"] == cut].set_index(["loss", "seed"])
-        by_case = [_by_case([by_loss[name][seed] for seed in seeds], cut) for name in (loss, reference)]
+    """A row for each cut and column of a pair."""
+    seeds = sorted(compared.keys() & reference.keys())
+    pair = [[of_seed[seed] for seed in seeds] for of_seed in (compared, reference)]
+    of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
+    for cut in pair[0][0].cuts if seeds else ():
+        by_case = [_by_case(runs, cut) for runs in pair]
+        of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
-            if name in by_case[0][0]:
+            if name in by_case[0][0] and name in by_case[1][0]:
                 values = [np.stack([cases[name] for cases in of_seeds]) for of_seeds in by_case]
-            elif name in of_runs:
-                pairs = [[(one, seed) for seed in seeds] for one in (loss, reference)]
-                values = [of_runs[name].reindex(of_seeds).to_numpy(float)[:, None] for of_seeds in pairs]
+            elif all(name in rows for rows in of_cut):
+                values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:
                 continue
             differences = values[0] - values[1]
             differences = differences[:, ~np.isnan(differences).any(axis=0)]
             if differences.size:
                 counts = {"seeds": len(seeds), "cases": differences.shape[1]}
-                yield {"cut": cut, "column": name, **counts, **_described(differences, column)}
+                yield _keys(pair) | {"cut": cut, "column": name, **counts, **_described(differences, column)}
+
+
+def _keys(pair: Sequence[Sequence[EvaluatedRun]]) -> dict[str, Any]:
+    compared, reference = (runs[0].keys for runs in pair)
+    keys = {name: compared[name] for name in KEYS}
+    return keys | {"reference": reference["loss"], "reference_variant": reference["variant"]}
+
+
+def _rows_of(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFrame:
+    """The rows of some runs that differ in the seed alone, in their order."""
+    keys = runs[0].keys
+    alike = overall[(overall[KEYS] == [keys[name] for name in KEYS]).all(axis=1)]
+    order = {run.keys["seed"]: place for place, run in enumerate(runs)}
+    rows = alike[alike["seed"].isin(order)]
+    return rows.sort_values("seed", key=lambda seeds: seeds.map(order))
 
 
 def _described(differences: np.ndarray, column: Column) -> dict[str, float]:

@@ -80,8 +80,9 @@ class Study(Section):
 
     ``cuts``: how masks come from predictions (`lib.measures.catalogue.CUTS`). ``primary``: the number that decides.
     ``reference``: the loss that others are compared with, the first one if it was not run; ``references``: by loss,
-    another one instead. ``baseline``: runs are held against a threshold without learning. ``top_figures``: lie in
-    `plots/` itself. A study that lacks a scale takes no part in it.
+    another one instead. ``base``: the variant that the others are compared with, loss by loss. ``baseline``: runs are
+    held against a threshold without learning. ``top_figures``: lie in `plots/` itself. A study that lacks a scale takes
+    no part in it.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -92,6 +93,7 @@ class Study(Section):
     cuts: Cuts = [DECIDED]
     primary: Primary = Primary()
     reference: Text | None = None
+    base: Name | None = None
     references: dict[str, str] = {}
     baseline: bool = False
     figures: list[chosen_from(FIGURES)]
@@ -168,3 +170,7 @@ class Study(Section):
                 if name not in known:
                     raise ValueError(f"{key}: unknown name {shortened(name)}{suggestion(name, known)}")
         unique(figures)
+        for scale, section in self.scales.items():
+            variants = section.get("variants") or ["base"]
+            if self.base and self.base not in variants:
+                raise ValueError(f"base: {scale} has no variant {self.base!r}{suggestion(self.base, variants)}")

@@ -295,6 +295,21 @@ def test_each_loss_may_have_a_reference_of_its_own(tmp_path: Path) -> None:
     assert of_own(iwdl="not run") == {"dl": "bce", "iwdl": "bce"}
 
 
+def test_variants_are_compared_with_the_base_loss_by_loss(tmp_path: Path) -> None:
+    better = {loss: {seed: (a + 0.05, b + 0.05) for seed, (a, b) in of.items()} for loss, of in DICE.items()}
+    others = runs(tmp_path, {loss: better[loss] for loss in ("bce", "dl")}, variant="sgd")
+    of_runs = [*others, *runs(tmp_path), *runs(tmp_path, better, dataset="isles2018", variant="sgd")]
+    table = compared(of_runs, "bce", base="base")
+    rows = table[(table["column"] == "dice") & (table["variant"] != table["reference_variant"])]
+    assert rows[["dataset", "variant", "loss", "reference", "reference_variant"]].to_numpy().tolist() == [
+        ["wmh2017", "sgd", loss, loss, "base"] for loss in ("bce", "dl")
+    ]
+    assert rows["difference"].tolist() == pytest.approx([0.05, 0.05])
+    within = compared(of_runs, "bce").drop(columns=["p_holm", "verdict"])
+    same = table[table["variant"] == table["reference_variant"]].drop(columns=["p_holm", "verdict"])
+    pd.testing.assert_frame_equal(same.reset_index(drop=True), within)
+
+
 def test_p_is_adjusted_within_data_set_cut_and_column(tmp_path: Path) -> None:
     of_runs = [
         *runs(tmp_path),
