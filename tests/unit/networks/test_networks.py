@@ -14,7 +14,7 @@ import torch
 
 from lib.errors import SeglossError
 from lib.networks import build_network
-from lib.networks.catalogue import NETWORKS
+from lib.networks.catalogue import NETWORKS, size_refusal
 from lib.networks.space_to_depth_unet import depth_to_space, space_to_depth
 
 NARROW: dict[str, dict[str, Any]] = {
@@ -203,6 +203,15 @@ def test_the_plain_network_in_3d_normalises_each_instance_as_nnunet() -> None:
     for normalisation, invariant in {"instance": True, "batch": False}.items():
         small = narrow("plain_unet", normalisation=normalisation).eval()
         assert torch.allclose(small(10 * x), small(x), atol=1e-3) == invariant
+
+
+def test_one_voxel_of_an_instance_cannot_be_normalised() -> None:
+    by_instance, by_batch = (NETWORKS.parse({"name": "plain_unet", "normalisation": n}) for n in ("instance", "batch"))
+    assert "must be larger along an axis" in size_refusal(by_instance, (32, 32, 32))
+    assert size_refusal(by_batch, (32, 32, 32)) == size_refusal(by_instance, (32, 32, 64)) == ""
+    network = narrow("plain_unet").eval()
+    with pytest.raises(ValueError, match="Expected more than 1 spatial element"):
+        network(torch.zeros(1, 1, 4, 4, 4))
 
 
 def test_the_plain_networks_head_has_the_releases_two_channels_for_one_logit() -> None:

@@ -1,0 +1,166 @@
+"""What a study may give to each network. Never imports torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lib.fields import PositiveInt
+from lib.registry import Parameters
+
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+
+
+class NetworkParameters(Parameters):
+    """What every network takes.
+
+    Two classes are distinguished by one logit, or with ``background_channel`` by two, of which a loss may weigh each.
+    """
+
+    background_channel: bool = False
+
+    @property
+    def divisor(self) -> int | tuple[int, ...]:
+        """What the lengths of a patch must divide by: one number, or one for each axis."""
+        return 1
+
+    @property
+    def only_size(self) -> tuple[int, ...] | None:
+        """The one size of patches that the network takes; None if all that divide."""
+        return None
+
+    @property
+    def several_voxels(self) -> bool:
+        """Whether the coarsest level must have more than one voxel, without which an instance has no variance."""
+        return False
+
+    @property
+    def several_outputs(self) -> bool:
+        """Whether the network returns a list of outputs in training, full resolution first."""
+        return False
+
+    @property
+    def output_weights(self) -> list[float]:
+        """By which the loss of each of several outputs counts, where the loss itself does not say it."""
+        return []
+
+    @property
+    def pretrained(self) -> tuple[str, str] | None:
+        """Source and file of the weights that the network begins with; None if all are drawn."""
+        return None
+
+    @property
+    def note(self) -> str:
+        """What figures must say of runs with it."""
+        return ""
+
+
+class UNet(NetworkParameters):
+    """Widths of the levels, each of which halves the one before."""
+
+    channels: Widths
+
+    @property
+    def divisor(self) -> int:
+        return 2 ** (len(self.channels) - 1)
+
+
+class ResidualUNet(UNet):
+    channels: Widths = (16, 64, 128, 256)
+
+
+class SpaceToDepthUNet(UNet):
+    channels: Widths = (8, 16, 32)
+
+    @property
+    def divisor(self) -> int:
+        return 2 ** len(self.channels)
+
+
+class SpaceToDepthUNet2D(SpaceToDepthUNet):
+    dimensions: Literal[2] = 2
+
+
+class DeeplySupervised(NetworkParameters):
+    """What can return outputs of all its levels in training."""
+
+    deep_supervision: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """How many they are."""
+        raise NotImplementedError
+
+    @property
+    def several_outputs(self) -> bool:
+        return self.deep_supervision
+
+    @property
+    def output_weights(self) -> list[float]:
+        """Halved from level to level, but for the coarsest of several, in sum 1, as nnU-Net v1 has it."""
+        halved = [2.0**-level for level in range(max(1, self.outputs - 1))]
+        return [weight / sum(halved) for weight in halved] + (self.outputs - len(halved)) * [0.0]
+
+
+class PlainUNet(DeeplySupervised, UNet):
+    channels: Widths = (32, 64, 128, 256, 480, 480)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.channels) - 1
+
+
+class PlainUNet3D(PlainUNet):
+    channels: Widths = (32, 64, 128, 256, 320, 320)
+    normalisation: Literal["batch", "instance"] = "instance"
+    dimensions: Literal[3] = 3
+
+    @property
+    def several_voxels(self) -> bool:
+        return self.normalisation == "instance"
+
+
+class BoundaryUNet(UNet):
+    channels: Widths = (64, 128, 256, 512)
+    dimensions: Literal[3] = 3
+
+
+class BoundaryUNet2D(UNet):
+    channels: Widths = (64, 128, 256, 512)
+    dimensions: Literal[2] = 2
+
+
+class ENet(UNet):
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt] = (16, 64, 128)
+
+    @property
+    def divisor(self) -> int:
+        return 8
+
+
+IMAGENET = {"resnet50": "resnet50-19c8e357.pth", "resnet101": "resnet101-5d3b4d8f.pth"}
+"""Files of the source `imagenet_resnet`, by encoder."""
+
+
+class ResNetEncoded(NetworkParameters):
+    """``encoder_weights``: those that the encoder begins with; null draws all of them."""
+
+    encoder: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
+    encoder_weights: Literal["imagenet"] | None = None
+
+    @model_validator(mode="after")
+    def _weights_exist(self) -> "ResNetEncoded":
+        if self.encoder_weights and self.encoder not in IMAGENET:
+            raise ValueError(f"encoder_weights: there are none for {self.encoder}, only for {', '.join(IMAGENET)}")
+        return self
+
+    @property
+    def divisor(self) -> int:
+        return 32
+
+    @property
+    def pretrained(self) -> tuple[str, str] | None:
+        return ("imagenet_resnet", IMAGENET[self.encoder]) if self.encoder_weights else None
+
+    @property
+    def note(self) -> str:
+        return "" if self.encoder_weights else "Encoders were trained from scratch, not on ImageNet first."
