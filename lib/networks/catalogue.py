@@ -22,6 +22,10 @@ def _resnet_encoded(name: str, source: str) -> NetworkEntry:
     )
 
 
+RES_UNET = "the liver benchmark Graduation-project-SBME-2023/liver-imaging-analysis: MONAI's UNet as its base has it"
+ATTENTION_UNET = "Oktay et al., MIDL 2018, arXiv 1804.03999: MONAI's AttentionUnet"
+DYN_UNET = "Isensee et al., Nature Methods 2021: MONAI's DynUNet, planned by nnU-Net v2's rules"
+
 NETWORKS: Registry[NetworkEntry] = Registry(
     "network",
     {
@@ -72,6 +76,32 @@ NETWORKS: Registry[NetworkEntry] = Registry(
         "resnet_unet_2d": _resnet_encoded("ResNetUNet", "Ronneberger et al., MICCAI 2015"),
         "resnet_fpn_2d": _resnet_encoded("ResNetFPN", "Kirillov et al., CVPR 2019"),
         "deeplabv3plus_2d": _resnet_encoded("DeepLabV3Plus", "Chen et al., ECCV 2018"),
+        "res_unet": NetworkEntry("lib.networks.monai_networks:res_unet", parameters.ResUNet, RES_UNET),
+        "res_unet_2d": NetworkEntry(
+            "lib.networks.monai_networks:res_unet", parameters.ResUNet2D, RES_UNET, dimensions=2
+        ),
+        "attention_unet": NetworkEntry(
+            "lib.networks.monai_networks:attention_unet", parameters.AttentionUNet, ATTENTION_UNET
+        ),
+        "attention_unet_2d": NetworkEntry(
+            "lib.networks.monai_networks:attention_unet", parameters.AttentionUNet2D, ATTENTION_UNET, dimensions=2
+        ),
+        "unetr": NetworkEntry(
+            "lib.networks.monai_networks:unetr", parameters.UNETR, "Hatamizadeh et al., WACV 2022: MONAI's UNETR"
+        ),
+        "segresnet": NetworkEntry(
+            "lib.networks.monai_networks:segresnet", parameters.SegResNet, "Myronenko, BrainLes 2018: MONAI's SegResNet"
+        ),
+        "swin_unetr": NetworkEntry(
+            "lib.networks.monai_networks:swin_unetr",
+            parameters.SwinUNETR,
+            "Hatamizadeh et al., BrainLes 2021, arXiv 2201.01266: MONAI's SwinUNETR",
+        ),
+        "mednext": NetworkEntry(
+            "lib.networks.monai_networks:mednext", parameters.MedNeXt, "Roy et al., MICCAI 2023: MONAI's MedNeXt"
+        ),
+        "dyn_unet": NetworkEntry("lib.networks.dyn_unet:DynUNet", parameters.DynUNet, DYN_UNET),
+        "dyn_unet_2d": NetworkEntry("lib.networks.dyn_unet:DynUNet", parameters.DynUNet2D, DYN_UNET, dimensions=2),
     },
     NetworkEntry,
     NetworkParameters,

@@ -4,10 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lib.fields import PositiveInt
+from lib.fields import Int, Number, Positive, PositiveInt
+from lib.networks.topology import Topology, topology
 from lib.registry import Parameters
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+Dropout = Annotated[Number, Field(ge=0, lt=1)]
+OF_2D = Field(min_length=2, max_length=2)
+OF_3D = Field(min_length=3, max_length=3)
 
 
 class NetworkParameters(Parameters):
@@ -35,7 +39,7 @@ class NetworkParameters(Parameters):
 
     @property
     def several_outputs(self) -> bool:
-        """Whether the network returns a list of outputs in training, full resolution first."""
+        """Whether the network returns a list or tuple of outputs in training, full resolution first."""
         return False
 
     @property
@@ -164,3 +168,126 @@ class ResNetEncoded(NetworkParameters):
     @property
     def note(self) -> str:
         return "" if self.encoder_weights else "Encoders were trained from scratch, not on ImageNet first."
+
+
+class ResUNet(UNet):
+    channels: Widths = (64, 128, 256, 512)
+    residual_units: Annotated[Int, Field(ge=0, le=6)] = 4
+    dropout: Dropout = 0.0
+    dimensions: Literal[3] = 3
+
+    @property
+    def several_voxels(self) -> bool:
+        return True
+
+
+class ResUNet2D(ResUNet):
+    dimensions: Literal[2] = 2
+
+
+class AttentionUNet(UNet):
+    channels: Annotated[tuple[Annotated[Int, Field(ge=2)], ...], Field(min_length=2)] = (64, 128, 256, 512)
+    dropout: Dropout = 0.0
+    dimensions: Literal[3] = 3
+
+
+class AttentionUNet2D(AttentionUNet):
+    dimensions: Literal[2] = 2
+
+
+class UNETR(NetworkParameters):
+    patch_size: Annotated[tuple[Annotated[PositiveInt, Field(multiple_of=16)], ...], OF_3D]
+    feature_size: PositiveInt = 16
+    hidden_size: PositiveInt = 768
+    mlp_dim: PositiveInt = 3072
+    num_heads: PositiveInt = 12
+    dropout: Dropout = 0.0
+
+    @model_validator(mode="after")
+    def _heads_share(self) -> "UNETR":
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} must divide by num_heads {self.num_heads}")
+        return self
+
+    @property
+    def only_size(self) -> tuple[int, ...]:
+        return self.patch_size
+
+
+class SegResNet(NetworkParameters):
+    init_filters: Annotated[PositiveInt, Field(multiple_of=8)] = 32
+    dropout: Dropout = 0.0
+    upsample_mode: Literal["nontrainable", "deconv"] = "nontrainable"
+
+    @property
+    def divisor(self) -> int:
+        return 8
+
+
+class SwinUNETR(NetworkParameters):
+    feature_size: Annotated[PositiveInt, Field(multiple_of=12)] = 48
+    dropout: Dropout = 0.0
+    checkpointing: bool = False
+
+    @property
+    def divisor(self) -> int:
+        return 32
+
+    @property
+    def several_voxels(self) -> bool:
+        return True
+
+
+class MedNeXt(DeeplySupervised):
+    size: Literal["S", "B", "M", "L"] = "S"
+    kernel_size: Literal[3, 5] = 3
+
+    @property
+    def divisor(self) -> int:
+        return 16
+
+    @property
+    def several_voxels(self) -> bool:
+        return True
+
+    @property
+    def outputs(self) -> int:
+        return 5
+
+
+class DynUNet(DeeplySupervised):
+    patch_size: Annotated[tuple[PositiveInt, ...], OF_3D]
+    spacing: Annotated[tuple[Positive, ...], OF_3D] = (1.0, 1.0, 1.0)
+    base_features: PositiveInt = 32
+    max_features: PositiveInt = 320
+
+    @model_validator(mode="after")
+    def _can_be_planned(self) -> "DynUNet":
+        stages, divisor = len(self.topology.strides), self.divisor
+        if stages < 3:
+            raise ValueError(f"patch_size {self.patch_size}: {stages} stages by nnU-Net's rules, not 3; enlarge it")
+        if any(length % of_axis for length, of_axis in zip(self.patch_size, divisor, strict=True)):
+            raise ValueError(f"patch_size {self.patch_size} must divide by {divisor}, the strides planned for it")
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        return topology(self.patch_size, self.spacing)
+
+    @property
+    def divisor(self) -> tuple[int, ...]:
+        return self.topology.divisor
+
+    @property
+    def several_voxels(self) -> bool:
+        return True
+
+    @property
+    def outputs(self) -> int:
+        return len(self.topology.strides) - 1
+
+
+class DynUNet2D(DynUNet):
+    patch_size: Annotated[tuple[PositiveInt, ...], OF_2D]
+    spacing: Annotated[tuple[Positive, ...], OF_2D] = (1.0, 1.0)
+    max_features: PositiveInt = 512
