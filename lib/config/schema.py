@@ -38,7 +38,7 @@ from lib.fields import (
     whole_number,
 )
 from lib.labels import NOISE_KINDS
-from lib.networks.catalogue import NETWORKS
+from lib.networks.catalogue import NETWORKS, size_refusal
 from lib.registry import chosen_from
 from lib.suggest import shortened
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
@@ -372,14 +372,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":
-        dimensions, divisor = NETWORKS.entry_of(self.network).dimensions, self.network.divisor
-        for key, size in (
-            ("sampling.patch_size", self.sampling.patch_size),
-            ("inference.patch_size", self.inference.patch_size),
-        ):
-            if len(size) != dimensions or any(length % divisor for length in size):
-                raise ValueError(
-                    f"{key} {size} must have {dimensions} lengths that divide by {divisor}"
-                    f" for network {self.network.name!r}"
-                )
+        for key, section in (("sampling", self.sampling), ("inference", self.inference)):
+            if reason := size_refusal(self.network, section.patch_size):
+                raise ValueError(f"{key}.patch_size {section.patch_size} {reason} for network {self.network.name!r}")
         return self

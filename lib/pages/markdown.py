@@ -60,9 +60,9 @@ def _is_fixed(field: FieldInfo) -> bool:
 
 
 def _choices(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is None or not all(isinstance(value, str) for value in get_args(field.annotation)):
-        return ""
-    return f" (or {', '.join(value for value in get_args(field.annotation) if value != field.default)})"
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    others = [str(value) for value in choices if value != field.default]
+    return f" (or {', '.join(others)})" if others else ""
 
 
 def as_yaml(value: Any) -> str:

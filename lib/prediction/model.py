@@ -13,7 +13,8 @@ from lib.errors import SeglossError
 from lib.fields import Section, Text
 from lib.files import read_json
 from lib.labels import Labels
-from lib.networks import NETWORKS, build_network
+from lib.networks import build_network
+from lib.networks.catalogue import NETWORKS, size_refusal
 from lib.suggest import suggestion
 from lib.training import checkpoints
 from lib.training.settings import NetworkSettings
@@ -46,8 +47,8 @@ class Model(Section):
     def _fits(self) -> "Model":
         chosen, patch = self.network.network, self.inference.patch_size
         dimensions = NETWORKS.entry_of(chosen).dimensions
-        if len(patch) != dimensions or any(length % chosen.divisor for length in patch):
-            raise ValueError(f"inference.patch_size {patch} does not fit the network {chosen.name!r}")
+        if reason := size_refusal(chosen, patch):
+            raise ValueError(f"inference.patch_size {patch} {reason} for network {chosen.name!r}")
         if self.dimensions - dimensions not in (0, 1):  # 1: by slices
             raise ValueError(f"dimensions {self.dimensions} do not fit the network {chosen.name!r}")
         expected = self.labels.out_channels(chosen.background_channel), self.labels.exclusive

@@ -289,7 +289,7 @@ class Trainer:
         clean, kind = tensors.pop("clean", None), tensors.pop("kind", None)
         with self._autocast():
             outputs = self.network(image)
-        several = [output.float() for output in outputs] if isinstance(outputs, list) else None
+        several = [output.float() for output in outputs] if isinstance(outputs, list | tuple) else None
         logits = several[0] if several else outputs.float()
         loss = self.loss(several or logits, target, tensors)
         self.optimizer.zero_grad(set_to_none=True)

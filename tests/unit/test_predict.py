@@ -392,7 +392,7 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], dict[str, Any], str]] = {
         "labels background, foreground do not fit the network's output; get both files",
     ),
     "one label": (_grey, {"labels": Labels(("a",))}, "labels a do not fit the network's output"),
-    "windows that do not divide": (_grey, {"patch": [15, 16]}, "inference.patch_size (15, 16) does not fit"),
+    "windows that do not divide": (_grey, {"patch": [15, 16]}, "patch_size (15, 16) must have 2 lengths"),
     "a network of other images": (_grey, {"dimensions": 3, "patch": [16]}, "patch_size"),
     "nothing known": (_grey, {"labels": Labels(("a", "b")), "extra": 3}, "extra: unknown key"),
     "a later version": (_grey, {"format": 2}, "model.json: format: 2 is not allowed; expected 1"),

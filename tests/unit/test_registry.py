@@ -34,6 +34,7 @@ def test_every_entry_takes_its_parameters(registry: Registry) -> None:
         needed = {
             "learning_rate": 0.1,
             **{"every": 1, "epochs": [1]},
+            "patch_size": getattr(entry, "dimensions", 3) * [64],
         }
         given = {key: needed[key] for key, field in entry.parameters.model_fields.items() if key in needed}
         parameters = registry.parse({"name": name, **given})

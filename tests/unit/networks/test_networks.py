@@ -11,25 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from narrow_networks import count, drawn_input, narrow
 
 from lib.errors import SeglossError
 from lib.networks import build_network
-from lib.networks.catalogue import NETWORKS
+from lib.networks.catalogue import NETWORKS, size_refusal
 from lib.networks.space_to_depth_unet import depth_to_space, space_to_depth
 
-NARROW: dict[str, dict[str, Any]] = {
-    "residual_unet": {"channels": (4, 6, 8)},
-    "space_to_depth_unet": {"channels": (4, 6)},
-    "space_to_depth_unet_2d": {"channels": (4, 6)},
-    "plain_unet_2d": {"channels": (4, 6, 8)},
-    "plain_unet": {"channels": (4, 6, 8)},
-    "boundary_unet_2d": {"channels": (4, 6, 8)},
-    "boundary_unet": {"channels": (4, 6, 8)},
-    "enet_2d": {"channels": (8, 8, 16)},
-    "resnet_unet_2d": {"encoder": "resnet18"},
-    "resnet_fpn_2d": {"encoder": "resnet18"},
-    "deeplabv3plus_2d": {"encoder": "resnet18"},
-}
 RESNET_ENCODED = ("resnet_unet_2d", "resnet_fpn_2d", "deeplabv3plus_2d")
 UNUSED = {
     "plain_unet_2d": ["heads.1.weight"],
@@ -42,21 +30,9 @@ UNUSED = {
         "unused_heads.1.bias",
         "unused_heads.1.weight",
     ],
+    "unetr": sorted(f"vit.blocks.{layer}.norm_cross_attn.{kind}" for layer in range(12) for kind in ("bias", "weight")),
 }
 OF_TWO_LOGITS = ("plain_unet_2d", "plain_unet", "boundary_unet_2d", "boundary_unet", "enet_2d")
-
-
-def narrow(name: str, in_channels: int = 1, out_channels: int = 1, **options: Any) -> torch.nn.Module:
-    return build_network({"name": name, **NARROW[name], **options}, in_channels, out_channels)
-
-
-def drawn_input(name: str, in_channels: int = 1) -> torch.Tensor:
-    size = {2: (32, 64), 3: (16, 8, 24)}[NETWORKS[name].dimensions]
-    return torch.randn(2, in_channels, *size)
-
-
-def count(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_the_published_network_has_the_published_number_of_parameters() -> None:
@@ -205,6 +181,15 @@ def test_the_plain_network_in_3d_normalises_each_instance_as_nnunet() -> None:
         assert torch.allclose(small(10 * x), small(x), atol=1e-3) == invariant
 
 
+def test_one_voxel_of_an_instance_cannot_be_normalised() -> None:
+    by_instance, by_batch = (NETWORKS.parse({"name": "plain_unet", "normalisation": n}) for n in ("instance", "batch"))
+    assert "must be larger along an axis" in size_refusal(by_instance, (32, 32, 32))
+    assert size_refusal(by_batch, (32, 32, 32)) == size_refusal(by_instance, (32, 32, 64)) == ""
+    network = narrow("plain_unet").eval()
+    with pytest.raises(ValueError, match="Expected more than 1 spatial element"):
+        network(torch.zeros(1, 1, 4, 4, 4))
+
+
 def test_the_plain_networks_head_has_the_releases_two_channels_for_one_logit() -> None:
     for out_channels, n_logits in {1: 2, 2: 2, 3: 3}.items():
         heads = narrow("plain_unet_2d", out_channels=out_channels).heads
@@ -234,8 +219,7 @@ def test_output_layers_of_coarser_levels_are_kept_and_not_trained() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("in_channels", [1, 3])
-@pytest.mark.parametrize("out_channels", [1, 2, 4])
+@pytest.mark.parametrize(("in_channels", "out_channels"), [(1, 1), (3, 2), (1, 5)])
 def test_as_many_logits_as_asked_of_the_input_size(name: str, in_channels: int, out_channels: int) -> None:
     x = drawn_input(name, in_channels)
     logits = narrow(name, in_channels, out_channels=out_channels)(x)
