@@ -95,9 +95,9 @@ def test_samplers_that_do_not_learn_need_no_results(name: str) -> None:
     assert parameters_of(toy.results(search)) == [*islice(replay(search, {}), search.trials)]
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_one_at_a_time_is_optunas_own_sequence(name: str) -> None:
-    search, toy = search_of(name, at_once=1), SAMPLED[name]
+@pytest.mark.parametrize(("name", "toy"), [*SAMPLED.items(), ("qmc", BRANCHES)])
+def test_one_at_a_time_is_optunas_own_sequence(name: str, toy: Toy) -> None:
+    search = toy.search(sampler=search_of(name, at_once=1).sampler, trials=TRIALS[name], seed=3)
     study = toy.optimized(optunas_own(name, 3, **QUICK[name]), search.trials)
     assert [trial.params for trial in study.trials] == parameters_of(toy.results(search))
 

@@ -5,10 +5,12 @@ import math
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import optuna
 import pytest
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -17,7 +19,9 @@ from toy_searches import BRANCHES, NUMBERS
 from lib import ROOT
 from lib.errors import SeglossError
 from lib.search.outcome import best, best_so_far, importance, pareto_front, trials_table, write_journal
+from lib.search.propose import replay
 from lib.search.result import Result
+from lib.search.rungs import promoted
 from lib.search.settings import Search
 
 SPACE = {
@@ -97,16 +101,7 @@ def test_no_trial_of_the_front_is_excelled() -> None:
     assert list(trials_table(search, [results]).columns[4:6]) == ["dice", "seconds"]
 
 
-IMPORTANCE_IN_A_FRESH_PROCESS = """
-import json
-from toy_searches import BRANCHES
-from lib.search.outcome import importance
-search = BRANCHES.search(sampler="random", trials=48)
-print(json.dumps(list(importance(search, [BRANCHES.results(search)]).items())))
-"""
-
-
-def test_importance_tells_what_matters_the_same_in_every_process() -> None:
+def test_importance_is_optunas_and_tells_what_matters() -> None:
     search = NUMBERS.search(sampler="random", trials=64)
     found = importance(search, [NUMBERS.results(search)])
     assert set(found) == set(NUMBERS.space)
@@ -114,12 +109,45 @@ def test_importance_tells_what_matters_the_same_in_every_process() -> None:
     assert list(found.values()) == sorted(found.values(), reverse=True)
     assert list(found)[-1] == "training.steps_per_epoch"  # changes the toy's Dice by 0.025 at most, the others by 0.2
 
-    search = BRANCHES.search(sampler="random", trials=48)
-    found = list(importance(search, [BRANCHES.results(search)]).items())
+    search = BRANCHES.search(sampler="random", trials=24)
+    own = BRANCHES.optimized(optuna.samplers.RandomSampler(seed=0), 24)
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=5 / 24)
+    found = importance(search, [BRANCHES.results(search)])
     assert len(found) == 6  # conditional ones too
-    path = f"{ROOT}{os.pathsep}{ROOT / 'tests/helpers'}"
+    assert found == pytest.approx(get_param_importances(own, evaluator=evaluator))
+
+
+def test_importance_is_that_of_the_first_rung() -> None:
+    whole, halved = (BRANCHES.search(sampler="random", trials=32, rungs=rungs) for rungs in (None, {"epochs": [1]}))
+    first = BRANCHES.results(whole)
+    second = {number: BRANCHES.trained(first[number].parameters, 9) for number in promoted(first, 8, "dice")}
+    assert importance(halved, [first, second]) == importance(whole, [first])
+
+
+IN_A_FRESH_PROCESS = """
+import json
+from test_search_outcome import of_equal_importance
+print(json.dumps([*of_equal_importance().items()]))
+"""
+
+
+def of_equal_importance() -> dict[str, float]:
+    """Of a space in which many axes are of a branch that no good trial has chosen."""
+    axes = {f"option{number}": {"float": [0, 1]} for number in range(8)}
+    search = search_of(trials=32, sampler="random", space={"training.optimizer": {"choice": {"adam": {}, "sgd": axes}}})
+    results = {
+        number: Result(parameters, 1, {"dice": float(parameters["training.optimizer"] == "adam")})
+        for number, parameters in enumerate(islice(replay(search, {}), 32))
+    }
+    return importance(search, [results])
+
+
+def test_equal_importances_have_the_same_order_in_every_process() -> None:
+    found = [*of_equal_importance().items()]
+    assert [value for _, value in found[1:]] == [0.0] * 8
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests/helpers", Path(__file__).parent)))
     environment = os.environ | {"PYTHONHASHSEED": "77", "PYTHONPATH": path}
-    command = [sys.executable, "-c", IMPORTANCE_IN_A_FRESH_PROCESS]
+    command = [sys.executable, "-c", IN_A_FRESH_PROCESS]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert [tuple(item) for item in json.loads(answer.stdout)] == found
 
