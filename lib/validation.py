@@ -98,13 +98,13 @@ def _fields(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
         field = model.model_fields.get(part)
         if field is None:  # a name of the user's
             continue
-        if (inner := _section_in(field.annotation)) is None:
+        if (inner := section_in(field.annotation)) is None:
             return []
         model = inner
     return list(model.model_fields)
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(_section_in, get_args(annotation))), None)
+    return next(filter(None, map(section_in, get_args(annotation))), None)
