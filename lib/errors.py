@@ -24,6 +24,10 @@ class CaseExcluded(SeglossError):
     """This case cannot be used; the others can. The message is the reason, which the data set's report gives."""
 
 
+class Diverged(SeglossError):
+    """The loss of a training has run away."""
+
+
 @contextmanager
 def faults_in_one_line() -> Iterator[None]:
     """End the process with a line and status 1 where a fault is raised within."""

@@ -72,6 +72,18 @@ class Paths:
         """Folder of a run's results, or a file in it."""
         return _joined(self.folders.results, run, file)
 
+    def trial(self, search: str, trial: str) -> str:
+        """What the trial of a search is trained with; ``trial`` is its number."""
+        return f"{self.folders.results}/{search}/trials/{trial}/settings.json"
+
+    def rung(self, search: str, rung: str, file: str) -> str:
+        """The result of a trial at a rung of a search, by its place there, or the trials that reach it."""
+        return f"{self.folders.results}/{search}/rungs/{rung}/{file}.json"
+
+    def found(self, search: str, file: str) -> str:
+        """What a search has found."""
+        return f"{self.folders.results}/{search}/{file}"
+
     def result(self, file: str) -> str:
         return f"{self.folders.results}/{file}"
 

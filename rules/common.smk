@@ -20,18 +20,19 @@ from lib.datasets.sources import load_source, source_names
 from lib.datasets.usage import usage_line
 from lib.errors import SeglossError
 from lib.files import sha256
-from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
 from lib.provenance import code_version, in_project
+from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
 RUNS = {run.id: run for run in CONFIG.runs}
+SEARCHES = CONFIG.searches
 NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
 GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
@@ -76,6 +77,9 @@ wildcard_constraints:
     bundle="[0-9]+-[0-9]+",
     map_name=one_of(MAPS),
     run="[^/]+/[^/]+/[^/]+/[^/]+/seed-[0-9]+",
+    search=one_of(SEARCHES),
+    trial="[0-9]+",
+    rung="[0-9]+",
 
 
 def run_of(wildcards):

@@ -21,6 +21,7 @@ rule predict:
         weights=PATHS.run("{run}", "weights.pt"),
         cases=predicted_parts,
         fingerprint=lambda wildcards: fingerprint_of(run_of(wildcards)),
+        best=best_trial,
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
         checksums=PATHS.run("{run}", "predictions.json"),
@@ -39,11 +40,12 @@ rule predict:
         settings=lambda wildcards: run_of(wildcards).inference_settings.model_dump_json(exclude_defaults=True),
         described=lambda wildcards: json.dumps(CONFIG.model_settings(run_of(wildcards))),
         prepared=prepared_folder,
-        spacing=lambda wildcards: option("fingerprint", *fingerprint_of(run_of(wildcards))),
+        found=lambda wildcards: option("fingerprint", *fingerprint_of(run_of(wildcards)))
+        + option("best", *best_trial(wildcards)),
         code=prediction_code,
     message:
         "predict {wildcards.run}"
     shell:
         f"python {SCRIPTS}/predict.py {PRODUCTS} --settings {{params.settings:q}} --described {{params.described:q}} --weights {{input.weights:q}}"
-        f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {{params.spacing}} {DEVICE} {PLUGINS}"
+        f" --prepared {{params.prepared:q}} --cases {{input.cases:q}} {{params.found}} {DEVICE} {PLUGINS}"
         " --predictions {output.folder:q} --checksums {output.checksums:q} --model {output.model:q} &> {log:q}"

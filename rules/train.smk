@@ -53,6 +53,12 @@ def run_maps(wildcards):
     return [*map_lists(run), *map(ancient, folders)]
 
 
+def best_trial(wildcards):
+    """Input function: the settings of the best trial of a search, which the run is trained with; none of other runs."""
+    search = run_of(wildcards).search
+    return [PATHS.found(search.id, "best.json")] if search else []
+
+
 def training_folder(wildcards):
     """Params function: the folder of the cases that the run is trained on; where weights are given, tested on."""
     run = run_of(wildcards)
@@ -66,8 +72,9 @@ def run_measured(wildcards):
 
 def run_pretrained(wildcards):
     """Input function: the file of the weights that the run's network begins with; none if all are drawn."""
-    found = run_of(wildcards).settings.network.pretrained
-    return [ancient(PATHS.raw(*found))] if found else []
+    run = run_of(wildcards)
+    found = {one.settings.network.pretrained for one in (run.search.possible if run.search else [run])} - {None}
+    return [ancient(PATHS.raw(*place)) for place in sorted(found)]
 
 
 def data_options(wildcards):
@@ -79,6 +86,7 @@ def data_options(wildcards):
         option("measured", *run_measured(wildcards))
         + (option("native", PATHS.prepared(run.dataset)) if run.trained_on != run.dataset else "")
         + option("fingerprint", *fingerprint_of(run))
+        + option("best", *best_trial(wildcards))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
         + option("pretrained", *run_pretrained(wildcards))
@@ -113,6 +121,7 @@ rule train:
         maps=for_training(run_maps),
         measured=for_training(run_measured),
         pretrained=for_training(run_pretrained),
+        best=for_training(best_trial),
         fingerprint=for_training(lambda wildcards: fingerprint_of(run_of(wildcards))),
         checked=checked_parts,
     output:

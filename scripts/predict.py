@@ -26,9 +26,10 @@ def main(
     checksums: Path,
     model: Path,
     fingerprint: Path | None = None,
+    best: Path | None = None,
 ) -> None:
     from lib.arrays import write_array
-    from lib.files import atomic_path, sha256, write_json
+    from lib.files import atomic_path, read_json, sha256, write_json
     from lib.inference import predict_case, stored_kinds
     from lib.networks import build_network
     from lib.store import open_cases
@@ -36,6 +37,8 @@ def main(
     from lib.training.devices import prepare_device
     from lib.training.settings import InferenceSettings
 
+    if best:  # of a search's trials
+        settings = read_json(best)["inference"] | {"reads": settings["reads"]}
     chosen = InferenceSettings.model_validate(settings)
     if fingerprint:
         from lib.datasets.fingerprint import resolved

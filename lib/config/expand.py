@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from pydantic import create_model
 
 from lib.config.run import Run
 from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Settings, WorkflowConfig
-from lib.config.study_schema import Scale, Study
+from lib.config.search import SEARCHED, TRIAL_SEED, RunSearch, merged
+from lib.config.study_schema import Scale, Study, StudySearch
 from lib.datasets import Dataset
 from lib.errors import SeglossError
 from lib.fields import Section
@@ -33,11 +34,11 @@ def expanded(
     known_losses: Iterable[str],
 ) -> tuple[list[Run], tuple[Run, ...]]:
     """All runs of the studies, with losses of the ``library`` where a file has none of the name, and those kept."""
-    runs = [
-        run
-        for name, study in studies.items()
-        for run in _expand(name, study, library, workflow, datasets, Path(f"studies/{name}.yaml"))
-    ]
+    runs = []
+    for name, study in studies.items():
+        path = Path(f"studies/{name}.yaml")
+        of_study = [*_expand(name, study, library, workflow, datasets, path)]
+        runs += [*of_study, *_searched(study, of_study, workflow, path)]
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
 
 
@@ -163,6 +164,41 @@ def _expand(
                 measures=measures,
                 file=study,
             )
+
+
+def _searched(study: Study, runs: Sequence[Run], workflow: WorkflowConfig, path: Path) -> Iterable[Run]:
+    """The runs with the settings of the best trial of each search, on each data set of the variant that it changes."""
+    if not (section := study.scales.get(workflow.scale)):
+        return
+    scale = validated(Scale, section, f"{path}: {workflow.scale}")
+    for name, search in scale.searches.items():
+        where = f"{path}: {workflow.scale}: searches.{name}"
+        of_variant = [run for run in runs if run.variant == search.variant]
+        if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
+            raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
+        loss = search.loss or of_variant[0].settings.losses[0]
+        bases = {run.dataset: run for run in of_variant if run.loss == loss and not run.noise.alpha}
+        if not bases:
+            raise SeglossError(f"{where}: loss: unknown{suggestion(loss, of_variant[0].settings.losses)}")
+        for run in bases.values():
+            yield from _best_of(replace(run, seed=TRIAL_SEED + search.seed), name, search, where)
+
+
+def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[Run]:
+    """The runs with the settings of the best of a search's trials, all of which are checked before."""
+
+    def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
+        return _for_labels(_for_outputs(specification, settings, where), base.labels, where)
+
+    of_search = RunSearch(name, search, base, specified, where)
+    fits = NETWORKS.entry_of(base.settings.network).dimensions + base.settings.slices
+    for trial in of_search.possible:
+        network = trial.settings.network
+        if NETWORKS.entry_of(network).dimensions + trial.settings.slices != fits:
+            raise SeglossError(
+                f"{where}: network {network.name!r} does not fit the data, {base.settings.network.name!r} does"
+            )
+    return of_search.winners(base.settings.seeds)
 
 
 def _for_outputs(specification: losses.Specification, settings: Settings, where: str) -> losses.Specification:
@@ -294,7 +330,7 @@ def _narrowed(
             raise SeglossError(f"{CONFIG_NAME}: datasets: {fits_none(name, known[name])}")
     datasets = kept("datasets", (run.dataset for run in runs))
     variants = set(kept("variants", (name for run in runs for name in run.variant_names)))
-    names = kept("losses", known_losses)
+    names = [*kept("losses", known_losses), *([SEARCHED] if workflow.losses == "all" else [])]
     seeds = kept("seeds", (run.seed for run in runs))
     for run in runs:
         chosen = run.dataset in datasets and not variants.isdisjoint(run.variant_names)
@@ -309,13 +345,3 @@ def selected(key: str, selection: Any, allowed: Mapping[Any, Any]) -> list[Any]:
         if name not in allowed:
             raise SeglossError(f"{CONFIG_NAME}: {key}: unknown value {name!r}{suggestion(name, map(str, allowed))}")
     return list(selection)
-
-
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` on top, mappings merged key by key; a section with another `name` is replaced."""
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        same_kind = isinstance(old, dict) and isinstance(value, dict) and value.get("name") in (None, old.get("name"))
-        result[key] = merged(old, value) if same_kind else value
-    return result

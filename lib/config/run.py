@@ -28,6 +28,8 @@ class Run:
     """One trained model: study x data set x variant x factors x loss x seed.
 
     ``levels``: the names of the levels of the factors that the study crosses. ``measures``: with their parameters.
+    ``search``: the `lib.config.search.RunSearch` whose best trial decides the settings, which here are those of its
+    base; None for all other runs.
     """
 
     study: str
@@ -44,6 +46,7 @@ class Run:
     settings: Settings
     measures: tuple[MeasureParameters, ...]
     file: Study
+    search: Any = None
 
     @property
     def noise(self) -> Noise:
@@ -128,6 +131,8 @@ class Run:
     @property
     def maps(self) -> tuple[str, ...]:
         """Maps that training reads: the loss's own, and the components that lesion-centred patches need."""
+        if self.search:
+            return self.search.maps
         needed = set(losses.required_maps(self.loss_specification))
         if self.settings.sampling.foreground_fraction > 0:
             needed.add("components")
@@ -210,6 +215,11 @@ class Configuration:
             "parameters": dataset.parameters,
             "regions": bool(regions),
         }
+
+    @property
+    def searches(self) -> dict[str, Any]:
+        """The searches whose best trials decide the settings of runs, by id."""
+        return {run.search.id: run.search for run in self.runs if run.search}
 
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]

@@ -1,5 +1,7 @@
 """The schema of study files: what a study compares, how it measures, and what it shows."""
 
+import hashlib
+import json
 import re
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -7,11 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from lib.config.schema import Settings
-from lib.fields import Name, NameList, Section, Text, unique
+from lib.fields import Name, NameList, Section, SeedList, Text, unique
 from lib.measures.catalogue import CUTS, DECIDED, MEASURES, columns_of, monitored
 from lib.measures.settings import Cuts
 from lib.plotting.catalogue import FIGURES, StudyNames
 from lib.registry import chosen_from
+from lib.search.settings import Search
 from lib.suggest import shortened, suggestion
 
 OVER_EPOCHS = ("_epochs", "_best_epoch")
@@ -61,18 +64,48 @@ class Published(Section):
         return {"dataset": self.datasets, "loss": self.losses}
 
 
+class StudySearch(Search):
+    """A search of a study, by whose best trial a variant of its name is trained.
+
+    ``variant``: whose settings it changes; ``loss``: that its trials have where the space has none, the first of the
+    variant if it is not named; ``seeds``: of the trainings with the best trial's settings, those of the variant if none
+    are given.
+    """
+
+    variant: Name = "base"
+    loss: Text | None = None
+    seeds: SeedList | None = None
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides the trials but how many there are."""
+        chosen = self.model_dump(mode="json", exclude={"trials", "seeds"}, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
+
+
 class Scale(Section):
-    """One scale of a study: common ``settings``, the ``variants`` that change them, and what figures say about it."""
+    """One scale of a study: common ``settings``, the ``variants`` that change them, ``searches``, and what figures say
+    about it."""
 
     note: Text | None = None
     variants: Annotated[dict[Name, dict[str, Any] | None], Field(min_length=1)] = {"base": {}}
+    searches: dict[Name, StudySearch] = {}
     settings: dict[str, Any]
 
     @model_validator(mode="before")
     @classmethod
     def _apart(cls, section: Any) -> Any:
-        own = {key: section[key] for key in ("note", "variants") if key in section}
+        own = {key: section[key] for key in ("note", "variants", "searches") if key in section}
         return own | {"settings": {key: value for key, value in section.items() if key not in own}}
+
+    @model_validator(mode="after")
+    def _searches_fit(self) -> "Scale":
+        for name, search in self.searches.items():
+            if search.variant not in self.variants:
+                raise ValueError(f"searches.{name}.variant: unknown{suggestion(search.variant, self.variants)}")
+            if name in self.variants:
+                raise ValueError(f"searches.{name}: a variant has this name; choose another")
+        return self
 
 
 class Study(Section):

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from lib.config.schema import Computing
-from lib.errors import SeglossError
+from lib.errors import Diverged, SeglossError
 from lib.losses.base import set_progress
 from lib.losses.composition import weighted_sum
 from lib.losses.specification import term_names
@@ -121,20 +121,21 @@ class Trainer:
         """How many steps are done."""
         return len(self.history.rows) * self.training.steps_per_epoch + len(self.losses)
 
-    def train(self) -> History:
-        """Train to the end; the history, of the best epoch's network if the settings say so."""
-        for _ in self.epochs():
+    def train(self, last: int | None = None) -> History:
+        """Train to the end; the history, of the best epoch's network if the settings say so.
+
+        With ``last`` train no further than to the end of that epoch, along the learning rates of the whole training; a
+        checkpoint stays from which it goes on.
+        """
+        for _ in self.epochs(last):
             pass
         return self.history
 
-    def epochs(self) -> Iterator[Row]:
-        """Train, and yield the history's row of each epoch when it has ended; of a finished training none.
-
-        A caller that stops listening, as one that prunes trials, leaves a checkpoint from which it goes on.
-        """
+    def epochs(self, last: int | None = None) -> Iterator[Row]:
+        """Train, and yield the history's row of each epoch when it has ended; of a finished training none."""
         if self._resume():
             return
-        epochs, steps = self.training.epochs, self.training.steps_per_epoch
+        epochs, steps = last or self.training.epochs, self.training.steps_per_epoch
         batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
         with (
@@ -318,7 +319,7 @@ class Trainer:
         for offset, loss in enumerate(losses):
             value = float(loss)
             if not abs(value) <= EXPLODED:
-                raise SeglossError(
+                raise Diverged(
                     f"run {self.settings.run}: its loss became {value:g} at step"
                     f" {first_step + offset + 1}; lower training.optimizer.learning_rate or look at the loss's"
                     f" parameters and the data"

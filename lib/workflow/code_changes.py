@@ -17,8 +17,8 @@ COLUMNS = ("what", "dataset", "variant", "loss", "seed", "made_with", "present_c
 
 
 def present_code(run: Run) -> str:
-    """Hash of the code that would train the run now."""
-    return training_code(run.training_settings)
+    """Hash of the code that would train the run now; where a search decides its settings, with any of them."""
+    return training_code(*(one.training_settings for one in (run.search.possible if run.search else [run])))
 
 
 @dataclass(frozen=True)
