@@ -188,17 +188,22 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
     """The runs with the settings of the best of a search's trials, all of which are checked before."""
 
     def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
-        return _for_labels(_for_outputs(specification, settings, where), base.labels, where)
+        return _for_labels(_for_outputs(specification, settings, "loss"), base.labels, "loss")
 
-    of_search = RunSearch(name, search, base, specified, where)
-    fits = NETWORKS.entry_of(base.settings.network).dimensions + base.settings.slices
-    for trial in of_search.possible:
-        network = trial.settings.network
-        if NETWORKS.entry_of(network).dimensions + trial.settings.slices != fits:
-            raise SeglossError(
-                f"{where}: network {network.name!r} does not fit the data, {base.settings.network.name!r} does"
-            )
+    of_search = RunSearch(name, search, base, specified)
+    fits = _dimensions(base.settings)
+    try:
+        trials, _ = of_search.possible, of_search.rungs
+        if unfit := next((trial for trial in trials if _dimensions(trial.settings) != fits), None):
+            raise SeglossError(f"network {unfit.settings.network.name!r} is not for {fits}D images, as its base is")
+    except SeglossError as error:
+        raise SeglossError(f"{where}: {error}") from None
     return of_search.winners(base.settings.seeds)
+
+
+def _dimensions(settings: Settings) -> int:
+    """Of the images that a network is for, which may see them by slices."""
+    return NETWORKS.entry_of(settings.network).dimensions + settings.slices
 
 
 def _for_outputs(specification: losses.Specification, settings: Settings, where: str) -> losses.Specification:
@@ -294,11 +299,10 @@ def _split(settings: Settings, dataset: Dataset) -> str:
 
 def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     """Why the data set cannot be used with these settings."""
-    dimensions = NETWORKS.entry_of(settings.network).dimensions
     if settings.network.pretrained and (len(dataset.channels) != 3 or dataset.parameters.get("standardised")):
         return "has not three channels of 0 to 1, which encoder_weights: imagenet is for; set it to null"
-    if dataset.dimensions != dimensions + settings.slices:
-        sees = f"sees slices of {dimensions + 1}D volumes" if settings.slices else f"is {dimensions}D"
+    if dataset.dimensions != (dimensions := _dimensions(settings)):
+        sees = f"sees slices of {dimensions}D volumes" if settings.slices else f"is {dimensions}D"
         return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
     if not dataset.labels.separate and (needs := _separate(study)):
         return f"has {len(dataset.labels.names)} classes; {needs} is of one structure, or of such as overlap"

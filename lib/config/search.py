@@ -34,7 +34,6 @@ class RunSearch:
     search: StudySearch
     base: Run
     specified: Callable[[losses.Specification, Settings], losses.Specification]
-    where: str
 
     @property
     def id(self) -> str:
@@ -56,7 +55,7 @@ class RunSearch:
         changes, loss = settings_of(self.search.space, parameters)
         values = merged(self.base.settings.model_dump(mode="json"), merged(self.search.trial_settings, changes))
         shown = ", ".join(f"{name} {value}" for name, value in parameters.items())
-        settings = validated(Settings, values, f"{self.where}: with {shown}")
+        settings = validated(Settings, values, f"with {shown}")
         specification = self._loss(loss) if loss else self.base.file.losses[self.base.loss]
         return replace(
             self.base, settings=settings, loss_specification=self.specified(specification, settings), search=None

@@ -38,6 +38,12 @@ SMALL = {
     "inference": {"patch_size": [32, 32, 24], "stride": [32, 32, 24]},
     "seeds": [0],
 }
+SEARCH = {
+    "sampler": "random",
+    "trials": 2,
+    "rungs": {"epochs": [1], "factor": 2},
+    "space": {"training.optimizer.learning_rate": {"float": [0.0001, 0.01], "log": True}},
+}
 TRAINING = {"epochs": 2, "steps_per_epoch": 2, "scheduler": "constant"}
 
 
@@ -96,6 +102,7 @@ def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting",
         if name == "inverse_weighting":
             demo["losses"] = ["iwbce"]
             demo["evaluation"] = {"froc": {"size_bins": [0, 2, 10]}}
+            demo["searches"] = {"tuned": SEARCH}
         elif name == "t_loss":
             study["losses"]["iwbce"] = {"name": "cross_entropy", "inverse_weights": {}}
             demo |= {"losses": ["iwbce"], "factors": {"noise": [{"alpha": 0}, {"alpha": 1, "beta": 0.9}]}}
