@@ -127,14 +127,14 @@ class Trainer:
         With ``last`` train no further than to the end of that epoch, along the learning rates of the whole training; a
         checkpoint stays from which it goes on.
         """
-        for _ in self.epochs(last):
-            pass
+        if not self._resume():
+            self._train(last)
+            self._save()  # what fails now, such as writing the weights on a full disk, costs no step
+            if self.best.weights:
+                self.network.load_state_dict(self.best.weights)
         return self.history
 
-    def epochs(self, last: int | None = None) -> Iterator[Row]:
-        """Train, and yield the history's row of each epoch when it has ended; of a finished training none."""
-        if self._resume():
-            return
+    def _train(self, last: int | None) -> None:
         epochs, steps = last or self.training.epochs, self.training.steps_per_epoch
         batches = iter(self._loader(range(self.step, epochs * steps)))
         hidden = not sys.stderr.isatty()
@@ -148,23 +148,16 @@ class Trainer:
                     progress.set_description(f"epoch {epoch + 1}/{epochs}")
                     row = self._epoch(epoch, batches, progress)
                     self._end_epoch(row)
-                    yield row
                     shown = {key: f"{row[key]:.4g}" for key in ("loss", "patch_dice", "learning_rate")}
                     progress.set_postfix(shown)
                     if hidden:
                         log.info("epoch %d/%d  %s", epoch + 1, epochs, "  ".join(map(" ".join, shown.items())))
-            except GeneratorExit:
-                self._save()
-                raise
             except Interrupted as signal:
                 self._save()
                 raise SeglossError(
                     f"run {self.settings.run}: ended by {signal} after step {self.step} of {epochs * steps}; its"
                     f" state is in {self.checkpoint}, and it goes on from there when it is started again"
                 ) from None
-        self._save()  # what fails now, such as writing the weights on a full disk, costs no step
-        if self.best.weights:
-            self.network.load_state_dict(self.best.weights)
 
     def keep(self, trained: dict[str, Any], circumstances: Any) -> None:
         """Leave the finished run in the place of its checkpoint, with what is to be in ``finished`` another time.

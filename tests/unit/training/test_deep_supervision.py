@@ -78,16 +78,14 @@ def test_every_output_has_a_part_in_the_training(cases: list[StoredCase], tmp_pa
     assert probability.shape == size  # the finest output alone
 
 
-def test_a_training_that_nobody_listens_to_goes_on_from_there(cases: list[StoredCase], tmp_path: Path) -> None:
+def test_a_training_that_ends_at_an_epoch_goes_on_from_there(cases: list[StoredCase], tmp_path: Path) -> None:
     whole = trainer(cases, tmp_path / "whole.pt")
-    rows = [row["epoch"] for row in whole.epochs()]
-    assert rows == [1, 2, 3, 4]
-    pruned = trainer(cases, tmp_path / "part.pt")
-    for row in pruned.epochs():
-        if row["epoch"] == 2:
-            break
+    assert [row["epoch"] for row in whole.train().rows] == [1, 2, 3, 4]
+    for last, epochs in ((2, [1, 2]), (1, [1, 2]), (3, [1, 2, 3])):
+        part = trainer(cases, tmp_path / "part.pt")
+        assert [row["epoch"] for row in part.train(last).rows] == epochs
     continued = trainer(cases, tmp_path / "part.pt")
-    assert [row["epoch"] for row in continued.epochs()] == [3, 4]
+    continued.train()
     assert continued.history.as_csv() == whole.history.as_csv()
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(continued.network.state_dict()[name], tensor), name
