@@ -61,6 +61,7 @@ _LIVERS = {"train": 24, "validation": 6, "test": 16}
 _SCENES = {"train": 32, "validation": 8, "test": 24}
 _RGB = ("red", "green", "blue")
 _LIVER = Labels(("background", "liver", "tumour"))
+_WHOLE_LIVER = Labels(("background", "liver"))
 _LUNG = Labels(("background", "lung"))
 _POLYP = Labels(("background", "polyp"))
 _PADDED_POLYP = replace(_POLYP, partly_annotated=True)
@@ -158,6 +159,13 @@ def _pictures(name: str, title: str, channels: tuple[str, ...] = _RGB, **fields:
     return _official(name, title, channels=channels, dimensions=2, **fields)
 
 
+_MSD_LIVER = _decathlon("msd_liver", "MSD Task03 liver and tumours", "Task03_Liver", _LIVER, [-300, 300])
+_ABDOMENCT1K = _official(
+    "abdomenct1k",
+    "AbdomenCT-1K",
+    labels=Labels(("background", "liver", "kidney", "spleen", "pancreas")),
+    parameters={"window": [-300, 300]},
+)
 _SQUARE = {"square": 512}
 _CVC_CLINICDB = _pictures("cvc_clinicdb", "CVC-ClinicDB polyps", labels=_POLYP)
 _KVASIR_SEG = _pictures("kvasir_seg", "Kvasir-SEG polyps", labels=_POLYP)
@@ -225,7 +233,9 @@ DATASETS = {
             {"target": "both", "box": "none"},
             labels=_LIVER,
         ),
-        _decathlon("msd_liver", "MSD Task03 liver and tumours", "Task03_Liver", _LIVER, [-300, 300]),
+        _sibling(_LITS, "lits_liver", "LiTS liver", {"target": "liver", "box": "none"}, labels=_WHOLE_LIVER),
+        _MSD_LIVER,
+        _sibling(_MSD_LIVER, "msd_liver_whole", "MSD Task03 liver", {"classes": [1, 2]}, labels=_WHOLE_LIVER),
         _decathlon(
             "msd_pancreas",
             "MSD Task07 pancreas and tumours",
@@ -241,12 +251,8 @@ DATASETS = {
             None,
             channels=("MR",),
         ),
-        _official(
-            "abdomenct1k",
-            "AbdomenCT-1K",
-            labels=Labels(("background", "liver", "kidney", "spleen", "pancreas")),
-            parameters={"window": [-300, 300]},
-        ),
+        _ABDOMENCT1K,
+        _sibling(_ABDOMENCT1K, "abdomenct1k_liver", "AbdomenCT-1K liver", {"classes": [1]}, labels=_WHOLE_LIVER),
         _official(
             "amos22",
             "AMOS22 abdominal organs on CT",

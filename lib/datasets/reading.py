@@ -1,6 +1,6 @@
 """The checks that every case must pass, and what preparations share: cropping, scaling, resizing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -155,6 +155,11 @@ def _values_of(array: np.ndarray) -> list[np.number]:
     if array.size and array.min() >= 0 and array.max() <= 255:
         return list(np.flatnonzero(np.bincount(array.astype(np.uint8).ravel(), minlength=256)))
     return list(np.unique(array))
+
+
+def joined(mask: np.ndarray, classes: Collection[int] | None) -> np.ndarray:
+    """The mask with some classes as one, 1, and all others as background; the mask itself for None."""
+    return mask if classes is None else np.isin(mask, list(classes)).astype(np.uint8)
 
 
 def crop_box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:

@@ -6,7 +6,8 @@ masks, so ``holdout`` is drawn once by case: 70 % train, 10 % validation, 20 % t
 to be those of LiTS, so the publication's split of LiTS is not applied to it.
 
 Parameters: ``task``, the name of the folder; ``window``, HU to clip to and to scale to [0, 1] by smallest and largest
-value, or None for mean 0 and standard deviation 1 per case.
+value, or None for mean 0 and standard deviation 1 per case; ``classes``, values of the mask that become 1 while all
+others become 0, by default none.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 from lib.datasets.index import Index, IndexedCase, drawn_index
 from lib.datasets.preparation import Preparation, ct_window
 from lib.datasets.raw import RawFiles, posix
-from lib.datasets.reading import read_with_mask
+from lib.datasets.reading import joined, read_with_mask
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.store import Case
@@ -80,4 +81,5 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     """Read one case and scale its intensities."""
     known = range(len(TASKS[parameters["task"]][1]))
     image, mask = read_with_mask(entry, known)
+    mask = joined(mask, parameters.get("classes"))
     return Case(preparation(parameters).apply([image.array]), mask, image.spacing, entry.patient, image.affine)
