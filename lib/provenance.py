@@ -26,7 +26,9 @@ SEEN_IN_SETTINGS = {
     "lib.networks.catalogue",
     "lib.plotting.catalogue",
     "lib.registry",
+    "lib.networks.parameters",
     "lib.training.catalogue",
+    "lib.training.trackers",  # nothing depends on it
     "lib.validation",
 }
 """Modules whose whole effect on a job stands among its settings: an entry more must not run every training again."""

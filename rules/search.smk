@@ -149,6 +149,7 @@ rule trial:
         f"python {SCRIPTS}/trial.py {PRODUCTS} --trials {{params.trials:q}} --slot {{wildcards.slot}} --epochs {{params.epochs}}"
         f" --measure {{params.measure}} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --measured {{input.measured:q}}"
         f" {{params.data}} {DEVICE} {PLUGINS} --scale {{CONFIG.workflow.scale:q}}"
+        f" --tracking {TRACKING}/{{wildcards.search}}/trials"
         " --save-every {CONFIG.workflow.checkpoint_every} --output {output:q} &> {log:q}"
 
 

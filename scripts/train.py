@@ -28,6 +28,8 @@ def main(
     pretrained: Path | None = None,
     native: Path | None = None,
     fingerprint: Path | None = None,
+    tracking: Path | None = None,
+    log: Path | None = None,
 ) -> None:
     from lib.files import read_json
     from lib.provenance import provenance_record
@@ -44,7 +46,9 @@ def main(
     if given:
         return take_weights(outputs, Path(given), chosen, open_cases(prepared, cases)[0], about)
     data = {"measured": measured or (), "maps": maps or (), "noisy": noisy, "pretrained": pretrained}
-    data |= {"native": native, "fingerprint": fingerprint}
+    links = {"checkpoints/best.pt": weights, "checkpoints/last.pt": checkpoint}
+    links |= {"logs/train.log": log} if log else {}
+    data |= {"native": native, "fingerprint": fingerprint, "tracking": tracking, "links": links}
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     trainer = trainer_for(chosen, prepared, cases, checkpoint, save_every, scale, **computing, **data)
     rows = trainer.train()

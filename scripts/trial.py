@@ -27,6 +27,7 @@ def main(
     pretrained: Path | None = None,
     native: Path | None = None,
     fingerprint: Path | None = None,
+    tracking: Path | None = None,
 ) -> None:
     from lib.files import read_json
     from lib.search.trials import train_trial, trial_folder, write_result
@@ -38,7 +39,9 @@ def main(
     proposed = read_json(folder / "settings.json")
     chosen = TrainingSettings.model_validate(proposed["training"])
     data = {"measured": measured or (), "maps": maps or (), "pretrained": pretrained}
-    data |= {"native": native, "fingerprint": fingerprint}
+    links = {"checkpoints/last.pt": folder / "checkpoint.pt"}
+    tracking = trial_folder(tracking, number) if tracking else None
+    data |= {"native": native, "fingerprint": fingerprint, "tracking": tracking, "links": links}
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     trainer = trainer_for(chosen, prepared, cases, folder / "checkpoint.pt", save_every, scale, **computing, **data)
     write_result(output, number, train_trial(trainer, proposed["parameters"], epochs, measure, cost))

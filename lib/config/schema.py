@@ -241,10 +241,11 @@ class Computing(Section):
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where.
 
-    ``settings``: replace those of all variants of the studies, key by key.
+    ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard.
     """
 
     scale: Name = "demo"
+    name: Name = "basemodel"
     studies: Names = "all"
     datasets: Names = "all"
     variants: Names = "all"

@@ -1,6 +1,6 @@
 """A trainer with the cases and maps of a job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from lib.training.loop import Trainer, digest
 from lib.training.monitor import measure_cases
 from lib.training.sampling import PatchSampler
 from lib.training.settings import Measured, TrainingSettings
+from lib.training.trackers import TensorBoard
 
 
 def trainer_for(
@@ -35,6 +36,8 @@ def trainer_for(
     pretrained: Path | None = None,
     native: Path | None = None,
     fingerprint: Path | None = None,
+    tracking: Path | None = None,
+    links: Mapping[str, Path] | None = None,
 ) -> Trainer:
     """The trainer of a run; its first weights are drawn from the seed but for those that are ``pretrained``.
 
@@ -45,6 +48,7 @@ def trainer_for(
         maps: lists of maps; those that no part of the training reads are left alone.
         noisy: folder of noisy masks.
         fingerprint: says which spacing ``median`` is.
+        tracking: folder for TensorBoard, with ``links`` to files of the run; nothing is tracked without.
     """
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
     stored = opened(prepared, cases, maps={path.stem: path for path in maps if path.stem in chosen.maps})
@@ -63,6 +67,7 @@ def trainer_for(
         workers=threads - 1,
         measures=_measures(chosen.measured, of_part, computing, fingerprint),
         save_every=save_every,
+        tracker=TensorBoard(tracking, chosen, links or {}) if tracking else None,
     )
 
 

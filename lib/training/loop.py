@@ -32,6 +32,7 @@ from lib.training.patch_overlap import PatchOverlap
 from lib.training.sampling import PatchSampler
 from lib.training.selection import BestNetwork
 from lib.training.settings import TrainingSettings
+from lib.training.trackers import TensorBoard
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Trainer:
         workers: int = 0,
         measures: Mapping[str, Callable[[nn.Module], Mapping[str, float]]] | None = None,
         save_every: float = 300,
+        tracker: TensorBoard | None = None,
     ) -> None:
         self.computing = settings.computing
         self.memory_format = memory_format(self.computing, network)
@@ -101,6 +103,7 @@ class Trainer:
         self.code = code
         self.workers = workers
         self.save_every = save_every
+        self.tracker = tracker
         self.monitor = Monitor(settings, measures or {})
         self.best = BestNetwork()
         self.optimizer = build_optimizer(self.training.optimizer, network, loss)
@@ -128,10 +131,14 @@ class Trainer:
         checkpoint stays from which it goes on.
         """
         if not self._resume():
+            if self.tracker:
+                self.tracker.start(len(self.history.rows) * self.training.steps_per_epoch)
             self._train(last)
             self._save()  # what fails now, such as writing the weights on a full disk, costs no step
             if self.best.weights:
                 self.network.load_state_dict(self.best.weights)
+            if self.tracker and self.history.rows:
+                self.tracker.end(self.history.rows[-1])
         return self.history
 
     def _train(self, last: int | None) -> None:
@@ -194,7 +201,7 @@ class Trainer:
             self.scheduler.after_epoch(self.monitor.values(self.history))
         set_progress(self.loss, epoch, self.training.epochs)
         self.network.train()
-        steps = self.training.steps_per_epoch
+        begun, steps = time.monotonic(), self.training.steps_per_epoch
         check_every = 1 if self.device.type == "cpu" else 25  # looking at a value makes a GPU wait
         checked = len(self.losses)
         while len(self.losses) < steps:
@@ -208,8 +215,10 @@ class Trainer:
                 checked = len(self.losses)
             self.scheduler.after_step(self.step, self.loss_numbers)
             progress.update()
+        trained = time.monotonic()
         with self.interruption.at_once():
             measured = self.monitor.measure(self.network, epoch)
+        self.seconds = {"train": trained - begun, "measure": time.monotonic() - trained}
         return {
             "epoch": epoch + 1,
             "step": self.step,
@@ -224,6 +233,8 @@ class Trainer:
     def _end_epoch(self, row: Row) -> None:
         self.history.rows.append(row)
         self.losses, self.values, self.overlap = [], [], self._no_overlap()
+        if self.tracker:
+            self.tracker.after_epoch(row, self.seconds)
         if self.training.monitor and self.training.monitor.keep_best:
             self.best.after_epoch(self.monitor.values(self.history), self.history, self.network)
 
@@ -294,6 +305,8 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.overlap.add(logits.detach(), target, clean, kind)
+        if self.tracker and len(self.losses) == self.training.steps_per_epoch - 1:
+            self.tracker.show(len(self.history.rows) + 1, self.step + 1, image, target, logits.detach())
         return loss.detach()
 
     def _autocast(self) -> AbstractContextManager:
