@@ -23,7 +23,7 @@ SEEN_IN_SETTINGS = {
     "lib.losses.parameters",
     "lib.losses.specification",
     *("lib.measures.catalogue", "lib.measures.settings"),
-    "lib.networks.catalogue",
+    *("lib.networks.catalogue", "lib.networks.parameters"),
     "lib.plotting.catalogue",
     "lib.registry",
     "lib.networks.parameters",

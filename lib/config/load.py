@@ -67,7 +67,7 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         raise SeglossError(
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
-    _check_weights(workflow.weights, runs)
+    _check_weights(workflow.weights, runs, files)
     notes = tuple(_notes(workflow, datasets, runs, library))
     resampled = {run.trained_on: _resampled(run, datasets) for run in kept if run.trained_on != run.dataset}
     return Configuration(dict(values), workflow, {**datasets, **resampled}, studies, kept, notes)
@@ -109,12 +109,14 @@ def _with_own_losses(study: Study, name: str, workflow: WorkflowConfig) -> Study
     return study.model_copy(update={"losses": {**study.losses, **workflow.own_losses}})
 
 
-def _check_weights(given: Iterable[str], runs: Iterable[Run]) -> None:
-    """Check the names of runs that weights are given for; those of other studies or data sets are not looked at."""
+def _check_weights(given: Iterable[str], runs: Iterable[Run], studies: Iterable[str]) -> None:
+    """Check the names of runs that weights are given for; those of data sets that take no part are not looked at."""
     ids = [run.id for run in runs]
     of_data = {f"{run.study}/{run.dataset}/" for run in runs}
     for run in given:
-        if run not in ids and (run.count("/") != 4 or any(run.startswith(place) for place in of_data)):
+        study, *others = run.split("/")
+        takes_part = any(run.startswith(place) for place in of_data)
+        if run not in ids and (takes_part or study not in studies or len(others) != 4):
             near = get_close_matches(run[:200], ids, n=1, cutoff=0)
             raise SeglossError(f"{CONFIG_NAME}: weights: unknown run {shortened(run)}; did you mean {near[0]!r}?")
 

@@ -134,12 +134,21 @@ def outputs_by_rule(project: Path) -> dict[str, list[list[str]]]:
 
 
 def levels_of_rules(project: Path) -> list[list[str]]:
-    """The rules in groups, of which none holds a rule whose jobs need those of another in it."""
+    """The rules in groups, of which none holds a rule whose jobs need those of another in it.
+
+    Where two rules need each other, as preparation and what resampled cases are prepared by, one way counts.
+    """
     records = records_of_jobs(project)
     needed: dict[str, set[str]] = {record["rule"]: set() for record in records.values()}
+
+    def needs(rule: str, other: str) -> bool:
+        return other in needed[rule] or any(needs(one, other) for one in needed[rule])
+
     for record in records.values():
-        makers = {records[name]["rule"] for name in record["input"] if name in records}
-        needed[record["rule"]] |= makers - {record["rule"]}
+        rule = record["rule"]
+        for maker in {records[name]["rule"] for name in record["input"] if name in records} - {rule}:
+            if not needs(maker, rule):
+                needed[rule].add(maker)
     sorter = TopologicalSorter(needed)
     sorter.prepare()
     levels = []

@@ -275,7 +275,7 @@ def test_a_hostile_name_of_a_study_runs_nothing(finished: Path, tmp_path: Path, 
 
 def test_every_value_in_a_shell_line_is_quoted() -> None:
     """But options that are quoted where they are put together, and what the workflow itself names."""
-    quoted_before = {"params.bundles", "params.data"}
+    quoted_before = {"params.bundles", "params.data", "params.spacing"}
     own = {"threads", "resources.gpu_percent", "CONFIG.device", "CONFIG.workflow.checkpoint_every"}
     own |= {"SCRIPTS", "STUDY", "PRODUCTS", "DEVICE", "PLUGINS"}
     text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))

@@ -133,7 +133,7 @@ def test_another_catalogue_entry_runs_nothing_and_a_default_only_who_takes_it(wo
     assert planned(workflow) == {}
     edit(parameters, "= (1.0, 2e5)", "= (1.0, 3e5)")
     assert planned(workflow)["train"] == 1
-    edit(workflow / "lib/networks/catalogue.py", "(8, 16, 32)", "(8, 16, 24)")
+    edit(workflow / "lib/networks/parameters.py", "(8, 16, 32)", "(8, 16, 24)")
     assert planned(workflow)["train"] == 3
 
 

@@ -209,7 +209,7 @@ CHOICE = {"choice": [1, 2]}
         ({3: CHOICE}, "search: space.3: expected text, but it was read as 3 (a number)"),
         (
             {"batch_size": CHOICE},
-            "space.batch_size: unknown setting; allowed: slices, network, sampling, training, computing, inf",
+            "space.batch_size: unknown setting; allowed: resampling, slices, network, sampling, training, com",
         ),
         (
             {"sampling.batchsize": CHOICE},
