@@ -26,7 +26,6 @@ SEEN_IN_SETTINGS = {
     *("lib.networks.catalogue", "lib.networks.parameters"),
     "lib.plotting.catalogue",
     "lib.registry",
-    "lib.networks.parameters",
     "lib.training.catalogue",
     "lib.training.trackers",  # nothing depends on it
     "lib.validation",
