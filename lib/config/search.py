@@ -86,8 +86,10 @@ class RunSearch:
     def winners(self, seeds: Sequence[int]) -> Iterator[Run]:
         """The runs that are trained with the settings of the best trial, which are known only then."""
         loss = SEARCHED if LOSS in self.search.space else self.base.loss
+        values = merged(self.base.settings.model_dump(mode="json"), self.search.trial_settings)
+        settings = validated(Settings, values, self.name)
         for seed in self.search.seeds or seeds:
-            yield replace(self.base, variant=self.name, loss=loss, seed=seed, search=self)
+            yield replace(self.base, variant=self.name, loss=loss, seed=seed, settings=settings, search=self)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

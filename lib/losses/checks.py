@@ -38,11 +38,12 @@ def check_tensors(logits: Tensor, target: Tensor, sigmoid: bool, to_onehot_y: bo
         raise SeglossError(f"target is on {target.device}, the logits are on {logits.device}")
 
 
-def check_finite(values: Tensor, name: str) -> None:
+def check_finite(values: Tensor, name: str, fault: type[SeglossError] = SeglossError) -> None:
     lowest, highest = torch.aminmax(values.detach())
     require(
         torch.isfinite(lowest) & torch.isfinite(highest),
         lambda: f"{name} {tuple(values.shape)} hold NaN or infinity: finite numbers were expected",
+        fault,
     )
 
 
@@ -66,11 +67,11 @@ def check_labels(target: Tensor, n_values: int, ignore_index: int | None) -> Non
         )
 
 
-def require(holds: Tensor, message: Callable[[], str]) -> None:
-    """Raise SeglossError(message()) unless ``holds``; on a GPU the kernel stops, as a look would make the host wait."""
+def require(holds: Tensor, message: Callable[[], str], fault: type[SeglossError] = SeglossError) -> None:
+    """Raise fault(message()) unless ``holds``; on a GPU the kernel stops, as a look would make the host wait."""
     if torch.compiler.is_compiling():
         return  # looking at a value would break the graph
     if holds.device.type != "cpu":
         torch._assert_async(holds, "segloss: a value of logits, target or map is not allowed; a CPU says which")
     elif not holds:
-        raise SeglossError(message())
+        raise fault(message())

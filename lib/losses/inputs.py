@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lib.errors import SeglossError
+from lib.errors import Diverged, SeglossError
 from lib.losses.checks import check_finite, check_labels, check_tensors, require
 from lib.losses.pointwise import (
     BinaryVoxels,
@@ -66,7 +66,7 @@ class LossInputs:
         ignore_index: int | None = None,
     ) -> None:
         check_tensors(logits, target, sigmoid, to_onehot_y)
-        check_finite(logits, "logits")
+        check_finite(logits, "logits", Diverged)
         logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
         self.logits = logits
         self.maps = {} if maps is None else maps

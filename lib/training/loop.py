@@ -262,7 +262,7 @@ class Trainer:
         try:
             yield
         except SeglossError as error:
-            raise SeglossError(f"{where}: {error}") from error
+            raise type(error)(f"{where}: {error}") from error
         except OSError as error:
             raise SeglossError(f"{where}: {error}; is the file system of the data still there?") from error
         except ValueError as error:
