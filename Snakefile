@@ -10,7 +10,7 @@ from lib.errors import faults_in_one_line
 from lib.maps import MAPS
 from lib.strict_yaml import check_configuration, typed
 from lib.workflow.failures import failure_report
-from lib.workflow.scales import check_scale, replaced_trainings
+from lib.workflow.replaced import check_scale, replaced_trainings
 
 min_version("9.20")
 

@@ -143,7 +143,8 @@ def comparisons(
     """
     directed = directed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
-    pairs = [*_of_losses(runs, reference, references or {}), *(_of_variants(runs, base) if base else ())]
+    by_setting = _by_setting(runs)
+    pairs = [*_of_losses(by_setting, reference, references or {}), *_of_variants(by_setting, base)]
     table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
@@ -154,20 +155,22 @@ def comparisons(
 
 Seeds = Mapping[int, EvaluatedRun]
 """The runs of a loss in one setting."""
+Settings = Mapping[tuple[str, ...], Mapping[str, Seeds]]
+"""The runs by setting and loss."""
 
 
-def _by_setting(runs: Sequence[EvaluatedRun]) -> dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]]:
-    by_group: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
+def _by_setting(runs: Sequence[EvaluatedRun]) -> Settings:
+    by_setting: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
     for run in runs:
-        by_group.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
-    return by_group
+        by_setting.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
+    return by_setting
 
 
 def _of_losses(
-    runs: Sequence[EvaluatedRun], reference: str | None, references: Mapping[str, str]
+    by_setting: Settings, reference: str | None, references: Mapping[str, str]
 ) -> Iterator[tuple[Seeds, Seeds]]:
     """Each loss and its reference, in each setting."""
-    for by_loss in _by_setting(runs).values():
+    for by_loss in by_setting.values():
         first = reference if reference in by_loss else next(iter(by_loss))
         for loss, compared in by_loss.items():
             other = references[loss] if references.get(loss) in by_loss else first
@@ -175,14 +178,16 @@ def _of_losses(
                 yield compared, by_loss[other]
 
 
-def _of_variants(runs: Sequence[EvaluatedRun], base: str) -> Iterator[tuple[Seeds, Seeds]]:
-    """Each loss of another variant and the same loss of the base, on each data set."""
-    by_group = _by_setting(runs)
-    of_base = {group[:2]: by_loss for group, by_loss in reversed(by_group.items()) if group[2] == base}
-    for group, by_loss in by_group.items():
-        others = of_base.get(group[:2], {})
+def _of_variants(by_setting: Settings, base: str | None) -> Iterator[tuple[Seeds, Seeds]]:
+    """Each loss of another variant and the same loss of the base, on each data set; nothing without a base."""
+    of_base: dict[tuple[str, ...], Mapping[str, Seeds]] = {}
+    for setting, by_loss in by_setting.items():
+        if setting[2] == base:  # of levels that it crosses the first
+            of_base.setdefault(setting[:2], by_loss)
+    for setting, by_loss in by_setting.items():
+        others = of_base.get(setting[:2], {})
         for loss, compared in by_loss.items():
-            if group[2] != base and loss in others:
+            if setting[2] != base and loss in others:
                 yield compared, others[loss]
 
 
@@ -217,12 +222,9 @@ def _keys(pair: Sequence[Sequence[EvaluatedRun]]) -> dict[str, Any]:
 
 
 def _rows_of(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFrame:
-    """The rows of some runs that differ in the seed alone, in their order."""
-    keys = runs[0].keys
-    alike = overall[(overall[KEYS] == [keys[name] for name in KEYS]).all(axis=1)]
-    order = {run.keys["seed"]: place for place, run in enumerate(runs)}
-    rows = alike[alike["seed"].isin(order)]
-    return rows.sort_values("seed", key=lambda seeds: seeds.map(order))
+    """The rows of some runs that differ in the seed alone, in its order."""
+    alike = (overall[KEYS] == [runs[0].keys[name] for name in KEYS]).all(axis=1)
+    return overall[alike & overall["seed"].isin([run.keys["seed"] for run in runs])].sort_values("seed")
 
 
 def _described(differences: np.ndarray, column: Column) -> dict[str, float]:

@@ -188,6 +188,18 @@ def cropped_affine(affine: np.ndarray | None, box: Sequence[slice]) -> np.ndarra
     return moved
 
 
+def scaled_affine(affine: np.ndarray | None, factors: Sequence[float]) -> np.ndarray | None:
+    """The affine of voxels ``factors`` times as long by axis, of the same extent.
+
+    New voxel i has its centre at old voxel (i + 0.5) * factor - 0.5.
+    """
+    if affine is None:
+        return None
+    to_old_voxels = np.diag([*factors, 1.0])
+    to_old_voxels[:3, 3] = np.array(factors) / 2 - 0.5
+    return affine @ to_old_voxels
+
+
 def window(array: np.ndarray, low: float, high: float) -> np.ndarray:
     """Clip to [low, high] and scale what is left to [0, 1], as float32."""
     return scale_to_unit(np.clip(array, low, high))

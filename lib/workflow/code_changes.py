@@ -37,7 +37,7 @@ class Artifact:
 def artifacts(runs: Collection[Run], configuration: Configuration, indexes: Mapping[str, Index]) -> Iterator[Artifact]:
     """Everything that takes long to make for ``runs``, of the data sets whose indexes are given."""
     paths = Paths(configuration.workflow.folders)
-    of_same_data = {(run.dataset, run.split, run.noise.name, tuple(run.maps)): run for run in runs}
+    of_same_data = {(run.dataset, run.trained_on, run.split, run.noise.name, tuple(run.maps)): run for run in runs}
     yield from dict.fromkeys(
         data
         for run in of_same_data.values()
@@ -60,12 +60,13 @@ def indexes_on_disk(configuration: Configuration) -> dict[str, Index]:
 
 
 def _data_of(run: Run, configuration: Configuration, index: Index, paths: Paths) -> Iterator[Artifact]:
-    def data(what: str, files: Iterable[str], *modules: str, noise: str = "") -> Artifact:
-        return Artifact(what, run.dataset, noise, "", "", tuple(files), code_version(*modules))
+    def data(what: str, files: Iterable[str], *modules: str, noise: str = "", of: str = run.trained_on) -> Artifact:
+        return Artifact(what, of, noise, "", "", tuple(files), code_version(*modules))
 
-    size, adapter = configuration.workflow.cases_per_job, configuration.datasets[run.dataset].adapter
-    bundles = [paths.bundle(run.dataset, name) for name in index.bundles(size)]
-    yield data("cases", bundles, "scripts.index", "scripts.prepare", adapter)
+    size = configuration.workflow.cases_per_job
+    for name in dict.fromkeys([run.dataset, run.trained_on]):  # resampled cases have the index of the others
+        bundles = [paths.bundle(name, bundle) for bundle in index.bundles(size)]
+        yield data("cases", bundles, "scripts.index", "scripts.prepare", configuration.datasets[name].adapter, of=name)
     if run.noise.alpha:
         folder, noise = paths.noisy(run.dataset, run.split, run.noise.name), run.noise.name
         yield data("noisy masks", [f"{folder}/made.json"], "scripts.make_noise", noise=noise)
@@ -74,7 +75,7 @@ def _data_of(run: Run, configuration: Configuration, index: Index, paths: Paths)
     else:
         trained_on = index.bundles_of_part(size, run.split, "train")
         for name in run.maps:
-            files = [paths.bundle_maps(run.dataset, bundle, name) for bundle in trained_on]
+            files = [paths.bundle_maps(run.trained_on, bundle, name) for bundle in trained_on]
             yield data(f"map {name}", files, "scripts.make_maps")
 
 

@@ -3,7 +3,6 @@
 Parameters: ``resampling``, as `lib.config.schema.Resampling` has it, ``by_slice``, and ``labels``.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lib.config.schema import Resampling
 from lib.datasets.fingerprint import resolved
 from lib.datasets.index import Index, IndexedCase, read_index
 from lib.datasets.raw import RawFiles
+from lib.datasets.reading import scaled_affine
 from lib.errors import CaseExcluded
 from lib.labels import Labels
 from lib.resampling import resample_image, resample_label, slice_axis
@@ -41,20 +41,11 @@ def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
     shape = grid.shape_of(stored.shape, old, parameters["by_slice"])
     scale = [length / new for length, new in zip(stored.shape, shape, strict=True)]
     spacing = tuple(length * times for length, times in zip(old, scale, strict=True))
-    across = slice_axis(old, spacing)
+    across, affine = slice_axis(old, spacing), stored.description["affine"]
     return Case(
         resample_image(stored.array("image")[...], shape, across),
         resample_label(stored.array("label")[...], shape, Labels(**parameters["labels"]), across),
         spacing,
         entry.patient,
-        _scaled(stored.description["affine"], scale),
+        scaled_affine(affine and np.array(affine), scale),
     )
-
-
-def _scaled(affine: Sequence[Sequence[float]] | None, scale: Sequence[float]) -> np.ndarray | None:
-    """From voxels that are ``scale`` times as large, of the same extent."""
-    if affine is None:
-        return None
-    step = np.diag([*scale, 1.0])
-    step[:3, 3] = (np.array(scale) - 1) / 2  # the middle of the first voxel
-    return np.array(affine) @ step

@@ -38,12 +38,6 @@ def resize_labels_in_plane(array: np.ndarray) -> np.ndarray:
 
 
 def resized_geometry(volume: Volume) -> tuple[tuple[float, ...], np.ndarray | None]:
-    """Spacing in mm and affine of the volume's grid after its slices were resized to 256x256.
-
-    Old and new slices cover the same field, so new voxel i has its centre at old voxel (i + 0.5) * factor - 0.5.
-    """
+    """Spacing in mm and affine of the volume's grid after its slices were resized to 256x256."""
     factors = np.array([*(np.array(volume.array.shape[:2]) / IN_PLANE), 1.0])
-    to_old_voxels = np.diag([*factors, 1.0])
-    to_old_voxels[:3, 3] = factors / 2 - 0.5
-    affine = None if volume.affine is None else volume.affine @ to_old_voxels
-    return tuple((volume.spacing * factors).tolist()), affine
+    return tuple((volume.spacing * factors).tolist()), reading.scaled_affine(volume.affine, factors)

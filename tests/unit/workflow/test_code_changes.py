@@ -71,6 +71,23 @@ def test_what_a_training_measures_is_of_its_code_and_the_levels_of_factors_tell_
     assert len({training_code(settings), training_code(fewer)}) == 2
 
 
+def test_of_a_run_on_another_grid_the_data_are_those_that_it_is_trained_on(tmp_path: Path) -> None:
+    settings = {"resampling": {"factor": 2}}
+    configuration = loaded(tmp_path, losses="iwbce", seeds="0", settings=settings)
+    (run,) = configuration.runs
+    made = {
+        (one.what, one.dataset): one.files for one in artifacts([run], configuration, indexes_on_disk(configuration))
+    }
+    assert run.trained_on == f"{run.dataset}.factor2"
+    assert made.keys() == {
+        ("cases", run.dataset),
+        ("cases", run.trained_on),
+        ("map components", run.trained_on),
+        ("training", run.dataset),
+    }
+    assert all(f"/{run.trained_on}/" in file for file in made["map components", run.trained_on])
+
+
 def test_data_that_other_code_had_a_part_in_are_named(tmp_path: Path) -> None:
     noisy = loaded(tmp_path, noise=[{"alpha": 1, "beta": 0.5}])
     paths, run = Paths(noisy.workflow.folders), noisy.runs[0]

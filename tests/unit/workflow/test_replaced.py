@@ -10,7 +10,7 @@ from lib.config.load import load
 from lib.config.run import Configuration
 from lib.errors import SeglossError
 from lib.paths import Paths
-from lib.workflow.scales import check_scale, replaced_trainings
+from lib.workflow.replaced import check_scale, replaced_trainings
 
 CHOSEN = {"studies": ["boundary"], "variants": "volumes", "losses": ["gdl"], "seeds": [0]}
 RUN = "boundary/phantom_slabs/volumes/gdl/seed-0"
