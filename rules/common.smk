@@ -31,9 +31,9 @@ from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
-RUNS = {run.id: run for run in CONFIG.runs}
+RUNS = CONFIG.all_runs
 SEARCHES = CONFIG.searches
-NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
+NOISES = {run.noise.name: run.noise for run in RUNS.values() if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
 GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.

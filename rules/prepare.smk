@@ -52,7 +52,7 @@ def files_of_cases(wildcards):
 
 def fingerprints(dataset):
     """The fingerprint from which the spacing of resampled cases comes, if it does."""
-    return sorted({path for run in CONFIG.runs if run.trained_on == dataset for path in fingerprint_of(run)})
+    return sorted({path for run in RUNS.values() if run.trained_on == dataset for path in fingerprint_of(run)})
 
 
 def names_below(dataset):

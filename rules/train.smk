@@ -1,15 +1,24 @@
-"""Training, one job a run; a run may take given weights instead.
+"""Training, one job a run; a run may take given weights instead, or those of another run.
 
 The checkpoint is no output: an interrupted job continues from it.
 """
 
 
 def given_weights(wildcards):
-    """The file whose weights the run takes instead of a training; None if it is trained.
+    """The file whose weights the run takes instead of a training; None if it is trained."""
+    return next(iter([*named_weights(wildcards), *source_weights(wildcards)]), None)
 
-    It is no input, as it counts by its content, wherever it lies.
-    """
-    return CONFIG.workflow.weights.get(run_of(wildcards).id)
+
+def named_weights(wildcards):
+    """The file that the configuration names; no input, as it counts by its content, wherever it lies."""
+    run = run_of(wildcards).id
+    return [CONFIG.workflow.weights[run]] if run in CONFIG.workflow.weights else []
+
+
+def source_weights(wildcards):
+    """Input function: the weights of the run that this one takes them of."""
+    source = run_of(wildcards).source
+    return [PATHS.run(source.id, "weights.pt")] if source and not named_weights(wildcards) else []
 
 
 def for_training(function):
@@ -104,8 +113,10 @@ def training_settings(wildcards, output):
 def training_identity(wildcards):
     """Params function: changes when the settings do, other than by an option that is new and has its default."""
     run = run_of(wildcards)
-    if given := given_weights(wildcards):
-        return f"weights {sha256(Path(given))} {run.network.model_dump_json()}"
+    if source_weights(wildcards):
+        return f"weights of {run.source.id} {run.network.model_dump_json()}"
+    if named := named_weights(wildcards):
+        return f"weights {sha256(Path(*named))} {run.network.model_dump_json()}"
     return identity(run.training_settings, Path(PATHS.run(run.id, "provenance.json")))
 
 
@@ -122,6 +133,7 @@ rule train:
         measured=for_training(run_measured),
         pretrained=for_training(run_pretrained),
         best=for_training(best_trial),
+        source=source_weights,
         fingerprint=for_training(lambda wildcards: fingerprint_of(run_of(wildcards))),
         checked=checked_parts,
     output:

@@ -38,7 +38,8 @@ def expanded(
     for name, study in studies.items():
         path = Path(f"studies/{name}.yaml")
         of_study = [*_expand(name, study, library, workflow, datasets, path)]
-        runs += [*of_study, *_searched(study, of_study, workflow, path)]
+        of_study += _searched(study, of_study, workflow, path)
+        runs += _with_sources(of_study, f"{path}: {workflow.scale}")
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
 
 
@@ -201,6 +202,30 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
     return of_search.winners(base.settings.seeds)
 
 
+def _with_sources(runs: Sequence[Run], where: str) -> Iterable[Run]:
+    """The runs, those that are not trained with the run whose weights they take."""
+    trained = {run.id: run for run in runs if not run.settings.weights_of}
+    for run in runs:
+        if chosen := run.settings.weights_of:
+            like = replace(run, variant=chosen.variant, dataset=chosen.dataset or run.dataset)
+            source = trained.get(like.id)
+            if reason := _no_source(run, source):
+                raise SeglossError(f"{where} ({run.variant}): weights_of: {like.id} {reason}")
+            run = replace(run, source=source)
+        yield run
+
+
+def _no_source(run: Run, source: Run | None) -> str | None:
+    """Why a run cannot take the weights of another one."""
+    if not source:
+        return "is no run that is trained; name a variant that has the same losses, seeds and levels"
+    if source.search:
+        return "has a network that a search decides; name a variant without"
+    if source.network != run.network:
+        return f"has another network or other labels than {run.id}"
+    return None
+
+
 def _dimensions(settings: Settings) -> int:
     """Of the images that a network is for, which may see them by slices."""
     return NETWORKS.entry_of(settings.network).dimensions + settings.slices
@@ -315,7 +340,7 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
     monitor = settings.training.monitor
-    if monitor and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
+    if monitor and not settings.weights_of and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
         return f"has no {monitor.part} cases, which training.monitor measures"
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"

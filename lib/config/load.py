@@ -69,8 +69,10 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
         )
     _check_weights(workflow.weights, runs, files)
     notes = tuple(_notes(workflow, datasets, runs, library))
-    resampled = {run.trained_on: _resampled(run, datasets) for run in kept if run.trained_on != run.dataset}
-    return Configuration(dict(values), workflow, {**datasets, **resampled}, studies, kept, notes)
+    configuration = Configuration(dict(values), workflow, datasets, studies, kept, notes)
+    on_other_grids = [run for run in configuration.all_runs.values() if run.trained_on != run.dataset]
+    resampled = {run.trained_on: _resampled(run, datasets) for run in on_other_grids}
+    return replace(configuration, datasets={**datasets, **resampled})
 
 
 def _resampled(run: Run, datasets: Mapping[str, Dataset]) -> Dataset:

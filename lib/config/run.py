@@ -29,7 +29,7 @@ class Run:
 
     ``levels``: the names of the levels of the factors that the study crosses. ``measures``: with their parameters.
     ``search``: the `lib.config.search.RunSearch` whose best trial decides the settings, which here are those of its
-    base; None for all other runs.
+    base; None for all other runs. ``source``: the run whose weights it takes; None if it is trained.
     """
 
     study: str
@@ -47,6 +47,7 @@ class Run:
     measures: tuple[MeasureParameters, ...]
     file: Study
     search: Any = None
+    source: "Run | None" = None
 
     @property
     def noise(self) -> Noise:
@@ -215,6 +216,11 @@ class Configuration:
             "parameters": dataset.parameters,
             "regions": bool(regions),
         }
+
+    @property
+    def all_runs(self) -> dict[str, Run]:
+        """By id, the runs and those whose weights they take."""
+        return {run.id: run for run in [*(run.source for run in self.runs if run.source), *self.runs]}
 
     @property
     def searches(self) -> dict[str, Any]:

@@ -345,10 +345,18 @@ class Inference(Section):
         return self
 
 
+class WeightsOf(Section):
+    """The variant of the study whose weights are taken, and the data set if those of another one are."""
+
+    variant: Name
+    dataset: Text | None = None
+
+
 class Settings(Section):
     """Everything of a run but its loss and seed; ``split`` None is the data set's first.
 
     With ``slices`` a 2D network sees volumes slice by slice (last axis). ``evaluation``: parameters by measure.
+    ``weights_of``: the run is not trained, it takes the weights of another one of its loss and seed.
     """
 
     datasets: NameList
@@ -364,6 +372,7 @@ class Settings(Section):
     computing: Computing = Computing()
     inference: Inference
     evaluation: dict[str, dict[str, Any]] = {}
+    weights_of: WeightsOf | None = None
 
     @model_validator(mode="after")
     def _noise_is_native(self) -> "Settings":

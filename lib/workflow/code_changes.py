@@ -37,6 +37,7 @@ class Artifact:
 def artifacts(runs: Collection[Run], configuration: Configuration, indexes: Mapping[str, Index]) -> Iterator[Artifact]:
     """Everything that takes long to make for ``runs``, of the data sets whose indexes are given."""
     paths = Paths(configuration.workflow.folders)
+    runs = [run for run in runs if not run.source]
     of_same_data = {(run.dataset, run.trained_on, run.split, run.noise.name, tuple(run.maps)): run for run in runs}
     yield from dict.fromkeys(
         data

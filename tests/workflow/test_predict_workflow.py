@@ -52,6 +52,10 @@ def write_studies(folder: Path) -> None:
             network, *_ = NETWORKS["/".join((path.stem, dataset, variant, loss, "seed-0"))]
             chosen = {"datasets": [dataset], "losses": [loss], "network": network}
             study["demo"]["variants"][variant] = (variants.get(variant) or {}) | chosen
+            if variant == "volumes":
+                tiles = {"inference": {"patch_size": [40, 40, 16], "stride": [40, 40, 16]}}
+                taken = {"weights_of": {"variant": variant}}
+                study["demo"]["variants"]["tiles"] = study["demo"]["variants"][variant] | tiles | taken
         path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
@@ -86,7 +90,7 @@ def test_a_run_takes_given_weights_and_is_evaluated_as_any(project: Path) -> Non
     assert provenance["settings"] == {} and str(project) not in json.dumps(provenance)
     assert (run / "history.csv").read_text() == "epoch,step,learning_rate,loss,patch_dice\n0,0,,,\n"
     assert (run / "cases.csv").read_text().startswith("case,structure,cut")
-    assert len((project / "results/boundary/summary.csv").read_text().splitlines()) == 3  # of two runs
+    assert len((project / "results/boundary/summary.csv").read_text().splitlines()) == 4  # of three runs
     assert not (project / "data/splits/phantom_slabs/holdout/train.json").exists()  # nothing was trained
 
 
@@ -100,6 +104,17 @@ def test_given_weights_count_by_their_content_alone(project: Path, tmp_path: Pat
     assert planned(project, table, *CHOSEN)["train"] == 1
     unknown = snakemake(project, "--dry-run", *CHOSEN, f"weights={{{VOLUMES[1:]}: findings.pth}}")
     assert_fails_with(unknown, "weights: unknown run", f"did you mean '{VOLUMES}'?")
+
+
+def test_a_run_takes_the_weights_of_another_variant(project: Path) -> None:
+    run, source = (project / "results" / name for name in (VOLUMES.replace("volumes", "tiles"), VOLUMES))
+    taken, own = (torch.load(folder / "weights.pt", weights_only=True)["network"] for folder in (run, source))
+    assert taken.keys() == own.keys() and all(torch.equal(taken[name], own[name]) for name in own)
+    assert json.loads((run / "provenance.json").read_text())["weights"]["sha256"] == sha256(source / "weights.pt")
+    assert (run / "cases.csv").read_text() != (source / "cases.csv").read_text()  # it predicts by other windows
+    table = str((run / "cases.csv").relative_to(project))
+    alone = planned(project, table, "--forcerun", "predict", *CHOSEN, GIVEN, "variants=tiles")
+    assert alone.keys() == {"predict", "evaluate"}
 
 
 def predict(project: Path, run: str, images: Path, out: Path) -> None:
