@@ -339,8 +339,8 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
-    monitor = settings.training.monitor
-    if monitor and not settings.weights_of and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
+    monitor = None if settings.weights_of else settings.training.monitor
+    if monitor and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
         return f"has no {monitor.part} cases, which training.monitor measures"
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
