@@ -64,10 +64,11 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
         return
     scale = validated(Scale, section, f"{path}: {workflow.scale}")
     computing = workflow.computing.model_dump(exclude_unset=True)
+    used = set(_used(scale, workflow))
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
         where = f"{path}: {workflow.scale} ({name})"
-        if workflow.settings and _is_kept(name, workflow):
+        if workflow.settings and name in used:
             values = merged(values, workflow.settings)
             where = f"{CONFIG_NAME}: settings, in {where}"
         crossed = values.pop("factors", None) or {}
@@ -84,9 +85,23 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
 
-def _is_kept(variant: str, workflow: WorkflowConfig) -> bool:
-    """Whether the configuration chooses the variant, with all its levels or with some."""
-    return workflow.variants == "all" or any(f"{name}_".startswith(f"{variant}_") for name in workflow.variants)
+def _used(scale: Scale, workflow: WorkflowConfig) -> Iterable[str]:
+    """The variants that the configuration chooses, with all their levels or with some, and those they are made of."""
+
+    def is_chosen(variant: str) -> bool:
+        return workflow.variants == "all" or any(f"{name}_".startswith(f"{variant}_") for name in workflow.variants)
+
+    for name, changes in scale.variants.items():
+        if is_chosen(name):
+            yield name
+            yield from _made_of(changes or {})
+    yield from (search.variant for name, search in scale.searches.items() if is_chosen(name))
+
+
+def _made_of(changes: Mapping[str, Any]) -> Iterable[str]:
+    """The variants whose networks one with these settings takes."""
+    if isinstance(taken := changes.get("weights_of"), Mapping):
+        yield str(taken.get("variant"))
 
 
 def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> None:

@@ -77,7 +77,8 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
 def test_any_loss_of_the_library_can_be_named() -> None:
     named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
     new = {"focal_tversky", "generalized_surface"}
-    assert named == {"inverse_weighting": new | {"iwdl"}, "t_loss": new, "boundary": new, "label_marginal": new}
+    others = ("t_loss", "boundary", "label_marginal", "liver_benchmark")
+    assert named == {"inverse_weighting": new | {"iwdl"}, **dict.fromkeys(others, new)}
     note = "losses: focal_tversky: of the library, where a study file has none of the name"
     assert load({"losses": "focal_tversky,ce"}).notes == (note,)
     maps = {run.maps for run in load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
@@ -85,7 +86,7 @@ def test_any_loss_of_the_library_can_be_named() -> None:
 
 
 def test_a_loss_of_a_study_that_does_not_fit_the_data_comes_from_the_library() -> None:
-    assert losses_by_study(losses="tversky") == {"t_loss": {"tversky"}}
+    assert losses_by_study(losses="tversky") == {"t_loss": {"tversky"}, "liver_benchmark": {"tversky"}}
     assert losses_by_study(losses="tversky,bce", datasets="phantom_lesions") == {
         "inverse_weighting": {"tversky", "bce"}
     }
@@ -180,7 +181,7 @@ def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, studies"),
+        ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, name, studies"),
         ({"scale": "dmo"}, "has a section 'dmo'; did you mean 'demo'? allowed: demo, reduced, paper"),
         ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: ce, dice"),
         (

@@ -112,3 +112,9 @@ def test_mistakes_are_named_before_anything_is_trained(root: Path, search: dict,
 def test_a_search_has_a_name_of_its_own(root: Path) -> None:
     with pytest.raises(SeglossError, match=r"searches\.base: a variant has this name; choose another"):
         load({}, with_searches(root, base={"trials": 1, "space": RATE}))
+
+
+def test_settings_of_the_configuration_reach_the_trials(root: Path) -> None:
+    values = {"variants": "tuned", "settings": {"training": {"epochs": 3}}}
+    (search,) = load(values, with_searches(root, tuned={"trials": 4, "space": RATE})).searches.values()
+    assert search.trial({"training.optimizer.learning_rate": 0.01}).settings.training.epochs == 3

@@ -36,6 +36,8 @@ def test_the_source_is_trained_where_it_was_not_chosen(root: Path) -> None:
     (run,) = configuration.runs
     assert [*configuration.all_runs] == [run.source.id, run.id]
     assert run.source.id == "inverse_weighting/phantom_lesions/base/dl/seed-1"
+    (shorter,) = load({**values, "settings": {"training": {"epochs": 3, "scheduler": "constant"}}}, root).runs
+    assert shorter.source.settings.training.epochs == 3
 
 
 def test_weights_of_another_data_set(root: Path) -> None:
