@@ -18,6 +18,7 @@ from lib.inference import predict_case, stored_kinds
 from lib.prediction.cases import ImageCase, find_cases, read_case
 from lib.prediction.model import Model, find_weights, read_model
 from lib.prediction.outputs import arrays_of, check_free, names_of, write_picture, write_volume
+from lib.prediction.postprocessing import processed
 from lib.registry import load_plugins
 from lib.training.devices import is_out_of_memory, prepare_device
 
@@ -118,7 +119,8 @@ def _predicted(
         if not is_out_of_memory(error):
             raise
         raise CaseExcluded(f"too large for the memory of this {device.type}") from error
-    return stored_kinds(*outputs, model.labels, ["labels"]) | {"probability": outputs[0]}
+    label = stored_kinds(*outputs, model.labels, ["labels"])["labels"]
+    return {"labels": processed(label, model.postprocessing, spacing, model.labels), "probability": outputs[0]}
 
 
 if __name__ == "__main__":

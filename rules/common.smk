@@ -24,6 +24,7 @@ from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
+from lib.prediction.catalogue import POSTPROCESSING
 from lib.provenance import code_version, in_project
 from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code

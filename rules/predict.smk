@@ -12,7 +12,8 @@ def predicted_parts(wildcards):
 
 def prediction_code(wildcards):
     """Params function: hash of the code of the prediction, and of the preparation that is described with it."""
-    code = code_version("scripts.predict", network_module(wildcards))
+    steps = map(POSTPROCESSING.entry_of, run_of(wildcards).settings.postprocessing.steps)
+    code = code_version("scripts.predict", network_module(wildcards), *(step.module for step in steps))
     return code + data_code(CONFIG.datasets[run_of(wildcards).dataset].adapter)
 
 

@@ -314,12 +314,22 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
-    monitor = settings.training.monitor
-    if monitor and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
-        return f"has no {monitor.part} cases, which training.monitor measures"
+    if settings.postprocessing.steps and not dataset.labels.has_outside:
+        return "has no background, which post-processing needs"
+    if reason := _missing_part(dataset, settings):
+        return reason
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     return None
+
+
+def _missing_part(dataset: Dataset, settings: Settings) -> str | None:
+    """What needs cases of a part of the split that has none, of a data set whose cases are known."""
+    monitor, steps = settings.training.monitor, settings.postprocessing.steps
+    needed = {monitor.part: "training.monitor measures"} if monitor else {}
+    needed |= {"validation": "postprocessing is chosen on"} if steps else {}
+    parts = dataset.known_index.splits[_split(settings, dataset)] if dataset.known_index else needed
+    return next((f"has no {part} cases, which {what}" for part, what in needed.items() if not parts[part]), None)
 
 
 def _narrowed(

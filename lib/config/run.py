@@ -107,7 +107,7 @@ class Run:
 
     @cached_property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        """Kinds of predictions that measures and figures read, by part of the split."""
+        """Kinds of predictions that measures, figures and post-processing read, by part of the split."""
         of_part: dict[str, set[str]] = {"test": set()}
         for cut in self.file.cuts:
             for part, kinds in CUTS[cut].items():
@@ -116,6 +116,8 @@ class Run:
             of_part["test"].update(MEASURES.entry_of(measure).reads)
         if any(FIGURES.entry_of(figure).predictions for figure in self.file.figures):
             of_part["test"].add("labels")
+        if self.settings.postprocessing.steps:
+            of_part.setdefault("validation", set()).add("labels")
         return {part: tuple(sorted(kinds)) for part, kinds in sorted(of_part.items())}
 
     @property
@@ -170,6 +172,7 @@ class Run:
             inference=self.settings.inference,
             labels=self.labels,
             resampling=self.settings.resampling,
+            postprocessing=self.settings.postprocessing,
             reads=self.reads,
         )
 

@@ -39,6 +39,7 @@ from lib.fields import (
 )
 from lib.labels import NOISE_KINDS
 from lib.networks.catalogue import NETWORKS, size_refusal
+from lib.prediction.catalogue import POSTPROCESSING
 from lib.registry import chosen_from
 from lib.suggest import shortened
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
@@ -345,6 +346,13 @@ class Inference(Section):
         return self
 
 
+class Postprocessing(Section):
+    """``steps`` that may change predicted labels: each is kept, one after the other and by structure, where it raises
+    the mean Dice of the validation cases."""
+
+    steps: list[chosen_from(POSTPROCESSING)] = []
+
+
 class Settings(Section):
     """Everything of a run but its loss and seed; ``split`` None is the data set's first.
 
@@ -363,6 +371,7 @@ class Settings(Section):
     training: Training
     computing: Computing = Computing()
     inference: Inference
+    postprocessing: Postprocessing = Postprocessing()
     evaluation: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from lib.files import read_json
 from lib.labels import Labels
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS, size_refusal
+from lib.prediction.postprocessing import Choice
 from lib.suggest import suggestion
 from lib.training import checkpoints
 from lib.training.settings import NetworkSettings
@@ -41,6 +42,7 @@ class Model(Section):
     network: NetworkSettings
     inference: Inference
     resampling: Resampling = Resampling()
+    postprocessing: tuple[Choice, ...] = ()
     preparation: Annotated[Preparation, BeforeValidator(Preparation.of_json)]
 
     @model_validator(mode="after")
@@ -57,6 +59,8 @@ class Model(Section):
             raise ValueError(f"labels {', '.join(self.labels.names)} do not fit the network's output")
         if any(name == "resize" and len(size) != self.dimensions for name, *size in self.preparation.steps):
             raise ValueError(f"preparation: resize: {self.dimensions} lengths were expected")
+        if unknown := {choice.structure for choice in self.postprocessing} - {*self.labels.structures}:
+            raise ValueError(f"postprocessing: unknown structure {min(unknown)!r}")
         return self
 
     def load_network(self, weights: Path, device: torch.device) -> nn.Module:

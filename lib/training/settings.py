@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import Computing, Inference, Noise, Resampling, Sampling, Training
+from lib.config.schema import Computing, Inference, Noise, Postprocessing, Resampling, Sampling, Training
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
@@ -41,6 +41,7 @@ class InferenceSettings(Section):
     inference: Inference
     labels: Labels
     resampling: Resampling = Resampling()
+    postprocessing: Postprocessing = Postprocessing()
     reads: dict[str, tuple[str, ...]]
 
 
