@@ -32,9 +32,9 @@ from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
-RUNS = {run.id: run for run in CONFIG.runs}
+RUNS = {run.id: run for run in CONFIG.needed_runs}
 SEARCHES = CONFIG.searches
-NOISES = {run.noise.name: run.noise for run in CONFIG.runs if run.noise.alpha}
+NOISES = {run.noise.name: run.noise for run in RUNS.values() if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
 GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
 # Braces in these are filled when a job starts, so that another place or device re-runs nothing.
@@ -96,7 +96,9 @@ def cases_of(dataset):
     """The index of a data set and the bundles of its cases; waits for the checkpoint that finds them among raw files."""
     if known := CONFIG.datasets[dataset].known_index:
         return known, known.bundles(CONFIG.workflow.cases_per_job)
-    path = Path(checkpoints.index.get(dataset=CONFIG.datasets[dataset].origin or dataset).output[0])
+    while origin := CONFIG.datasets[dataset].origin:
+        dataset = origin
+    path = Path(checkpoints.index.get(dataset=dataset).output[0])
     return cases_as_of(path, path.stat().st_mtime_ns)
 
 

@@ -19,7 +19,7 @@ from lib.fields import Section
 from lib.labels import Labels
 from lib.losses import specification as losses
 from lib.losses.catalogue import LOSSES
-from lib.measures.catalogue import DECIDED, MEASURES, MeasureParameters, columns_of, monitored
+from lib.measures.catalogue import MEASURES, PROBABILITY, TUNED, MeasureParameters, columns_of, monitored
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
 from lib.suggest import suggestion
@@ -38,8 +38,36 @@ def expanded(
     for name, study in studies.items():
         path = Path(f"studies/{name}.yaml")
         of_study = [*_expand(name, study, library, workflow, datasets, path)]
-        runs += [*of_study, *_searched(study, of_study, workflow, path)]
+        of_study += _searched(study, of_study, workflow, path)
+        runs += [_with_first_stage(run, of_study, path) for run in of_study]
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
+
+
+def _with_first_stage(run: Run, runs: Iterable[Run], path: Path) -> Run:
+    """The run with that of its first stage, if it is a cascade: of the same data, seed and, if there are several, loss.
+
+    Raises:
+        SeglossError: there is no such run, or it is not clear which one it is.
+    """
+    if not (cascade := run.settings.cascade):
+        return run
+    where = f"{path}: {run.scale} ({run.variant}): cascade.first"
+    of_variant = [one for one in runs if cascade.first in one.variant_names]
+    if not of_variant:
+        raise SeglossError(f"{where}: unknown{suggestion(cascade.first, [one.variant for one in runs])}")
+    if any(one.settings.cascade for one in of_variant):
+        raise SeglossError(f"{where}: {cascade.first!r} is a cascade itself; name a variant that is none")
+    same = (run.dataset, run.split, run.seed)
+    found = [one for one in of_variant if (one.dataset, one.split, one.seed) == same]
+    found = [one for one in found if one.loss == run.loss] or found
+    if len(found) != 1:
+        of_data = f"data set {run.dataset}, split {run.split}, seed {run.seed}"
+        some = ", ".join(f"{one.folder}/{one.loss}" for one in found) or "none"
+        raise SeglossError(
+            f"{where}: one run of {cascade.first!r} with {of_data} was expected, of loss {run.loss} or of one loss"
+            f" alone, found: {some}"
+        )
+    return replace(run, first=found[0])
 
 
 def fits_none(name: str, dataset: Dataset) -> str:
@@ -157,7 +185,7 @@ def _expand(
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
                     chosen[loss],
-                    datasets[dataset].labels,
+                    settings.labels_of_network(datasets[dataset].labels),
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
                 settings=settings,
@@ -188,7 +216,7 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
     """The runs with the settings of the best of a search's trials, all of which are checked before."""
 
     def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
-        return _for_labels(_for_outputs(specification, settings, "loss"), base.labels, "loss")
+        return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, "loss")
 
     of_search = RunSearch(name, search, base, specified)
     fits = _dimensions(base.settings)
@@ -289,8 +317,18 @@ def _check_references(
 
 def _separate(study: Study) -> str | None:
     """What of the study needs a value of its own for each structure."""
-    cuts = [f"cuts: {cut}" for cut in study.cuts if cut != DECIDED]
-    return next(iter([*cuts, *(f"measure {name}" for name in study.measures if MEASURES[name].separate)]), None)
+    of_values = (f"measure {name}" for name in study.measures if MEASURES[name].separate)
+    return next(chain(_cuts_of_values(study), of_values), None)
+
+
+def _of_values(study: Study) -> str | None:
+    """What of the study reads probabilities or logits."""
+    measures = (f"measure {name}" for name in study.measures if MEASURES[name].reads)
+    return next(chain(_cuts_of_values(study), measures), None)
+
+
+def _cuts_of_values(study: Study) -> list[str]:
+    return [f"cuts: {cut}" for cut in study.cuts if cut in (PROBABILITY, TUNED)]
 
 
 def _split(settings: Settings, dataset: Dataset) -> str:
@@ -314,6 +352,10 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
+    if settings.cascade and (reason := settings.cascade.unfit(dataset.labels)):
+        return reason
+    if settings.cascade and (needs := _of_values(study)):
+        return f"is predicted by a cascade, which has labels alone; {needs} reads more"
     if settings.postprocessing.steps and not dataset.labels.has_outside:
         return "has no background, which post-processing needs"
     if reason := _missing_part(dataset, settings):

@@ -143,7 +143,7 @@ def test_a_data_set_without_validation_cases_or_background_is_refused() -> None:
     given = {"settings": {"postprocessing": {"steps": ["fill_holes"]}}}
     with pytest.raises(SeglossError, match="has no validation cases, which postprocessing is chosen on"):
         load({"studies": ["t_loss"], **given})
-    with pytest.raises(SeglossError, match="'cityscapes.*' has no background, which post-processing needs"):
+    with pytest.raises(SeglossError, match=r"'cityscapes.*' has no background, which post-processing needs"):
         load({"studies": ["label_marginal"], "scale": "paper", "variants": ["cityscapes_r50"], **given})
 
 
