@@ -59,7 +59,7 @@ class Model(Section):
             raise ValueError("cascade and first, the run of its first stage, were expected together")
         if self.cascade and (reason := self.cascade.unfit(self.labels)):
             raise ValueError(f"labels {', '.join(self.labels.names)}: {reason}")
-        labels = self.cascade.labels_inside(self.labels) if self.cascade else self.labels
+        labels = self.network_labels
         expected = labels.out_channels(chosen.background_channel), labels.exclusive
         of_network = self.network.out_channels, self.network.exclusive
         if of_network != expected or len(labels.names) <= labels.exclusive:
@@ -69,6 +69,11 @@ class Model(Section):
         if unknown := {choice.structure for choice in self.postprocessing} - {*self.labels.structures}:
             raise ValueError(f"postprocessing: unknown structure {min(unknown)!r}")
         return self
+
+    @property
+    def network_labels(self) -> Labels:
+        """What the network segments of the labels."""
+        return self.cascade.labels_inside(self.labels) if self.cascade else self.labels
 
     def load_network(self, weights: Path, device: torch.device) -> nn.Module:
         """Build the network with its weights on a device.

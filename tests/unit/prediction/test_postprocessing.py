@@ -1,25 +1,20 @@
 """Post-processing: what each step does, what is kept, and that test cases have no part in it."""
 
 import json
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from conftest import classes
+from prediction_script import predict_bright
 
-from lib import ROOT
 from lib.config.load import load
 from lib.errors import SeglossError
 from lib.labels import IGNORED, Labels
-from lib.networks import build_network
 from lib.prediction.catalogue import POSTPROCESSING
 from lib.prediction.postprocessing import Choice, choose, fill_holes, largest_component, processed, remove_small
-from lib.store import Case, open_prediction, write_case
-from lib.training.settings import InferenceSettings
+from lib.store import Case, open_prediction
 
 UNIT = (1.0, 1.0)
 OVERLAPPING = Labels(("a", "b"), exclusive=False)
@@ -160,59 +155,22 @@ def dumped(run: Any) -> dict[str, Any]:
     return json.loads(run.inference_settings.model_dump_json(exclude_defaults=True))
 
 
-class Bright(torch.nn.Module):
-    """Marks what is brighter than 1/2."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return 20 * (x - 0.5)
-
-
 @pytest.fixture
 def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`scripts/predict.py` with a threshold for a network, on a validation and a test case with a true speck each."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "scripts")])
-    from scripts.predict import main
-
-    network = {"name": "space_to_depth_unet", "channels": [4, 4]}
-    torch.save({"network": build_network(network, 1, 1).state_dict()}, tmp_path / "weights.pt")
-    monkeypatch.setattr("lib.networks.build_network", lambda *_: Bright())
-    monkeypatch.setattr("lib.training.checkpoints.load_weights", lambda *_: None)
+    """Predict a validation and a test case, whose predictions have a speck that may be true."""
 
     def predicted(true_speck: dict[str, bool], *chosen: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        cases = {}
         for part, speck in true_speck.items():
             true = np.zeros((12, 12, 8), np.uint8)
             true[2:6, 2:6, 2:6] = 1
             image = true.astype(np.float32)
             image[9, 9, 6] = 1
             true[9, 9, 6] = speck
-            write_case(tmp_path / part, part, Case(image[None], true, (1, 1, 1), part))
-            listed = {part: json.loads((tmp_path / part / "case.json").read_text())}
-            (tmp_path / "lists").mkdir(exist_ok=True)
-            (tmp_path / "lists" / f"{part}.json").write_text(json.dumps(listed))
-        settings = InferenceSettings(
-            network={"network": network, "out_channels": 1},
-            network_class="",
-            inference={"patch_size": (12, 12, 8), "stride": (12, 12, 8)},
-            labels=classes(2),
-            postprocessing={"steps": list(chosen)},
-            reads=dict.fromkeys(true_speck, ("labels",)),
-        )
-        shutil.rmtree(tmp_path / "predictions", ignore_errors=True)
-        main(
-            settings=settings.model_dump(mode="json"),
-            described={"adapter": "lib.datasets.phantoms.livers", "parameters": {}, "run": "r"},
-            weights=tmp_path / "weights.pt",
-            prepared=tmp_path,
-            cases=[tmp_path / "lists" / f"{part}.json" for part in true_speck],
-            device="cpu",
-            threads=1,
-            gpu_percent=0,
-            predictions=tmp_path / "predictions",
-            checksums=tmp_path / "predictions.json",
-            model=tmp_path / "model.json",
-        )
-        found = {part: open_prediction(tmp_path / "predictions", part)[...] for part in true_speck}
-        return found, json.loads((tmp_path / "model.json").read_text())
+            cases[part] = Case(image[None], true, (1, 1, 1), part)
+        settings = {"labels": classes(2), "postprocessing": {"steps": list(chosen)}}
+        model = predict_bright(tmp_path, monkeypatch, cases, **settings)
+        return {part: open_prediction(tmp_path / "predictions", part)[...] for part in cases}, model
 
     return predicted
 
