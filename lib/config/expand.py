@@ -358,15 +358,13 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
         return f"is predicted by a cascade, which has labels alone; {needs} reads more"
     if settings.postprocessing.steps and not dataset.labels.has_outside:
         return "has no background, which post-processing needs"
-    if reason := _missing_part(dataset, settings):
-        return reason
-    if settings.split and settings.split not in dataset.splits:
-        return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
-    return None
+    return _missing_part(dataset, settings)
 
 
 def _missing_part(dataset: Dataset, settings: Settings) -> str | None:
-    """What needs cases of a part of the split that has none, of a data set whose cases are known."""
+    """The split that is missing, or what needs cases of a part of it that has none, where the cases are known."""
+    if settings.split and settings.split not in dataset.splits:
+        return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     monitor, steps = settings.training.monitor, settings.postprocessing.steps
     needed = {monitor.part: "training.monitor measures"} if monitor else {}
     needed |= {"validation": "postprocessing is chosen on"} if steps else {}
