@@ -16,10 +16,15 @@ from lib.datasets.file_notes import collected_notes
 from lib.errors import CaseExcluded, SeglossError, faults_in_one_line
 from lib.inference import predict_case, stored_kinds
 from lib.prediction.cases import ImageCase, find_cases, read_case
-from lib.prediction.model import Model, find_weights, read_model
+from lib.prediction.model import Model, find_weights, read_stages
 from lib.prediction.outputs import arrays_of, check_free, names_of, write_picture, write_volume
+from lib.prediction.postprocessing import processed
+from lib.prediction.second_stage import predict_inside
 from lib.registry import load_plugins
 from lib.training.devices import is_out_of_memory, prepare_device
+
+Stages = Sequence[tuple[Model, nn.Module]]
+"""A network, or those of a cascade's stages, the first one first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,16 +72,19 @@ def predict(
     Raises:
         SeglossError: weights or images are missing, damaged or do not fit. Images that do are predicted before.
     """
-    model = read_model(weights)
+    stages = read_stages(weights)
+    _, model = stages[-1]
+    if probabilities and model.cascade:
+        raise SeglossError(f"{weights}: a cascade predicts labels alone; leave out --probabilities")
     cases = find_cases(images, model, regions)
     names = {case: names_of(case, model.labels, probabilities) for case in cases}
     check_free(out, [name for of_case in names.values() for name in of_case.values()])
-    network = model.load_network(weights, device)
+    networks = [(stage, stage.load_network(path, device)) for path, stage in stages]
     print(f"{model.run}: prepared as {model.dataset}: {model.preparation}", flush=True)
     failed = []
     for case in cases:
         try:
-            print(_predict_case(case, model, network, device, {key: out / name for key, name in names[case].items()}))
+            print(_predict_case(case, networks, device, {key: out / name for key, name in names[case].items()}))
         except CaseExcluded as reason:
             failed.append(f"{case.files[0]}: {reason}")
             if len(cases) > 1:
@@ -86,15 +94,14 @@ def predict(
         raise SeglossError(f"{some}{failed[0]}; the network takes {model.takes}")
 
 
-def _predict_case(
-    case: ImageCase, model: Model, network: nn.Module, device: torch.device, files: dict[tuple[str, str], Path]
-) -> str:
+def _predict_case(case: ImageCase, stages: Stages, device: torch.device, files: dict[tuple[str, str], Path]) -> str:
     """Predict one image and write its files; what there is to say of it."""
+    model, _ = stages[-1]
     with collected_notes() as notes:
         prepared, image = read_case(case, model)
     shape = image.array.shape
     spacing = [length * n / of for length, n, of in zip(image.spacing, shape, prepared.shape[1:], strict=True)]
-    predicted = _predicted(prepared, spacing, model, network, device)
+    predicted = _predicted(prepared, spacing, stages, device)
     values = {kind: model.preparation.restore(array, shape) for kind, array in predicted.items()}
     arrays = arrays_of(values, model.labels)
     for key, path in files.items():
@@ -109,16 +116,23 @@ def _predict_case(
 
 
 def _predicted(
-    image: np.ndarray, spacing: Sequence[float], model: Model, network: nn.Module, device: torch.device
+    image: np.ndarray, spacing: Sequence[float], stages: Stages, device: torch.device
 ) -> dict[str, np.ndarray]:
-    """Labels as the workflow decides them, and probabilities as float32."""
+    """Labels as the workflow decides them, and probabilities, but of a cascade, as float32."""
+    found: dict[str, np.ndarray] = {}
     try:
-        outputs = predict_case(network, image, spacing, model, device)
+        for model, network in stages:
+            if model.cascade:
+                found = {"labels": predict_inside(network, image, spacing, found["labels"], model, device)}
+            else:
+                probability, logit = predict_case(network, image, spacing, model, device)
+                found = stored_kinds(probability, logit, model.labels, ["labels"]) | {"probability": probability}
+            found["labels"] = processed(found["labels"], model.postprocessing, spacing, model.labels)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise CaseExcluded(f"too large for the memory of this {device.type}") from error
-    return stored_kinds(*outputs, model.labels, ["labels"]) | {"probability": outputs[0]}
+    return found
 
 
 if __name__ == "__main__":

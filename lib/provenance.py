@@ -25,6 +25,7 @@ SEEN_IN_SETTINGS = {
     *("lib.measures.catalogue", "lib.measures.settings"),
     *("lib.networks.catalogue", "lib.networks.parameters"),
     "lib.plotting.catalogue",
+    "lib.prediction.catalogue",
     "lib.registry",
     "lib.training.catalogue",
     "lib.training.trackers",  # nothing depends on it

@@ -24,6 +24,7 @@ from lib.measures.catalogue import MEASURES
 from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
+from lib.prediction.catalogue import POSTPROCESSING
 from lib.provenance import code_version, in_project
 from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code
@@ -31,7 +32,7 @@ from lib.training.settings import identity
 from lib.workflow.stale import verify_plans
 
 PATHS = Paths(CONFIG.workflow.folders)
-RUNS = CONFIG.all_runs
+RUNS = {run.id: run for run in CONFIG.needed_runs}
 SEARCHES = CONFIG.searches
 NOISES = {run.noise.name: run.noise for run in RUNS.values() if run.noise.alpha}
 ON_GPU = CONFIG.device == "cuda"
@@ -95,7 +96,9 @@ def cases_of(dataset):
     """The index of a data set and the bundles of its cases; waits for the checkpoint that finds them among raw files."""
     if known := CONFIG.datasets[dataset].known_index:
         return known, known.bundles(CONFIG.workflow.cases_per_job)
-    path = Path(checkpoints.index.get(dataset=CONFIG.datasets[dataset].origin or dataset).output[0])
+    while origin := CONFIG.datasets[dataset].origin:
+        dataset = origin
+    path = Path(checkpoints.index.get(dataset=dataset).output[0])
     return cases_as_of(path, path.stat().st_mtime_ns)
 
 

@@ -12,8 +12,15 @@ def predicted_parts(wildcards):
 
 def prediction_code(wildcards):
     """Params function: hash of the code of the prediction, and of the preparation that is described with it."""
-    code = code_version("scripts.predict", network_module(wildcards))
+    steps = map(POSTPROCESSING.entry_of, run_of(wildcards).settings.postprocessing.steps)
+    code = code_version("scripts.predict", network_module(wildcards), *(step.module for step in steps))
     return code + data_code(CONFIG.datasets[run_of(wildcards).dataset].adapter)
+
+
+def first_stage(wildcards):
+    """Input function: what the first stage of a cascade predicts, its folder and its checksums; none of other runs."""
+    first = run_of(wildcards).first
+    return [ancient(PATHS.run(first.id, "predictions")), PATHS.run(first.id, "predictions.json")] if first else []
 
 
 rule predict:
@@ -22,6 +29,7 @@ rule predict:
         cases=predicted_parts,
         fingerprint=lambda wildcards: fingerprint_of(run_of(wildcards)),
         best=best_trial,
+        first=first_stage,
     output:
         folder=directory(PATHS.run("{run}", "predictions")),
         checksums=PATHS.run("{run}", "predictions.json"),
@@ -41,7 +49,8 @@ rule predict:
         described=lambda wildcards: json.dumps(CONFIG.model_settings(run_of(wildcards))),
         prepared=prepared_folder,
         found=lambda wildcards: option("fingerprint", *fingerprint_of(run_of(wildcards)))
-        + option("best", *best_trial(wildcards)),
+        + option("best", *best_trial(wildcards))
+        + option("first", *first_stage(wildcards)[:1]),
         code=prediction_code,
     message:
         "predict {wildcards.run}"

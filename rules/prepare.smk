@@ -23,7 +23,7 @@ def state_of_cases(wildcards):
 def raw_places(dataset):
     """Where the raw files of a data set lie: a folder that the user names, or what was downloaded and unpacked.
 
-    Of resampled cases it is the other data set, and what decides the spacing.
+    Of cases that are made of others it is the other data set, and what decides the spacing.
     """
     if origin := CONFIG.datasets[dataset].origin:
         return [PATHS.index(origin), *fingerprints(dataset)]
@@ -39,7 +39,7 @@ def raw_places(dataset):
 def files_of_cases(wildcards):
     """Input function: the cases' files in a folder that the user names, otherwise the unpacked archives they lie in.
 
-    Archives can be had again, so prepared cases outlive them. Of resampled cases: those of the other data set.
+    Archives can be had again, so prepared cases outlive them. Of cases made of others: those.
     """
     if origin := CONFIG.datasets[wildcards.dataset].origin:
         return [PATHS.bundle(origin, wildcards.bundle), *fingerprints(wildcards.dataset)]

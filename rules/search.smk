@@ -45,7 +45,7 @@ def trial_cases(part):
 
     def listed(wildcards):
         base = base_of(wildcards)
-        return [PATHS.part(base.trained_on if part == "train" else base.dataset, base.split, part)]
+        return [PATHS.part(base.trained_on if part == "train" else base.measured_on, base.split, part)]
 
     return listed
 
@@ -69,7 +69,7 @@ def trial_options(wildcards):
         option("maps", *trial_maps(wildcards))
         + option("promoted", *promoted_trials(wildcards))
         + option("pretrained", *trial_pretrained(wildcards))
-        + (option("native", PATHS.prepared(base.dataset)) if base.trained_on != base.dataset else "")
+        + (option("native", PATHS.prepared(base.measured_on)) if base.trained_on != base.measured_on else "")
         + option("fingerprint", *fingerprint_of(base))
         + (option("cost", search.search.cost) if search.search.cost else "")
     )
@@ -119,7 +119,7 @@ rule trial:
             ancient(PATHS.checked_part(dataset, base_of(wildcards).split, part))
             for dataset, part in (
                 (base_of(wildcards).trained_on, "train"),
-                (base_of(wildcards).dataset, "validation"),
+                (base_of(wildcards).measured_on, "validation"),
             )
         ],
     output:

@@ -37,7 +37,8 @@ def checked_parts(wildcards):
     """Input function: files that stand for the check of all parts without which the run would be in vain."""
     run = run_of(wildcards)
     given = given_weights(wildcards)
-    parts = [(run.dataset, part) for part in (run.reads if given else run.evaluated_parts)]
+    parts = [(run.dataset, part) for part in run.reads]
+    parts += [] if given else [(run.measured_on, part) for part in run.settings.training.measured]
     parts += [] if given else [(run.trained_on, "train")]
     return [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in parts]
 
@@ -76,7 +77,8 @@ def training_folder(wildcards):
 
 def run_measured(wildcards):
     """Input function: the parts of the split on which the training measures its network."""
-    return split_parts(*run_of(wildcards).settings.training.measured)(wildcards)
+    run = run_of(wildcards)
+    return [PATHS.part(run.measured_on, run.split, part) for part in run.settings.training.measured]
 
 
 def run_pretrained(wildcards):
@@ -93,7 +95,7 @@ def data_options(wildcards):
         return ""
     return (
         option("measured", *run_measured(wildcards))
-        + (option("native", PATHS.prepared(run.dataset)) if run.trained_on != run.dataset else "")
+        + (option("native", PATHS.prepared(run.measured_on)) if run.trained_on != run.measured_on else "")
         + option("fingerprint", *fingerprint_of(run))
         + option("best", *best_trial(wildcards))
         + option("maps", *map_lists(run))

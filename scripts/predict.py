@@ -1,8 +1,9 @@
 """Predict whole cases with a trained network: a folder of <case>.<kind>.b2nd of what evaluation and figures read.
 
-Kinds: ``labels`` (uint8, as prepared labels are), ``probability`` and ``logit`` (float16; of two exclusive classes the
-second's, otherwise with an axis of classes in front). And `model.json`, by which :mod:`lib.predict` predicts other
-images with the same weights.
+Kinds: ``labels`` (uint8, as prepared labels are), ``labels_true_region`` (the same, where a cascade takes the region
+from the true label, as it does in validation cases anyway), ``probability`` and ``logit`` (float16; of two exclusive
+classes the second's, otherwise with an axis of classes in front). And `model.json`, by which :mod:`lib.predict`
+predicts other images with the same weights.
 """
 
 from pathlib import Path
@@ -27,19 +28,23 @@ def main(
     model: Path,
     fingerprint: Path | None = None,
     best: Path | None = None,
+    first: Path | None = None,
 ) -> None:
     from lib.arrays import write_array
     from lib.files import atomic_path, read_json, sha256, write_json
     from lib.inference import predict_case, stored_kinds
     from lib.networks import build_network
-    from lib.store import open_cases
+    from lib.prediction.postprocessing import choose, processed
+    from lib.prediction.second_stage import predict_inside
+    from lib.store import StoredCase, open_cases, open_prediction
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
     from lib.training.settings import InferenceSettings
 
-    if best:  # of a search's trials
-        settings = read_json(best)["inference"] | {"reads": settings["reads"]}
     chosen = InferenceSettings.model_validate(settings)
+    if best:  # of a search's trials
+        own = {key: getattr(chosen, key) for key in ("reads", "postprocessing", "cascade")}
+        chosen = InferenceSettings.model_validate(read_json(best)["inference"]).model_copy(update=own)
     if fingerprint:
         from lib.datasets.fingerprint import resolved
 
@@ -50,18 +55,40 @@ def main(
     network = build_network(chosen.network.network, channels, chosen.network.out_channels)
     checkpoints.load_weights(weights, network)
     network.to(computing)
+
+    def predicted(case: StoredCase, part: str) -> dict[str, Any]:
+        """By kind what is predicted of a case, before post-processing."""
+        image, spacing, kinds = case.array("image")[...], case.description["spacing"], chosen.reads[part]
+        if not chosen.cascade:
+            return stored_kinds(*predict_case(network, image, spacing, chosen, computing), chosen.labels, kinds)
+        of_first = {
+            kind: open_prediction(first, case.name) if (part, kind) == ("test", "labels") else case.array("label")
+            for kind in kinds
+        }
+        return {
+            kind: predict_inside(network, image, spacing, label[...], chosen, computing)
+            for kind, label in of_first.items()
+        }
+
+    choices = []
     with atomic_path(predictions) as folder:
-        for part, stored in of_part.items():
+        for part, stored in sorted(of_part.items(), reverse=True):  # validation before test
             for case in stored:
-                image = case.array("image")[...]
-                outputs = predict_case(network, image, case.description["spacing"], chosen, computing)
-                for kind, values in stored_kinds(*outputs, chosen.labels, chosen.reads[part]).items():
+                for kind, values in predicted(case, part).items():
+                    if kind.startswith("labels"):
+                        values = processed(values, choices, case.description["spacing"], chosen.labels)
                     write_array(folder / f"{case.name}.{kind}.b2nd", values)
+            if part == "validation" and chosen.postprocessing.steps:
+                cases_with_predictions = [
+                    (case.array("label"), open_prediction(folder, case.name), case.description["spacing"])
+                    for case in stored
+                ]
+                choices = choose(chosen.postprocessing.steps, chosen.labels, cases_with_predictions)
     write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
-    write_json(model, _model(described, chosen))
+    write_json(model, _model(described, chosen, choices))
 
 
-def _model(described: dict[str, Any], chosen: Any) -> dict[str, Any]:
+def _model(described: dict[str, Any], chosen: Any, choices: list[Any]) -> dict[str, Any]:
     """What :class:`lib.prediction.model.Model` reads, of the run and its data set and of the settings of inference."""
     from importlib import import_module
 
@@ -71,6 +98,10 @@ def _model(described: dict[str, Any], chosen: Any) -> dict[str, Any]:
     declared = getattr(import_module(adapter), "preparation", None)
     preparation = declared(parameters) if declared else Preparation(refusal=f"{adapter} declares no preparation")
     settings = chosen.model_dump(mode="json", include={"labels", "network", "inference", "resampling"})
+    if chosen.cascade:
+        settings["cascade"] = chosen.cascade.model_dump(mode="json")
+    if choices:
+        settings["postprocessing"] = [choice.model_dump(mode="json") for choice in choices]
     return {"format": 1, **described, **settings, "preparation": preparation.as_json()}
 
 

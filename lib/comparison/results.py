@@ -61,7 +61,7 @@ class EvaluatedRun:
             id=run.id,
             labels=run.labels,
             measures=run.measures,
-            cuts=run.file.cuts,
+            cuts=run.cuts,
             prepared=Path(paths.prepared(run.dataset)),
             part=Path(paths.part(run.dataset, run.split, "test")),
             baseline=baseline,

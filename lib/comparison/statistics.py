@@ -194,11 +194,11 @@ def _of_variants(by_setting: Settings, base: str | None) -> Iterator[tuple[Seeds
 def _compared(
     compared: Seeds, reference: Seeds, overall: pd.DataFrame, directed: Mapping[str, Column]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each cut and column of a pair."""
+    """A row for each cut and column of a pair; of the cuts that both have."""
     seeds = sorted(compared.keys() & reference.keys())
     pair = [[of_seed[seed] for seed in seeds] for of_seed in (compared, reference)]
     of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
-    for cut in pair[0][0].cuts if seeds else ():
+    for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         by_case = [_by_case(runs, cut) for runs in pair]
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():

@@ -19,7 +19,7 @@ from lib.fields import Section
 from lib.labels import Labels
 from lib.losses import specification as losses
 from lib.losses.catalogue import LOSSES
-from lib.measures.catalogue import DECIDED, MEASURES, MeasureParameters, columns_of, monitored
+from lib.measures.catalogue import MEASURES, PROBABILITY, TUNED, MeasureParameters, columns_of, monitored
 from lib.networks.catalogue import NETWORKS
 from lib.registry import chosen_from
 from lib.suggest import suggestion
@@ -39,8 +39,35 @@ def expanded(
         path = Path(f"studies/{name}.yaml")
         of_study = [*_expand(name, study, library, workflow, datasets, path)]
         of_study += _searched(study, of_study, workflow, path)
-        runs += _with_sources(of_study, f"{path}: {workflow.scale}")
+        runs += _with_others(of_study, path)
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
+
+
+def _with_first_stage(run: Run, runs: Iterable[Run], path: Path) -> Run:
+    """The run with that of its first stage, if it is a cascade: of the same data, seed and, if there are several, loss.
+
+    Raises:
+        SeglossError: there is no such run, or it is not clear which one it is.
+    """
+    if not (cascade := run.settings.cascade):
+        return run
+    where = f"{path}: {run.scale} ({run.variant}): cascade.first"
+    of_variant = [one for one in runs if cascade.first in one.variant_names]
+    if not of_variant:
+        raise SeglossError(f"{where}: unknown{suggestion(cascade.first, [one.variant for one in runs])}")
+    if any(one.settings.cascade for one in of_variant):
+        raise SeglossError(f"{where}: {cascade.first!r} is a cascade itself; name a variant that is none")
+    same = (run.dataset, run.split, run.seed)
+    found = [one for one in of_variant if (one.dataset, one.split, one.seed) == same]
+    found = [one for one in found if one.loss == run.loss] or found
+    if len(found) != 1:
+        of_data = f"data set {run.dataset}, split {run.split}, seed {run.seed}"
+        some = ", ".join(f"{one.folder}/{one.loss}" for one in found) or "none"
+        raise SeglossError(
+            f"{where}: one run of {cascade.first!r} with {of_data} was expected, of loss {run.loss} or of one loss"
+            f" alone, found: {some}"
+        )
+    return replace(run, first=found[0])
 
 
 def fits_none(name: str, dataset: Dataset) -> str:
@@ -102,6 +129,8 @@ def _made_of(changes: Mapping[str, Any]) -> Iterable[str]:
     """The variants whose networks one with these settings takes."""
     if isinstance(taken := changes.get("weights_of"), Mapping):
         yield str(taken.get("variant"))
+    if isinstance(cascade := changes.get("cascade"), Mapping):
+        yield str(cascade.get("first"))
 
 
 def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> None:
@@ -173,7 +202,7 @@ def _expand(
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
                     chosen[loss],
-                    datasets[dataset].labels,
+                    settings.labels_of_network(datasets[dataset].labels),
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
                 settings=settings,
@@ -204,7 +233,7 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
     """The runs with the settings of the best of a search's trials, all of which are checked before."""
 
     def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
-        return _for_labels(_for_outputs(specification, settings, "loss"), base.labels, "loss")
+        return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, "loss")
 
     of_search = RunSearch(name, search, base, specified)
     fits = _dimensions(base.settings)
@@ -217,21 +246,29 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
     return of_search.winners(base.settings.seeds)
 
 
-def _with_sources(runs: Sequence[Run], where: str) -> Iterable[Run]:
-    """The runs, those that are not trained with the run whose weights they take."""
-    trained = {run.id: run for run in runs if not run.settings.weights_of}
-    for run in runs:
-        if chosen := run.settings.weights_of:
-            like = replace(run, variant=chosen.variant, dataset=chosen.dataset or run.dataset)
-            source = trained.get(like.id)
-            if reason := _no_source(run, source):
-                raise SeglossError(f"{where} ({run.variant}): weights_of: {like.id} {reason}")
-            run = replace(run, source=source)
-        yield run
+def _with_others(runs: Sequence[Run], path: Path) -> Iterable[Run]:
+    """The runs, each with that of the first stage of its cascade, and with the one whose weights it takes."""
+    done: dict[str, Run] = {}
+    for is_cascade in (False, True):  # a first stage is no cascade
+        of_stage = [run for run in runs if bool(run.settings.cascade) == is_cascade]
+        of_stage = [_with_first_stage(run, [*done.values(), *of_stage], path) for run in of_stage]
+        done |= {run.id: _with_source(run, of_stage, path) for run in of_stage}
+    return [done[run.id] for run in runs]
+
+
+def _with_source(run: Run, runs: Iterable[Run], path: Path) -> Run:
+    """The run with the one whose weights it takes, if it is not trained."""
+    if not (chosen := run.settings.weights_of):
+        return run
+    like = replace(run, variant=chosen.variant, dataset=chosen.dataset or run.dataset).id
+    source = next((one for one in runs if one.id == like and not one.settings.weights_of), None)
+    if reason := _no_source(run, source):
+        raise SeglossError(f"{path}: {run.scale} ({run.variant}): weights_of: {like} {reason}")
+    return replace(run, source=source)
 
 
 def _no_source(run: Run, source: Run | None) -> str | None:
-    """Why a run cannot take the weights of another one."""
+    """Why a run cannot take the weights of another one of the same stage."""
     if not source:
         return "is no run that is trained; name a variant that has the same losses, seeds and levels"
     if source.search:
@@ -329,8 +366,18 @@ def _check_references(
 
 def _separate(study: Study) -> str | None:
     """What of the study needs a value of its own for each structure."""
-    cuts = [f"cuts: {cut}" for cut in study.cuts if cut != DECIDED]
-    return next(iter([*cuts, *(f"measure {name}" for name in study.measures if MEASURES[name].separate)]), None)
+    of_values = (f"measure {name}" for name in study.measures if MEASURES[name].separate)
+    return next(chain(_cuts_of_values(study), of_values), None)
+
+
+def _of_values(study: Study) -> str | None:
+    """What of the study reads probabilities or logits."""
+    measures = (f"measure {name}" for name in study.measures if MEASURES[name].reads)
+    return next(chain(_cuts_of_values(study), measures), None)
+
+
+def _cuts_of_values(study: Study) -> list[str]:
+    return [f"cuts: {cut}" for cut in study.cuts if cut in (PROBABILITY, TUNED)]
 
 
 def _split(settings: Settings, dataset: Dataset) -> str:
@@ -354,12 +401,24 @@ def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
     by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
     if by_lesions and not dataset.labels.has_outside:
         return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
-    monitor = None if settings.weights_of else settings.training.monitor
-    if monitor and dataset.known_index and not dataset.known_index.splits[_split(settings, dataset)][monitor.part]:
-        return f"has no {monitor.part} cases, which training.monitor measures"
+    if settings.cascade and (reason := settings.cascade.unfit(dataset.labels)):
+        return reason
+    if settings.cascade and (needs := _of_values(study)):
+        return f"is predicted by a cascade, which has labels alone; {needs} reads more"
+    if settings.postprocessing.steps and not dataset.labels.has_outside:
+        return "has no background, which post-processing needs"
+    return _missing_part(dataset, settings)
+
+
+def _missing_part(dataset: Dataset, settings: Settings) -> str | None:
+    """The split that is missing, or what needs cases of a part of it that has none, where the cases are known."""
     if settings.split and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
-    return None
+    monitor = None if settings.weights_of else settings.training.monitor
+    needed = {monitor.part: "training.monitor measures"} if monitor else {}
+    needed |= {"validation": "postprocessing is chosen on"} if settings.postprocessing.steps else {}
+    parts = dataset.known_index.splits[_split(settings, dataset)] if dataset.known_index else needed
+    return next((f"has no {part} cases, which {what}" for part, what in needed.items() if not parts[part]), None)
 
 
 def _narrowed(

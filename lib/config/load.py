@@ -70,16 +70,39 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
     _check_weights(workflow.weights, runs, files)
     notes = tuple(_notes(workflow, datasets, runs, library))
     configuration = Configuration(dict(values), workflow, datasets, studies, kept, notes)
-    on_other_grids = [run for run in configuration.all_runs.values() if run.trained_on != run.dataset]
-    resampled = {run.trained_on: _resampled(run, datasets) for run in on_other_grids}
-    return replace(configuration, datasets={**datasets, **resampled})
+    made = {dataset.name: dataset for run in configuration.needed_runs for dataset in _made_for(run, datasets)}
+    if taken := next((name for name in made if name in datasets), None):
+        raise SeglossError(f"{CONFIG_NAME}: own_data.{taken}: the workflow needs this name; choose another")
+    return replace(configuration, datasets={**datasets, **made})
 
 
-def _resampled(run: Run, datasets: Mapping[str, Dataset]) -> Dataset:
-    """The data set that a run is trained on, where its grid is not that of the images."""
-    if run.trained_on in datasets:
-        raise SeglossError(f"{CONFIG_NAME}: own_data.{run.trained_on}: the workflow needs this name; choose another")
-    dataset, grid = datasets[run.dataset], run.settings.resampling
+def _made_for(run: Run, datasets: Mapping[str, Dataset]) -> Iterable[Dataset]:
+    """The data sets that are made of a run's own for its training: within the region of a cascade, on its grid."""
+    dataset = datasets[run.dataset]
+    if run.settings.cascade:
+        dataset = _cascaded(run, dataset)
+        yield dataset
+    if not run.settings.resampling.is_native:
+        yield _resampled(run, dataset)
+
+
+def _cascaded(run: Run, dataset: Dataset) -> Dataset:
+    cascade = run.settings.cascade
+    return replace(
+        dataset,
+        name=run.measured_on,
+        title=f"{dataset.title}, {' and '.join(cascade.inside)} in the region of {' and '.join(cascade.region)}",
+        adapter="lib.datasets.adapters.cascaded",
+        sources=(),
+        labels=run.network_labels,
+        parameters={"stage": cascade.model_dump(mode="json", exclude={"first"}), "labels": dataset.labels.as_json()},
+        indexing={},
+        origin=dataset.name,
+    )
+
+
+def _resampled(run: Run, dataset: Dataset) -> Dataset:
+    grid = run.settings.resampling
     return replace(
         dataset,
         name=run.trained_on,

@@ -8,10 +8,10 @@ from typing import Any
 
 from lib.config.schema import FACTORS, Noise, Settings, WorkflowConfig
 from lib.config.study_schema import Study
-from lib.datasets import SPLITS, Dataset
+from lib.datasets import Dataset
 from lib.labels import Labels
 from lib.losses import specification as losses
-from lib.measures.catalogue import CUTS, MEASURES, MeasureParameters, monitored
+from lib.measures.catalogue import CUTS, MEASURES, TRUE_REGION, MeasureParameters, monitored
 from lib.measures.settings import EvaluationSettings
 from lib.networks.catalogue import NETWORKS
 from lib.plotting.catalogue import FIGURES
@@ -29,7 +29,8 @@ class Run:
 
     ``levels``: the names of the levels of the factors that the study crosses. ``measures``: with their parameters.
     ``search``: the `lib.config.search.RunSearch` whose best trial decides the settings, which here are those of its
-    base; None for all other runs. ``source``: the run whose weights it takes; None if it is trained.
+    base; None for all other runs. ``source``: the run whose weights it takes, None if it is trained; ``first``: the
+    run of a cascade's first stage, None without a cascade.
     """
 
     study: str
@@ -48,20 +49,32 @@ class Run:
     file: Study
     search: Any = None
     source: "Run | None" = None
+    first: "Run | None" = None
 
     @property
     def noise(self) -> Noise:
         return self.settings.noise
 
     @property
+    def network_labels(self) -> Labels:
+        """What the network segments of the labels."""
+        return self.settings.labels_of_network(self.labels)
+
+    @property
+    def measured_on(self) -> str:
+        """The data set whose cases training measures: the run's, or its cases within the true region of a cascade."""
+        cascade = self.settings.cascade
+        return f"{self.dataset}.{cascade.name}" if cascade else self.dataset
+
+    @property
     def trained_on(self) -> str:
-        """The data set, or its cases on the grid of the run; a median is that of the split's training cases."""
+        """The same, or its cases on the grid of the run; a median is that of the split's training cases."""
         grid = self.settings.resampling
         if grid.is_native:
-            return self.dataset
+            return self.measured_on
         of_split = f".{self.split}" if grid.spacing == "median" else ""
         by_slice = ".slices" if self.settings.slices else ""
-        return f"{self.dataset}.{grid.name}{of_split}{by_slice}"
+        return f"{self.measured_on}.{grid.name}{of_split}{by_slice}"
 
     @property
     def factors(self) -> dict[str, str]:
@@ -102,27 +115,29 @@ class Run:
         network = self.settings.network
         return NetworkSettings(
             network=network,
-            out_channels=self.labels.out_channels(network.background_channel),
-            exclusive=self.labels.exclusive,
+            out_channels=self.network_labels.out_channels(network.background_channel),
+            exclusive=self.network_labels.exclusive,
         )
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """How masks come from predictions."""
+        return tuple(cut for cut in self.file.cuts if cut != TRUE_REGION or self.settings.cascade)
 
     @cached_property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        """Kinds of predictions that measures and figures read, by part of the split."""
+        """Kinds of predictions that measures, figures and post-processing read, by part of the split."""
         of_part: dict[str, set[str]] = {"test": set()}
-        for cut in self.file.cuts:
+        for cut in self.cuts:
             for part, kinds in CUTS[cut].items():
                 of_part.setdefault(part, set()).update(kinds)
         for measure in self.measures:
             of_part["test"].update(MEASURES.entry_of(measure).reads)
         if any(FIGURES.entry_of(figure).predictions for figure in self.file.figures):
             of_part["test"].add("labels")
+        if self.settings.postprocessing.steps:
+            of_part.setdefault("validation", set()).add("labels")
         return {part: tuple(sorted(kinds)) for part, kinds in sorted(of_part.items())}
-
-    @property
-    def evaluated_parts(self) -> tuple[str, ...]:
-        """Parts of the split that training, as it measures, and the evaluation cannot do without."""
-        return tuple(sorted({*self.reads, *self.settings.training.measured}, key=SPLITS.index))
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -145,7 +160,7 @@ class Run:
         settings = self.settings
         names = tuple(measure.name for measure in self.measures if monitored([measure]))
         measured = Measured(
-            measures=names, labels=self.labels, inference=settings.inference, resampling=settings.resampling
+            measures=names, labels=self.network_labels, inference=settings.inference, resampling=settings.resampling
         )
         return TrainingSettings(
             run=self.id,
@@ -158,7 +173,7 @@ class Run:
             computing=settings.computing,
             maps=self.maps,
             masks=self.noise,
-            background=self.labels.has_outside,
+            background=self.network_labels.has_outside,
             measured=measured if settings.training.measured else None,
         )
 
@@ -171,6 +186,8 @@ class Run:
             inference=self.settings.inference,
             labels=self.labels,
             resampling=self.settings.resampling,
+            postprocessing=self.settings.postprocessing,
+            cascade=self.settings.cascade,
             reads=self.reads,
         )
 
@@ -179,7 +196,7 @@ class Run:
         return EvaluationSettings(
             dataset=self.dataset,
             labels=self.labels,
-            cuts=self.file.cuts,
+            cuts=[*self.cuts],
             measures=[measure for measure in self.measures if table in ("", MEASURES.entry_of(measure).table)],
         )
 
@@ -215,17 +232,25 @@ class Configuration:
             "adapter": dataset.adapter,
             "parameters": dataset.parameters,
             "regions": bool(regions),
+            **({"first": run.first.id} if run.first else {}),
         }
 
     @property
-    def all_runs(self) -> dict[str, Run]:
-        """By id, the runs and those whose weights they take."""
-        return {run.id: run for run in [*(run.source for run in self.runs if run.source), *self.runs]}
+    def needed_runs(self) -> tuple[Run, ...]:
+        """The runs, and those whose weights or predictions they take."""
+        found = {run.id: run for run in self.runs}
+        waiting = [*self.runs]
+        while waiting:
+            others = filter(None, (waiting[0].source, waiting.pop(0).first))
+            new = {run.id: run for run in others if run.id not in found}
+            found |= new
+            waiting += new.values()
+        return tuple(found.values())
 
     @property
     def searches(self) -> dict[str, Any]:
         """The searches whose best trials decide the settings of runs, by id."""
-        return {run.search.id: run.search for run in self.runs if run.search}
+        return {run.search.id: run.search for run in self.needed_runs if run.search}
 
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]

@@ -1,6 +1,8 @@
 """The schema of the configuration files."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -37,10 +39,11 @@ from lib.fields import (
     unique,
     whole_number,
 )
-from lib.labels import NOISE_KINDS
+from lib.labels import NOISE_KINDS, Labels
 from lib.networks.catalogue import NETWORKS, size_refusal
+from lib.prediction.catalogue import POSTPROCESSING
 from lib.registry import chosen_from
-from lib.suggest import shortened
+from lib.suggest import shortened, suggestion
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 CONFIG_NAME = "workflow_config.yaml (or --config)"
@@ -352,6 +355,68 @@ class WeightsOf(Section):
     dataset: Text | None = None
 
 
+class SecondStage(Section):
+    """A network that looks at a region and segments structures inside it.
+
+    The region is the union of the structures ``region``, dilated by ``dilate_mm``, then filled to its convex hull. The
+    image is seen in its box (``crop``), blanked outside of it (``mask``). The structures ``inside`` are segmented; of
+    exclusive classes all that the region is made of but one, which is the rest of it.
+    """
+
+    region: NameList
+    inside: NameList
+    crop: bool = True
+    mask: bool = True
+    dilate_mm: NonNegative = 0.0
+    convex_hull: bool = False
+
+    @model_validator(mode="after")
+    def _shows_the_region(self) -> "SecondStage":
+        if not (self.crop or self.mask):
+            raise ValueError("crop or mask must be true: otherwise the second stage does not see the region")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What distinguishes what it is trained on from that of every other one, fit for a path."""
+        return f"cascade-{hashlib.sha256(self.model_dump_json(exclude={'first'}).encode()).hexdigest()[:12]}"
+
+    def unfit(self, labels: Labels) -> str | None:
+        """Why it cannot be used with the labels of a data set."""
+        if not labels.has_outside:
+            return "has no background, which a cascade needs"
+        for key, names in (("region", self.region), ("inside", self.inside)):
+            if unknown := next((name for name in names if name not in labels.structures), None):
+                return f"has no structure {unknown!r}{suggestion(unknown, labels.structures)} (cascade.{key})"
+        if not labels.exclusive:
+            return None
+        if beyond := next((name for name in self.inside if name not in self.region), None):
+            return f"has no voxel of {beyond!r} in the region (cascade): name it there too"
+        rest = [name for name in self.region if name not in self.inside]
+        return f"has {' and '.join(rest)} in the region but not inside (cascade): one at most" if rest[1:] else None
+
+    def labels_inside(self, labels: Labels) -> Labels:
+        """The labels of the second stage; of exclusive classes the first is the rest of the region."""
+        inside = tuple(name for name in labels.names if name in self.inside)
+        if not labels.exclusive:
+            return replace(labels, names=inside)
+        rest = next((name for name in self.region if name not in self.inside), labels.names[0])
+        return replace(labels, names=(rest, *inside))
+
+
+class Cascade(SecondStage):
+    """A second stage that looks where the variant ``first`` of the same study finds the region."""
+
+    first: Name
+
+
+class Postprocessing(Section):
+    """``steps`` that may change predicted labels: each is kept, one after the other and by structure, where it raises
+    the mean Dice of the validation cases."""
+
+    steps: list[chosen_from(POSTPROCESSING)] = []
+
+
 class Settings(Section):
     """Everything of a run but its loss and seed; ``split`` None is the data set's first.
 
@@ -371,6 +436,8 @@ class Settings(Section):
     training: Training
     computing: Computing = Computing()
     inference: Inference
+    postprocessing: Postprocessing = Postprocessing()
+    cascade: Cascade | None = None
     evaluation: dict[str, dict[str, Any]] = {}
     weights_of: WeightsOf | None = None
 
@@ -379,6 +446,21 @@ class Settings(Section):
         if self.noise.alpha and not self.resampling.is_native:
             raise ValueError("noise is made in masks on their own grid: leave out noise or resampling")
         return self
+
+    @model_validator(mode="after")
+    def _cascade_is_clean(self) -> "Settings":
+        if self.cascade and self.noise.alpha:
+            raise ValueError("noise is made in masks of whole images: leave out noise or cascade")
+        if self.cascade and "test" in self.training.measured:
+            raise ValueError(
+                "cascade: its training sees true regions, in which test cases are not measured: leave out"
+                " training.test_epochs, and training.monitor of test cases"
+            )
+        return self
+
+    def labels_of_network(self, labels: Labels) -> Labels:
+        """What the network segments of a data set's labels."""
+        return self.cascade.labels_inside(labels) if self.cascade else labels
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":

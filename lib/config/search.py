@@ -38,7 +38,9 @@ class RunSearch:
     @property
     def id(self) -> str:
         """The folder of its trials: its name, and a digest of what they are made of."""
-        base = json.dumps([self.search.digest, self.base.training_settings.as_json()])
+        cascade = self.base.settings.cascade
+        region = [cascade.name] if cascade else []
+        base = json.dumps([self.search.digest, self.base.training_settings.as_json(), *region])
         digest = hashlib.sha256(base.encode()).hexdigest()[:12]
         return f"{self.base.study}/{self.base.dataset}/{self.name}.{digest}"
 

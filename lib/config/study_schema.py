@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from lib.config.schema import Settings
 from lib.fields import Name, NameList, Section, SeedList, Text, unique
-from lib.measures.catalogue import CUTS, DECIDED, MEASURES, columns_of, monitored
+from lib.measures.catalogue import CUTS, DECIDED, MEASURES, TRUE_REGION, columns_of, monitored
 from lib.measures.settings import Cuts
 from lib.plotting.catalogue import FIGURES, StudyNames
 from lib.registry import chosen_from
@@ -182,6 +182,8 @@ class Study(Section):
                 f"primary.column: no measure of the study has a column {self.primary.column!r}"
                 f"{suggestion(self.primary.column, columns)}"
             )
+        if TRUE_REGION in (self.cuts[0], self.primary_cut):
+            raise ValueError("cuts: true_region is of cascades alone; put decided in front, and judge by another one")
         if self.primary_cut not in self.cuts:
             raise ValueError(f"primary.cut: {self.primary_cut!r} is not among the study's cuts: {', '.join(self.cuts)}")
 

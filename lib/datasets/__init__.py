@@ -21,7 +21,8 @@ class Dataset:
     ``adapter`` is the module that indexes and prepares its cases from the files of ``sources``; ``splits`` names its
     splits; ``channels`` names what the prepared image holds, ``labels`` says what its label means. ``parameters``
     decide what the adapter does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for
-    cases that are made rather than found. ``origin``: the data set whose cases these are, on another grid.
+    cases that are made rather than found. ``origin``: the data set whose cases these are, on another grid or
+    within a region.
     """
 
     name: str

@@ -11,16 +11,18 @@ from lib.errors import SeglossError
 from lib.fields import NonNegative, Positive, PositiveInt
 from lib.registry import Entry, Parameters, Registry
 
-DECIDED, PROBABILITY, TUNED = "decided", "probability", "tuned"
+DECIDED, PROBABILITY, TUNED, TRUE_REGION = "decided", "probability", "tuned", "true_region"
 CUTS: dict[str, dict[str, tuple[str, ...]]] = {
     DECIDED: {"test": ("labels",)},
     PROBABILITY: {"test": ("probability",)},
     TUNED: {"validation": ("logit",), "test": ("logit",)},
+    TRUE_REGION: {"test": ("labels_true_region",)},
 }
 """How masks come from predictions -> what of them is read, by part of the split.
 
 ``decided``: the label that averaged logits stand for; ``probability``: the averaged probability above 0.5, which
-differs where windows overlap; ``tuned``: the logit above the threshold with the best mean Dice on validation cases.
+differs where windows overlap; ``tuned``: the logit above the threshold with the best mean Dice on validation cases;
+``true_region``: as ``decided`` where the first stage of a cascade is right, which runs without a cascade do not have.
 """
 
 

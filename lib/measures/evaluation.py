@@ -9,13 +9,13 @@ import numpy as np
 
 from lib.errors import SeglossError
 from lib.labels import Labels
-from lib.measures.catalogue import CUTS, DECIDED, MEASURES, PROBABILITY, TUNED, MeasureParameters
+from lib.measures.catalogue import CUTS, DECIDED, MEASURES, PROBABILITY, TRUE_REGION, TUNED, MeasureParameters
 from lib.measures.overlap import tuned_threshold
 from lib.measures.segmentation import Segmentation
 from lib.store import StoredCase, open_prediction
 
 Row = dict[str, Any]
-THRESHOLDS = {DECIDED: np.nan, PROBABILITY: 0.5}
+THRESHOLDS = {DECIDED: np.nan, PROBABILITY: 0.5, TRUE_REGION: np.nan}
 
 
 def case_rows(
@@ -100,7 +100,7 @@ def segmentation_of(
         prediction = logit > threshold
         logit = logit.astype(np.float32) - threshold
     else:
-        prediction = labels.mask(stored["labels"], structure) & annotated
+        prediction = labels.mask(stored[kind], structure) & annotated
     return Segmentation(target, prediction, spacing, annotated, probability, logit, score)
 
 

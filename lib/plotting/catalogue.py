@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from lib.errors import SeglossError
 from lib.fields import Name, NameList, Section, Text
 from lib.losses.specification import resolved, term_names
-from lib.measures.catalogue import CUTS, PROBABILITY, TUNED
+from lib.measures.catalogue import DECIDED, PROBABILITY, TUNED
 from lib.registry import Entry, Parameters, Registry
 from lib.suggest import suggestion
 
@@ -45,7 +45,7 @@ class FrocCurves(FigureParameters):
 
     panels: list[NameList] = []
     objects: Literal["all", "small"] = "all"
-    cut: Literal[tuple(CUTS)] = PROBABILITY
+    cut: Literal[DECIDED, PROBABILITY, TUNED] = PROBABILITY
 
     def unknown(self, known: StudyNames) -> str | None:
         return _unknown("cut", [self.cut], known.cuts) or _unknown("panels", chain(*self.panels), known.losses)
@@ -56,7 +56,7 @@ class FrocOfSmall(FrocCurves):
 
 
 class FrocTuned(FrocCurves):
-    cut: Literal[tuple(CUTS)] = TUNED
+    cut: Literal[DECIDED, PROBABILITY, TUNED] = TUNED
 
 
 class Boxes(FigureParameters):

@@ -7,7 +7,7 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
 
-from lib.config.schema import Inference, Resampling
+from lib.config.schema import Cascade, Inference, Resampling
 from lib.datasets.preparation import Preparation
 from lib.errors import SeglossError
 from lib.fields import Section, Text
@@ -15,6 +15,7 @@ from lib.files import read_json
 from lib.labels import Labels
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS, size_refusal
+from lib.prediction.postprocessing import Choice
 from lib.suggest import suggestion
 from lib.training import checkpoints
 from lib.training.settings import NetworkSettings
@@ -28,7 +29,7 @@ class Model(Section):
     """What `scripts/predict.py` writes of a run.
 
     ``channels``: their names. ``regions``: images of the data set are blanked outside masks. ``preparation``: as
-    :meth:`Preparation.as_json` gives it.
+    :meth:`Preparation.as_json` gives it. ``first``: the run of a ``cascade``'s first stage.
     """
 
     format: Literal[1]
@@ -41,6 +42,9 @@ class Model(Section):
     network: NetworkSettings
     inference: Inference
     resampling: Resampling = Resampling()
+    postprocessing: tuple[Choice, ...] = ()
+    cascade: Cascade | None = None
+    first: Text | None = None
     preparation: Annotated[Preparation, BeforeValidator(Preparation.of_json)]
 
     @model_validator(mode="after")
@@ -51,13 +55,25 @@ class Model(Section):
             raise ValueError(f"inference.patch_size {patch} {reason} for network {chosen.name!r}")
         if self.dimensions - dimensions not in (0, 1):  # 1: by slices
             raise ValueError(f"dimensions {self.dimensions} do not fit the network {chosen.name!r}")
-        expected = self.labels.out_channels(chosen.background_channel), self.labels.exclusive
+        if bool(self.cascade) != bool(self.first):
+            raise ValueError("cascade and first, the run of its first stage, were expected together")
+        if self.cascade and (reason := self.cascade.unfit(self.labels)):
+            raise ValueError(f"labels {', '.join(self.labels.names)}: {reason}")
+        labels = self.network_labels
+        expected = labels.out_channels(chosen.background_channel), labels.exclusive
         of_network = self.network.out_channels, self.network.exclusive
-        if of_network != expected or len(self.labels.names) <= self.labels.exclusive:
-            raise ValueError(f"labels {', '.join(self.labels.names)} do not fit the network's output")
+        if of_network != expected or len(labels.names) <= labels.exclusive:
+            raise ValueError(f"labels {', '.join(labels.names)} do not fit the network's output")
         if any(name == "resize" and len(size) != self.dimensions for name, *size in self.preparation.steps):
             raise ValueError(f"preparation: resize: {self.dimensions} lengths were expected")
+        if unknown := {choice.structure for choice in self.postprocessing} - {*self.labels.structures}:
+            raise ValueError(f"postprocessing: unknown structure {min(unknown)!r}")
         return self
+
+    @property
+    def network_labels(self) -> Labels:
+        """What the network segments of the labels."""
+        return self.cascade.labels_inside(self.labels) if self.cascade else self.labels
 
     def load_network(self, weights: Path, device: torch.device) -> nn.Module:
         """Build the network with its weights on a device.
@@ -87,6 +103,25 @@ def find_weights(run: str, results: Path) -> Path:
         return found
     runs = [path.parent.relative_to(results).as_posix() for path in sorted(results.glob("*/*/*/*/*/weights.pt"))]
     raise SeglossError(f"{run}: neither a file of weights nor a finished run in {results}{suggestion(run, runs)}")
+
+
+def read_stages(weights: Path) -> list[tuple[Path, Model]]:
+    """The model of a run with its weights; of a cascade those of the first stage before it.
+
+    Raises:
+        SeglossError: as :func:`read_model`, or the first stage does not lie beside the run as it does in the results.
+    """
+    model = read_model(weights)
+    if not model.first:
+        return [(weights, model)]
+    to_results = [".."] * len(Path(model.run).parts)
+    first = weights.absolute().parent.joinpath(*to_results, model.first, weights.name).resolve()
+    if not first.is_file():
+        raise SeglossError(
+            f"{first}: missing, and is the first stage of the cascade {weights}; copy both folders, as they lie in the"
+            " results"
+        )
+    return [(first, read_model(first)), (weights, model)]
 
 
 def read_model(weights: Path) -> Model:

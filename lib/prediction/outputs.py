@@ -60,10 +60,12 @@ def arrays_of(values: Mapping[str, np.ndarray], labels: Labels) -> dict[tuple[st
     """The array (*spatial) of each file that :func:`names_of` names.
 
     Args:
-        values: ``labels`` and, of as many channels as :meth:`Labels.decide` has, ``probability``.
+        values: ``labels`` and, of as many channels as :meth:`Labels.decide` has, ``probability`` if there is one.
     """
-    label, probability = values["labels"], values["probability"]
+    label, probability = values["labels"], values.get("probability")
     parts = {("labels", ""): label} if labels.exclusive else _by_class("labels", label, labels)
+    if probability is None:
+        return parts
     if labels.binary:
         return parts | {("probability", labels.names[1]): probability}
     return parts | _by_class("probability", probability, labels)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import Computing, Inference, Noise, Resampling, Sampling, Training
+from lib.config.schema import Cascade, Computing, Inference, Noise, Postprocessing, Resampling, Sampling, Training
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json
@@ -33,7 +33,8 @@ class NetworkSettings(Section):
 class InferenceSettings(Section):
     """All that decides the predictions of given weights.
 
-    ``reads``: kinds of predictions to store, by part of the split.
+    ``labels``: of the data set, which a ``cascade`` predicts with both stages. ``reads``: kinds of predictions to
+    store, by part of the split.
     """
 
     network: NetworkSettings
@@ -41,6 +42,8 @@ class InferenceSettings(Section):
     inference: Inference
     labels: Labels
     resampling: Resampling = Resampling()
+    postprocessing: Postprocessing = Postprocessing()
+    cascade: Cascade | None = None
     reads: dict[str, tuple[str, ...]]
 
 

@@ -65,7 +65,7 @@ def _data_of(run: Run, configuration: Configuration, index: Index, paths: Paths)
         return Artifact(what, of, noise, "", "", tuple(files), code_version(*modules))
 
     size = configuration.workflow.cases_per_job
-    for name in dict.fromkeys([run.dataset, run.trained_on]):  # resampled cases have the index of the others
+    for name in dict.fromkeys([run.dataset, run.measured_on, run.trained_on]):  # with the same index
         bundles = [paths.bundle(name, bundle) for bundle in index.bundles(size)]
         yield data("cases", bundles, "scripts.index", "scripts.prepare", configuration.datasets[name].adapter, of=name)
     if run.noise.alpha:

@@ -72,7 +72,7 @@ def describe(folder: Path, dimensions: int = 2, **changes: Any) -> Path:
 @pytest.fixture
 def thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are replaced by one whose outcome is known."""
-    monkeypatch.setattr(Model, "load_network", lambda model, weights, device: Threshold(model.labels))
+    monkeypatch.setattr(Model, "load_network", lambda model, weights, device: Threshold(model.network_labels))
 
 
 def predict(weights: Path, images: Path, out: Path, *options: str) -> None:
@@ -279,6 +279,49 @@ def test_regions_are_asked_for_and_blank_the_rest(tmp_path: Path) -> None:
     assert read_volume(tmp_path / "out/a.nii.gz").array[0, 0, 0] == 0
     plain = describe(tmp_path, 3)
     assert "have none: leave out" in refused(plain, tmp_path / "in", tmp_path / "o", "--regions", str(tmp_path / "in"))
+
+
+CASCADE = {"first": "base", "region": ["dim", "bright"], "inside": ["bright"]}
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_both_stages_of_a_cascade_predict(tmp_path: Path) -> None:
+    """What the first stage takes for dim, the second one takes for bright."""
+    image = np.zeros((13, 20, 9), np.float32)
+    image[2:5, 2:5, 2:5] = 0.9
+    image[8:10, 8:10, 3:6] = 0.6
+    nibabel.save(nibabel.Nifti1Image(image, AFFINE), tmp_path / "a.nii.gz")
+    results = tmp_path / "results"
+    for variant in ("base", "cascade"):
+        (results / f"s/d/{variant}/l").mkdir(parents=True)
+    first = describe(results / "s/d/base/l", 3, labels=THREE, run="s/d/base/l/run")
+    of_second = {"labels": THREE, "run": "s/d/cascade/l/run", "cascade": CASCADE, "first": "s/d/base/l/run"}
+    network = {"network": {"name": "space_to_depth_unet", "channels": [4, 4]}, "out_channels": 1}
+    weights = describe(results / "s/d/cascade/l", 3, network=network, **of_second)
+    predict(first, tmp_path / "a.nii.gz", tmp_path / "one")
+    predict(weights, tmp_path / "a.nii.gz", tmp_path / "both")
+    one, both = (read_volume(tmp_path / name / "a.nii.gz").array for name in ("one", "both"))
+    assert [(one == number).sum() for number in (1, 2)] == [12, 27]
+    assert [(both == number).sum() for number in (1, 2)] == [0, 39]
+    assert "a cascade predicts labels alone" in refused(
+        weights, tmp_path / "a.nii.gz", tmp_path / "o", "--probabilities"
+    )
+    first.unlink()
+    message = refused(weights, tmp_path / "a.nii.gz", tmp_path / "o")
+    assert "s/d/base/l/run/weights.pt: missing, and is the first stage of the cascade" in message
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_what_validation_cases_kept_is_applied(tmp_path: Path) -> None:
+    image, mask = volume()
+    image[0, 0, 0] = 0.9
+    nibabel.save(nibabel.Nifti1Image(image, AFFINE), tmp_path / "a.nii.gz")
+    for kept, voxels in ((True, mask.sum()), (False, mask.sum() + 1)):
+        choice = {"step": {"name": "largest_component"}, "structure": "foreground", "before": 0.5, "after": 0.5 + kept}
+        predict(describe(tmp_path, 3, postprocessing=[choice]), tmp_path / "a.nii.gz", tmp_path / str(kept))
+        assert read_volume(tmp_path / str(kept) / "a.nii.gz").array.sum() == voxels
+    wrong = describe(tmp_path, 3, postprocessing=[choice | {"structure": "liver"}])
+    assert "postprocessing: unknown structure 'liver'" in refused(wrong, tmp_path / "a.nii.gz", tmp_path / "o")
 
 
 @pytest.mark.usefixtures("thresholds")

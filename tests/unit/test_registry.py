@@ -18,6 +18,7 @@ from lib.measures.catalogue import MEASURES
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS, NetworkEntry
 from lib.plotting.catalogue import FIGURES
+from lib.prediction.catalogue import POSTPROCESSING
 from lib.registry import Entry, Parameters, Registry
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 from lib.training.optimizers import build_optimizer
@@ -25,7 +26,7 @@ from lib.training.settings import TrainingSettings, identity
 from lib.validation import validated
 
 ADAM = {"name": "adam", "learning_rate": 0.01}
-REGISTRIES = (NETWORKS, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS, MEASURES, FIGURES)
+REGISTRIES = (NETWORKS, OPTIMIZERS, SCHEDULERS, AUGMENTATIONS, MEASURES, FIGURES, POSTPROCESSING)
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
@@ -33,7 +34,7 @@ def test_every_entry_takes_its_parameters(registry: Registry) -> None:
     for name, entry in registry.items():
         needed = {
             "learning_rate": 0.1,
-            **{"every": 1, "epochs": [1]},
+            **{"every": 1, "epochs": [1], "mm3": 1},
             "patch_size": getattr(entry, "dimensions", 3) * [64],
         }
         given = {key: needed[key] for key, field in entry.parameters.model_fields.items() if key in needed}

@@ -24,19 +24,34 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     other = Path(raw.one(r"index\.json"))
     fingerprints = [Path(path) for path in raw.paths if path != str(other)]
     grid = resolved(Resampling(**parameters["resampling"]), *fingerprints).model_dump(mode="json")
+    return cases_of(other, {"grid": grid})
+
+
+def cases_of(other: Path, details: dict[str, Any] | None = None) -> Index:
+    """The prepared cases that an index lies beside, and its splits."""
     found = read_index(other)
     cases = {
-        case: IndexedCase(entry.patient, {"case": [str(other.parent / case / "case.json")]}, {"grid": grid})
+        case: IndexedCase(entry.patient, {"case": [str(other.parent / case / "case.json")]}, details or {})
         for case, entry in found.cases.items()
     }
     return Index(cases, found.splits)
 
 
-def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
-    """Resample one prepared case."""
+def stored_case(entry: IndexedCase) -> StoredCase:
+    """The prepared case that an entry of :func:`cases_of` stands for.
+
+    Raises:
+        CaseExcluded: it cannot be used.
+    """
     stored = StoredCase(Path(entry.files["case"][0]).parent)
     if stored.excluded:
         raise CaseExcluded(stored.excluded)
+    return stored
+
+
+def prepare(case: str, entry: IndexedCase, parameters: dict[str, Any]) -> Case:
+    """Resample one prepared case."""
+    stored = stored_case(entry)
     old, grid = stored.description["spacing"], Resampling(**entry.details["grid"])
     shape = grid.shape_of(stored.shape, old, parameters["by_slice"])
     scale = [length / new for length, new in zip(stored.shape, shape, strict=True)]

@@ -12,7 +12,7 @@ from scipy import stats
 from lib import ROOT
 from lib.comparison.results import EvaluatedRun
 from lib.comparison.statistics import Difference, comparisons, crossed_difference, holm, verdict
-from lib.measures.catalogue import DECIDED, MEASURES, TUNED, Column, MeasureEntry, MeasureParameters
+from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION, TUNED, Column, MeasureEntry, MeasureParameters
 
 LOWER, HIGHER = Column("hd", "HD", "lower"), Column("dice", "Dice", "higher", margin=0.01)
 
@@ -255,6 +255,18 @@ def test_structures_of_a_case_are_one_pair_without_those_that_no_case_has(tmp_pa
     assert (row["cases"], row["difference"]) == (2, pytest.approx(0.05))
     per_run = rows_of(of_runs).query("structure == 'all'")["dice"]
     assert row["difference"] == pytest.approx(per_run.iloc[1] - per_run.iloc[0])
+
+
+def test_a_cut_that_one_of_a_pair_has_alone_is_not_compared(tmp_path: Path) -> None:
+    rows = [case_row("a", dice=0.7), case_row("a", cut=TRUE_REGION, dice=0.9)]
+    cascade = evaluated(tmp_path, rows, variant="cascade")
+    first = evaluated(tmp_path, [case_row("a", dice=0.6)])
+    for of_runs, sign in (([first, cascade], 1), ([cascade, first], -1)):
+        table = compared(of_runs, base=of_runs[0].keys["variant"])
+        assert set(table["cut"]) == {DECIDED}
+        row = table.set_index("column").loc["dice"]
+        assert row["difference"] == pytest.approx(sign * 0.1)
+    assert rows_of([first, cascade]).query("structure == 'all'")["cut"].tolist() == [DECIDED, DECIDED, TRUE_REGION]
 
 
 def test_settings_and_cuts_are_compared_apart(tmp_path: Path) -> None:

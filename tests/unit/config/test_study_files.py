@@ -289,7 +289,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         (("measures",), ["overlap", "lesions"], "figures: 'froc' needs the measure 'froc'"),
         (("measures",), ["overlap", "froc", "overlap"], "measures: duplicate value 'overlap'"),
         (("metrics",), "lesions", "metrics: unknown key; allowed: title, publication, measures, cuts"),
-        (("cuts",), ["tune"], "cuts.0: 'tune' is not allowed; expected 'decided', 'probability' or 'tuned'"),
+        (("cuts",), ["tune"], "cuts.0: 'tune' is not allowed; expected 'decided', 'probability', 'tuned' or"),
         (("cuts",), [], "cuts: [] is not allowed; expected at least 1 of them"),
         (
             ("primary", "column"),
@@ -298,7 +298,7 @@ def test_a_study_without_the_scale_takes_no_part(root: Path) -> None:
         ),
         (("primary", "column"), "hd95", "primary.column: no measure of the study has a column 'hd95'; allowed: voxels"),
         (("primary", "cut"), "decided", "primary.cut: 'decided' is not among the study's cuts: probability, tuned"),
-        (("primary", "cut"), "best", "primary.cut: 'best' is not allowed; expected 'decided', 'probability' or"),
+        (("primary", "cut"), "best", "primary.cut: 'best' is not allowed; expected 'decided', 'probability',"),
         (
             ("demo", "evaluation"),
             {"surface": {"tolerance": 2}},

@@ -34,7 +34,7 @@ def test_the_source_is_trained_where_it_was_not_chosen(root: Path) -> None:
     values = {"variants": "windows", "losses": "dl", "seeds": [1]}
     configuration = load(values, with_variants(root, windows={"weights_of": {"variant": "base"}}))
     (run,) = configuration.runs
-    assert [*configuration.all_runs] == [run.source.id, run.id]
+    assert configuration.needed_runs == (run, run.source)
     assert run.source.id == "inverse_weighting/phantom_lesions/base/dl/seed-1"
     (shorter,) = load({**values, "settings": {"training": {"epochs": 3, "scheduler": "constant"}}}, root).runs
     assert shorter.source.settings.training.epochs == 3

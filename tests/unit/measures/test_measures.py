@@ -276,6 +276,7 @@ def test_every_cut_says_what_is_read_of_a_test_case() -> None:
         "decided": ("labels",),
         "probability": ("probability",),
         "tuned": ("logit",),
+        "true_region": ("labels_true_region",),
     }
 
 
@@ -403,11 +404,11 @@ def test_lesions_of_the_tuned_cut_are_scored_from_the_threshold_on(tmp_path: Pat
 def test_rows_of_all_cuts_hold_every_column_of_the_measures(tmp_path: Path) -> None:
     case = case_with_halo(tmp_path, "t", inside=6.0, halo=3.0)
     measures = [MEASURES.parse(name) for name, entry in MEASURES.items() if entry.table == "cases"]
-    predictions = tmp_path / "predictions"
-    cuts = {cut: thresholds(cut, [case], predictions, BINARY) for cut in CUTS}
+    predictions, of_values = tmp_path / "predictions", (DECIDED, PROBABILITY, TUNED)
+    cuts = {cut: thresholds(cut, [case], predictions, BINARY) for cut in of_values}
     rows = case_rows(segmentations([case], predictions, BINARY, cuts, ["probability"]), measures, "any")
     of_cases = [column.name for measure in measures for column in MEASURES.entry_of(measure).columns]
-    for found, cut in zip(rows, CUTS, strict=True):
+    for found, cut in zip(rows, of_values, strict=True):
         assert found["cut"] == cut
         assert [*found] == ["case", "structure", "cut", "threshold", *of_cases]
     decided, probability, tuned_row = rows
