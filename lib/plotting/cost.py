@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
+from scipy.optimize import isotonic_regression
 
 from lib.comparison.costs import MEASURED
 from lib.comparison.results import StudyResults
@@ -126,14 +127,13 @@ def _draw(axis: Axes, rows: pd.DataFrame, cost: _Cost, names: Sequence[str], sty
 
 
 def spread_apart(places: np.ndarray, apart: float) -> np.ndarray:
-    """Places from 0 to 1, in their order, moved as far as they have to be to lie ``apart`` or, where many, evenly."""
+    """Places from 0 to 1 moved, in their order, as little as lets them lie ``apart`` or, where many, evenly."""
     order = np.argsort(places, kind="stable")
     apart = min(apart, 1 / max(len(places) - 1, 1))
     steps = apart * np.arange(len(places))
-    # what is left when each place gives up the room of those below it: that must only rise
-    rising = np.maximum.accumulate(places[order] - steps)
+    rising = isotonic_regression(places[order] - steps).x
     moved = np.empty_like(places)
-    moved[order] = np.clip(rising, 0, 1 - apart * (len(places) - 1)) + steps
+    moved[order] = np.clip(rising, 0, 1 - steps[-1]) + steps
     return moved
 
 

@@ -14,6 +14,7 @@ from lib import ROOT
 from lib.comparison.costs import COLUMNS, CONDITIONS, COSTS, cost_table
 from lib.comparison.results import EvaluatedRun, StudyResults
 from lib.config.load import load
+from lib.config.study_schema import Primary
 from lib.errors import SeglossError
 from lib.files import write_json
 from lib.measures.catalogue import DECIDED
@@ -52,6 +53,16 @@ def test_a_row_for_each_loss_with_its_mean_over_all_seeds_and_cases(tmp_path: Pa
     interval = stats.t.interval(0.95, 1, loc=0.6, scale=stats.sem([0.8, 0.4]))  # one seed: cases alone
     assert (ce["low"], ce["high"]) == pytest.approx(interval)
     assert table["kind"].tolist() == ["measured"] * 2 and table["item"].tolist() == ["base"] * 2
+
+
+def test_a_number_of_whole_runs_varies_over_seeds_alone(tmp_path: Path) -> None:
+    of_study = results(tmp_path, primary=Primary(column="dice_epochs"))
+    runs = of_study.table("runs")
+    runs.assign(dice_epochs=[0.5, 0.7, 0.3]).to_csv(tmp_path / "runs.csv", index=False)
+    gdl, ce = cost_table(of_study).to_dict("records")
+    assert (gdl["column"], gdl["mean"], ce["mean"]) == ("dice_epochs", pytest.approx(0.6), 0.3)
+    assert (gdl["low"], gdl["high"]) == pytest.approx(stats.t.interval(0.95, 1, 0.6, stats.sem([0.5, 0.7])))
+    assert np.isnan(ce["low"]) and np.isnan(ce["high"])
 
 
 def test_published_costs_follow(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_labels_of_a_crowded_panel_do_not_overlap(tmp_path: Path) -> None:
     ("places", "apart", "expected"),
     [
         ([0.2, 0.9], 0.1, [0.2, 0.9]),  # far enough
-        ([0.5, 0.5, 0.5], 0.1, [0.5, 0.6, 0.7]),
+        ([0.5, 0.5, 0.5], 0.1, [0.4, 0.5, 0.6]),
         ([0.9, 0.2, 0.92], 0.2, [0.8, 0.2, 1.0]),  # not beyond the end, in the given order
         ([0.1, 0.1, 0.1], 0.8, [0.0, 0.5, 1.0]),  # too many
         ([0.3], 0.5, [0.3]),
