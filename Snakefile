@@ -50,6 +50,7 @@ include: "rules/search.smk"
 include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
+include: "rules/cost.smk"
 include: "rules/plot.smk"
 include: "rules/crate.smk"
 

@@ -19,6 +19,8 @@ PUBLISHED_COLUMNS = (
 ``metric``: a column of `runs.csv`; ``epochs``: whether it is that of the ``last`` network, the ``mean`` over the last
 epochs, or of the epoch that was ``best_test``; ``spread``: 1 sd over ``spread_kind``, ``n`` of them.
 """
+COST_COLUMNS = ("dataset", "item", "seconds_per_epoch", "dice", "note", "source")
+"""Of tables of published costs: what was trained, on which data set, its time and its Dice; ``note``: what is wrong."""
 EPOCHS = ("last", "mean", "best_test")
 
 
@@ -33,14 +35,37 @@ def read_published(path: Path) -> list[dict[str, str]]:
         if row["epochs"] not in EPOCHS:
             expected = f"{' or '.join(EPOCHS)} was expected"
             raise SeglossError(f"{path}: row {number}: epochs: {shortened(row['epochs'])}: {expected}")
-        for column in ("value", "spread", "n"):
-            if not re.fullmatch("-?[0-9]+([.][0-9]+)?" if row[column] or column == "value" else "", row[column]):
-                raise SeglossError(
-                    f"{path}: row {number}: {column}: {shortened(row[column])} is not a number; correct the table"
-                )
+        _check_numbers(path, number, row, required=["value"], optional=["spread", "n"])
+    _check_end(path)
+    return rows
+
+
+def read_published_costs(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of published costs, as text.
+
+    Raises:
+        SeglossError: as of :func:`read_published`.
+    """
+    rows = read_rows(path, COST_COLUMNS)
+    for number, row in enumerate(rows, 1):
+        _check_numbers(path, number, row, required=["seconds_per_epoch", "dice"])
+    _check_end(path)
+    return rows
+
+
+def _check_numbers(
+    path: Path, number: int, row: dict[str, str], required: Collection[str], optional: Collection[str] = ()
+) -> None:
+    for column in (*required, *(name for name in optional if row[name])):
+        if not re.fullmatch("-?[0-9]+([.][0-9]+)?", row[column]):
+            raise SeglossError(
+                f"{path}: row {number}: {column}: {shortened(row[column])} is not a number; correct the table"
+            )
+
+
+def _check_end(path: Path) -> None:
     if not read_text(path).endswith("\n"):
         raise SeglossError(f"{path}: the last line is cut off; complete the table")
-    return rows
 
 
 def read_rows(path: Path, columns: Collection[str]) -> list[dict[str, str]]:

@@ -30,6 +30,7 @@ OUTCOME = [
     *chain.from_iterable(
         expand(rules.summarize.output, study=study) for study in CONFIG.studies if CONFIG.runs_of(study)
     ),
+    *(PATHS.result(f"{study}/cost.csv") for study in CONFIG.studies if CONFIG.runs_of(study) and shows_costs(study)),
     *expand(rules.data_report.output, dataset=datasets_used()),
     *chain.from_iterable(map(study_noise, CONFIG.studies)),
 ]

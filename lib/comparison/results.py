@@ -155,6 +155,7 @@ class StudyResults:
         titles: of data sets.
         examples: runs whose predictions are worth a look.
         first_seed: the runs of the first seed.
+        costed: those whose costs were measured.
     """
 
     runs: Sequence[EvaluatedRun]
@@ -172,6 +173,7 @@ class StudyResults:
     titles: Mapping[str, str] = field(default_factory=dict)
     examples: Sequence[EvaluatedRun] = ()
     first_seed: Sequence[EvaluatedRun] = ()
+    costed: Sequence[EvaluatedRun] = ()
 
     @classmethod
     def of_study(cls, values: Mapping[str, Any], study: str) -> Self:
@@ -196,6 +198,7 @@ class StudyResults:
             titles={name: dataset.title for name, dataset in configuration.datasets.items()},
             examples=[evaluated[run.id] for run in configuration.examples_of(study)],
             first_seed=[evaluated[run.id] for run in configuration.first_seed_of(study)],
+            costed=[evaluated[run.id] for run in configuration.costed_of(study)],
         )
 
     @cached_property
@@ -203,7 +206,7 @@ class StudyResults:
         return columns_of(self.runs[0].measures) if self.runs else {}
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of the study, ``runs``, ``summary``, ``comparisons`` or ``ledger``."""
+        """A table of the study, ``runs``, ``summary``, ``comparisons``, ``ledger`` or ``cost``."""
         return read_csv(self.folder / f"{name}.csv")
 
     def overall(self, table: pd.DataFrame) -> pd.DataFrame:

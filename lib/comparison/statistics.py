@@ -240,6 +240,24 @@ def _by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     return [cases.groupby("case").mean(numeric_only=True) for cases in of_cut]
 
 
+def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
+    """Mean of a column over the seeds of a loss and its cases, with the interval of :func:`crossed_difference`.
+
+    A case is the mean over its structures. Of a column of whole runs seeds are all that varies.
+
+    Args:
+        runs: that differ in the seed alone.
+        overall: rows of :func:`lib.comparison.summary.run_rows` of all structures.
+    """
+    by_case = _by_case(runs, cut)
+    if column in by_case[0]:
+        values = np.stack([cases[column] for cases in by_case])
+    else:
+        rows = _rows_of(runs, overall)
+        values = rows[rows["cut"] == cut][column].to_numpy(float)[:, None]
+    return crossed_difference(values[:, ~np.isnan(values).any(axis=0)])
+
+
 def _with_anova(table: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:
     """``published_test_p`` of each row: nothing where a loss has a single seed or nothing varies."""
     table = table.assign(published_test_p=np.nan)

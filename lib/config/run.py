@@ -269,6 +269,14 @@ class Configuration:
         runs = self.runs_of(study)
         return [run for run in runs if run.seed == runs[0].seed]
 
+    def costed_of(self, study: str) -> list[Run]:
+        """The runs whose costs stand for those of their seeds: the first of each loss, unless weights are given."""
+        first: dict[str, Run] = {}
+        for run in self.runs_of(study):
+            if run.id not in self.workflow.weights:
+                first.setdefault(run.id.rpartition("/")[0], run)
+        return [*first.values()]
+
     def resolved_losses(self, study: str) -> dict[str, Any]:
         """Every loss of the study's runs, completed."""
         return {run.loss: losses.resolved(run.loss_specification) for run in self.runs_of(study)}

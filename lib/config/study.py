@@ -13,7 +13,7 @@ from lib.measures.catalogue import MEASURES, columns_of
 from lib.names import NAME
 from lib.strict_yaml import read_yaml
 from lib.suggest import shortened, suggestion
-from lib.tables import read_published
+from lib.tables import read_published, read_published_costs
 from lib.validation import validated
 
 
@@ -78,6 +78,11 @@ def _check_published(study: Study, root: Path, where: str) -> None:
     if not table.is_file():
         raise SeglossError(f"{where}: published.table: published/{table.name} does not exist")
     rows = read_published(table)
+    if named := study.published.costs:
+        costs = root / f"published/{named}.csv"
+        if not costs.is_file():
+            raise SeglossError(f"{where}: published.costs: published/{costs.name} does not exist")
+        read_published_costs(costs)
     measured = columns_of(map(MEASURES.parse, study.measures))
     if not any(row["metric"] in measured for row in rows):
         message = f"published/{table.name} has no metric of the measures {', '.join(study.measures)}"

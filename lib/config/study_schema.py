@@ -49,10 +49,12 @@ class Look(Section):
 class Published(Section):
     """The table of `published/` that the study's outcome is held against, and its names for what has others here.
 
-    ``variants``: those that follow the publication. ``test``: what it tested with, which then stands beside our own.
+    ``costs``: another table, of published costs. ``variants``: those that follow the publication. ``test``: what it
+    tested with, which then stands beside our own.
     """
 
     table: Name
+    costs: Name | None = None
     datasets: dict[str, str] = {}
     losses: dict[str, str] = {}
     variants: list[str] = []

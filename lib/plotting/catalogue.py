@@ -275,6 +275,12 @@ FIGURES: Registry[FigureEntry] = Registry(
             measures=("overlap", "proportion"),
             tables=("runs",),
         ),
+        "cost": FigureEntry(
+            "lib.plotting.cost:cost_figures",
+            FigureParameters,
+            "after the time-complexity figure of liver-imaging-analysis",
+            tables=("cost",),
+        ),
         "ledger": FigureEntry(
             "lib.plotting.ledger:ledger_figures",
             FigureParameters,

@@ -108,6 +108,7 @@ def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting",
             demo |= {"losses": ["iwbce"], "factors": {"noise": [{"alpha": 0}, {"alpha": 1, "beta": 0.9}]}}
             demo["training"]["test_epochs"] = 1
             demo["sampling"]["foreground_fraction"] = 0
+            study["figures"].append("cost")
         else:
             demo |= {"losses": ["gdl_boundary_rebalance"], "resampling": {"spacing": "median", "factor": 1.25}}
             demo["training"]["test_epochs"] = 1

@@ -127,6 +127,11 @@ def test_unknown_names_of_what_is_published(tmp_path: Path) -> None:
             "table: boundary",
             "published.table: published/boundary.csv has no metric of the measures over",
         ),
+        (
+            "table: t_loss",
+            "costs: t_lost\n  table: t_loss",
+            "published.costs: published/t_lost.csv does not exist",
+        ),
         ("losses: {t_loss_released: t_loss}", "losses: {x: t_loss}", "published.losses: unknown loss 'x'"),
         (
             "datasets: {shenzhen_128: shenzhen}",

@@ -34,7 +34,7 @@ def test_every_figure_is_a_function_of_results_and_its_parameters(name: str) -> 
     assert results == "results" and set(parameters) == chosen.arguments().keys()
     assert FIGURES.parse(chosen.model_dump()) == chosen
     assert set(entry.measures) <= MEASURES.keys() and entry.source
-    assert set(entry.tables) <= {"runs", "summary", "comparisons", "ledger"}
+    assert set(entry.tables) <= {"runs", "summary", "comparisons", "ledger", "cost"}
     assert set(entry.of_runs) <= {"history.csv", "noise", *(f"{m.table}.csv" for m in MEASURES.values())}
 
 

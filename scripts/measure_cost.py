@@ -1,0 +1,48 @@
+"""Measure what the training and the inference of a run cost."""
+
+from pathlib import Path
+
+import _root  # noqa: F401
+
+from lib.cli import run
+
+
+def main(
+    settings: dict,
+    prepared: Path,
+    cases: Path,
+    native: Path,
+    tested: Path,
+    device: str,
+    threads: int,
+    gpu_percent: int,
+    output: Path,
+    best: Path | None = None,
+    maps: list[Path] | None = None,
+    noisy: Path | None = None,
+    fingerprint: Path | None = None,
+) -> None:
+    from lib.cost import measure_cost
+    from lib.files import read_json, write_json
+    from lib.store import open_cases
+    from lib.training.settings import InferenceSettings, TrainingSettings
+
+    if best:  # of a search's trials
+        found = read_json(best)
+        settings = {
+            "training": found["training"] | {key: settings["training"][key] for key in ("run", "seed")},
+            "inference": found["inference"] | {"reads": settings["inference"]["reads"]},
+        }
+    training = TrainingSettings.model_validate(settings["training"])
+    inference = InferenceSettings.model_validate(settings["inference"])
+    if fingerprint:
+        from lib.datasets.fingerprint import resolved
+
+        inference = inference.model_copy(update={"resampling": resolved(inference.resampling, fingerprint)})
+    computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
+    data = {"prepared": prepared, "cases": cases, "maps": maps or (), "noisy": noisy}
+    write_json(output, measure_cost(training, inference, open_cases(native, tested), computing=computing, **data))
+
+
+if __name__ == "__main__":
+    run(main)
