@@ -22,6 +22,7 @@ MOST_OVERLAYS = 96
 LONGEST_SIDE = 512  # pixels of an overlay
 FOOTER_WIDTH = 190  # characters
 VALUES_WIDTH = 120
+UNBROKEN = "\u00a0"
 LINE_HEIGHT = 0.19  # inches
 _WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
@@ -73,8 +74,8 @@ def _histograms(
     sizes, counts, spacings, shapes = (figure.add_subplot(grid[row, column]) for row in (0, 1) for column in (0, 1))
     block = figure.add_subplot(grid[2, :])
     block.axis("off")
-    for place, text in ((0, names), (0.22, "\n".join(lines.values()))):
-        block.text(place, 1, text, size=9, va="top", linespacing=1.4, transform=block.transAxes)
+    for place, text, colour in ((0, names, QUIET), (0.25, "\n".join(lines.values()), "black")):
+        block.text(place, 1, text, size=9, color=colour, va="top", linespacing=1.4, transform=block.transAxes)
     if diameters.size:
         low, high = diameters.min(), diameters.max() * 1.001
         sizes.hist(diameters, bins=np.geomspace(low, max(high, low * 1.1), 40), color=PALETTE[0])
@@ -105,25 +106,24 @@ def _fingerprint_lines(found: Mapping[str, Any], split: str) -> Iterator[tuple[s
     yield "training cases", f"{found['cases']} of split {split}"
     if not found["cases"]:
         return
-    volumes = len(found["median_shape"]) == 3
-    unit, target = ("mm", ", as planned {}") if volumes else ("pixels of the raw picture", "")
-    spacing, shape = (_by_axis(found[f"median_{name}"]) for name in ("spacing", "shape"))
-    yield "median spacing", f"{spacing}{target.format(_by_axis(found['target_spacing']))} ({unit})"
-    yield "median shape", f"{shape}{target.format(_by_axis(map(round, found['median_target_shape'])))} (voxels)"
+    spacing, shape = _by_axis(found["median_spacing"]), _by_axis(found["median_shape"])
+    if len(found["median_shape"]) == 3:
+        yield "median spacing", f"{spacing} mm; target spacing of a plan: {_by_axis(found['target_spacing'])} mm"
+        yield "median shape", f"{shape} voxels; at the target spacing: {_by_axis(found['median_target_shape'])} voxels"
+    else:
+        yield "median spacing", f"{spacing} pixels of the raw picture"
+        yield "median shape", f"{shape} pixels"
     components = found["components"]
-    yield (
-        "components of a case",
-        f"median {components['median']:g}, at most {components['largest']};"
-        f" cases without any: {components['cases_without']}",
-    )
-    shares = (f"{name} {100 * share:.3g} %" for name, share in found["class_shares"].items())
+    counts = f"median {components['median']:g}, at most {components['largest']}"
+    yield "components of a case", f"{counts}; cases without any: {components['cases_without']}"
+    shares = (f"{name} {100 * share:.3g} %".replace(" ", UNBROKEN) for name, share in found["class_shares"].items())
     yield "classes by voxels", fill(", ".join(shares), VALUES_WIDTH)
     channels = (
-        f"channel {number}: median {of['percentile_50']:.4g}, 0.5 to 99.5 % {of['percentile_0.5']:.4g} to"
-        f" {of['percentile_99.5']:.4g}, mean {of['mean']:.4g}, sd {of['sd']:.4g}"
+        f"channel {number}: percentiles 0.5, 50, 99.5 at {of['percentile_0.5']:.4g}, {of['percentile_50']:.4g},"
+        f" {of['percentile_99.5']:.4g}; mean {of['mean']:.4g}, standard deviation {of['sd']:.4g}"
         for number, of in enumerate(found["intensities"])
     )
-    yield "foreground, as prepared", "\n".join(channels) or "none"
+    yield "prepared intensities of structures", "\n".join(channels) or "none"
 
 
 def _by_axis(numbers: Iterable[float]) -> str:
