@@ -61,19 +61,19 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """As a study's settings have them; windows of the prediction overlap by half."""
         reference = REFERENCES[len(self.patch_size)]
-        patch_size = list(self.patch_size)
+        stride = [max(1, length // 2) for length in self.patch_size]
         return {
             "resampling": {"spacing": self.resampled and list(self.resampled), "factor": 1},
             "slices": self.by_slice,
             "network": {
                 "name": reference.network,
-                "patch_size": patch_size,
+                "patch_size": list(self.patch_size),
                 "spacing": list(self.spacing),
                 "base_features": BASE_FEATURES,
                 "max_features": reference.max_features,
             },
-            "sampling": {"patch_size": patch_size, "batch_size": self.batch_size},
-            "inference": {"patch_size": patch_size, "stride": [max(1, length // 2) for length in patch_size]},
+            "sampling": {"patch_size": list(self.patch_size), "batch_size": self.batch_size},
+            "inference": {"patch_size": list(self.patch_size), "stride": stride},
         }
 
 

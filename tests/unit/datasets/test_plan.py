@@ -186,6 +186,7 @@ def test_comments_say_what_a_plan_rests_on() -> None:
         "median spacing 1 x 1 x 1.75 mm, median shape 40 x 36 x 24, 40 x 36 x 24 at the spacing below"
     )
     assert "of 8 GB (plan_memory), activations in float32" in comments[2]
+    assert "patch_size: [40, 40, 24]" in text and "&" not in text  # no anchors
 
 
 def test_planning_imports_neither_torch_nor_numpy() -> None:
