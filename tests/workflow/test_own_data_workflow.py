@@ -87,6 +87,17 @@ def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     assert "case 5,in no part of the splits file" in (project / "results/data/mine/excluded.csv").read_text()
 
 
+def test_a_plan_from_the_data_is_a_configuration(project: Path) -> None:
+    plan = "results/data/mine/holdout/plan.yaml"
+    done = snakemake(project, plan, *MINE)
+    assert done.returncode == 0, done.stderr
+    assert "patch_size: [28, 24, 20]" in (project / plan).read_text()
+    assert planned(project, "--configfile", plan, *MINE)["index"] == 1  # of cases at the spacing of the plan
+    assert planned(project, plan, *MINE, "plan_memory=1") == {"plan": 1}
+    unknown = snakemake(project, plan.replace("holdout", "default"), *MINE)
+    assert "data set mine has no split 'default'; its splits: holdout" in unknown.stderr + unknown.stdout
+
+
 OPTIONS = {
     "plain": {},
     "patterns": {
