@@ -260,4 +260,5 @@ rule data_report:
         "report of {wildcards.dataset}"
     shell:
         f"python {SCRIPTS}/data_report.py {PRODUCTS} --prepared {{params.prepared:q}} --title {{params.title:q}}"
-        " --fingerprint {input.fingerprint:q} --split {params.split:q} --labels {params.labels:q} --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"
+        " --fingerprint {input.fingerprint:q} --split {params.split:q} --labels {params.labels:q}"
+        " --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"
