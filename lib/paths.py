@@ -61,6 +61,10 @@ class Paths:
         """What the training cases of a split have in common."""
         return self.result(f"data/{dataset}/{split}/fingerprint.json")
 
+    def plan(self, dataset: str, split: str, name: str) -> str:
+        """Settings planned from the fingerprint; ``name``: ``plan``, or ``plan_slices`` for a 2D network on volumes."""
+        return self.result(f"data/{dataset}/{split}/{name}.yaml")
+
     def noise_table(self, dataset: str, split: str, noise: str) -> str:
         return self.result(f"noise/{dataset}/{split}/{noise}.csv")
 

@@ -123,7 +123,10 @@ def dataset_and_split(wildcards):
 
 def bundles_of_part(dataset, split, part):
     """The names of the bundles that hold the cases of one part of a split (train, validation, test)."""
-    return cases_of(dataset)[0].bundles_of_part(CONFIG.workflow.cases_per_job, split, part)
+    index = cases_of(dataset)[0]
+    if split not in index.splits:
+        raise WorkflowError(f"data set {dataset} has no split {split!r}; its splits: {', '.join(index.splits)}")
+    return index.bundles_of_part(CONFIG.workflow.cases_per_job, split, part)
 
 
 def bundles_option(files):

@@ -55,6 +55,11 @@ def fingerprints(dataset):
     return sorted({path for run in RUNS.values() if run.trained_on == dataset for path in fingerprint_of(run)})
 
 
+def first_split(dataset):
+    """The split of a data set that is used where none is named."""
+    return CONFIG.datasets[dataset].splits[0]
+
+
 def names_below(dataset):
     """Digest of what decides the cases in a folder that the user names: the files' names, and what describes them."""
     if own := CONFIG.workflow.own_data.get(dataset):
@@ -201,9 +206,38 @@ rule fingerprint:
         " --labels {params.labels:q} --output {output:q} &> {log:q}"
 
 
+rule plan:
+    input:
+        PATHS.fingerprint("{dataset}", "{split}"),
+    output:
+        PATHS.plan("{dataset}", "{split}", "{name}"),
+    log:
+        PATHS.log("{name}/{dataset}/{split}"),
+    benchmark:
+        PATHS.benchmark("{name}/{dataset}/{split}")
+    wildcard_constraints:
+        name="plan|plan_slices",
+    localrule: True
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].labels.names),
+        memory=CONFIG.workflow.plan_memory,
+        precision=CONFIG.workflow.computing.precision,
+        code=lambda wildcards: code_version("scripts.plan"),
+    message:
+        "plan a network for {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/plan.py {PRODUCTS} --fingerprint {{input:q}} --dataset {{wildcards.dataset:q}}"
+        " --split {wildcards.split:q} --name {wildcards.name:q} --classes {params.classes:q} --memory {params.memory:q}"
+        " --precision {params.precision:q} --output {output:q} &> {log:q}"
+
+
 rule data_report:
     input:
         index=PATHS.index("{dataset}"),
+        fingerprint=lambda wildcards: PATHS.fingerprint(wildcards.dataset, first_split(wildcards.dataset)),
         bundles=lambda wildcards: [PATHS.bundle(wildcards.dataset, name) for name in cases_of(wildcards.dataset)[1]],
     output:
         cases=PATHS.result("data/{dataset}/cases.csv"),
@@ -218,6 +252,7 @@ rule data_report:
     threads: 1
     params:
         prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
+        split=lambda wildcards: first_split(wildcards.dataset),
         title=lambda wildcards: CONFIG.datasets[wildcards.dataset].title,
         labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
         code=lambda wildcards: code_version("scripts.data_report"),
@@ -225,4 +260,5 @@ rule data_report:
         "report of {wildcards.dataset}"
     shell:
         f"python {SCRIPTS}/data_report.py {PRODUCTS} --prepared {{params.prepared:q}} --title {{params.title:q}}"
-        " --labels {params.labels:q} --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"
+        " --fingerprint {input.fingerprint:q} --split {params.split:q} --labels {params.labels:q}"
+        " --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"

@@ -245,6 +245,7 @@ class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where.
 
     ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard.
+    ``plan_memory``: of the GPU, in GB, that plans from the data may use.
     """
 
     scale: Name = "demo"
@@ -259,6 +260,7 @@ class WorkflowConfig(Section):
     computing: Computing = Computing()
     cases_per_job: PositiveInt = 16
     checkpoint_every: PositiveInt = 300
+    plan_memory: Positive = 8
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mirror: Mirror | None = None
     raw: dict[str, ExistingFolder] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lib.config.schema import Resampling
+from lib.errors import SeglossError
 from lib.files import read_json
 from lib.labels import IGNORED, Labels
 from lib.resampling import ANISOTROPIC
@@ -23,8 +24,10 @@ PERCENTILES = (0.5, 50, 99.5)
 def fingerprint(cases: Sequence[StoredCase], labels: Labels) -> dict[str, Any]:
     """Spacing and shape (by axis), intensities within the structures (by channel), shares of classes, components.
 
-    ``target_spacing``: the one that :func:`target_spacing` gives. JSON values.
+    ``target_spacing``: the one that :func:`target_spacing` gives. JSON values. Without cases only that there are none.
     """
+    if not cases:
+        return {"cases": 0}
     spacings = [case.description["spacing"] for case in cases]
     shapes = [case.shape for case in cases]
     drawn = [_drawn(case, labels, np.random.default_rng(number)) for number, case in enumerate(cases)]
@@ -102,4 +105,16 @@ def resolved(grid: Resampling, *fingerprints: Path) -> Resampling:
     if grid.spacing != "median":
         return grid
     (path,) = fingerprints
-    return grid.model_copy(update={"spacing": tuple(read_json(path)["target_spacing"])})
+    return grid.model_copy(update={"spacing": tuple(read_fingerprint(path)["target_spacing"])})
+
+
+def read_fingerprint(path: Path) -> dict[str, Any]:
+    """The fingerprint in a file.
+
+    Raises:
+        SeglossError: there was no case to make it of.
+    """
+    found = read_json(path)
+    if not found["cases"]:
+        raise SeglossError(f"{path}: of no training case; results/data/<data set>/excluded.csv says why")
+    return found

@@ -1,8 +1,9 @@
 """A data set at a glance: sizes of lesions, spacings and shapes, and overlays of its cases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,18 +21,33 @@ COLUMNS, ROWS = 6, 4
 MOST_OVERLAYS = 96
 LONGEST_SIDE = 512  # pixels of an overlay
 FOOTER_WIDTH = 190  # characters
+VALUES_WIDTH = 120
+UNBROKEN = "\u00a0"
+LINE_HEIGHT = 0.19  # inches
 _WHICH_SLICE = " on the slice with the largest annotated area (last axis)"
 
 
-def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]) -> None:
-    """Write the pages: histograms with ``usage`` of the files below, then overlays of up to 96 cases, evenly drawn."""
+def draw_data_report(
+    path: Path,
+    title: str,
+    cases: Sequence[StoredCase],
+    labels: Labels,
+    usage: Sequence[str],
+    fingerprint: Mapping[str, Any],
+    split: str,
+) -> None:
+    """Write the pages: histograms, then overlays of up to 96 cases, evenly drawn.
+
+    Below the histograms stand the ``fingerprint`` of the training cases of a ``split``, and ``usage`` of the files.
+    """
     if not cases:
         why = fill(f"{title}: {'; '.join(usage)}; excluded.csv lists all reasons", FOOTER_WIDTH)
         save_pages([new_figure(11.5, 2, why)], path)
         return
     chosen = [cases[i] for i in np.unique(np.linspace(0, len(cases) - 1, MOST_OVERLAYS).round().astype(int))]
     per_page = COLUMNS * ROWS
-    pages = [_histograms(title, cases, labels, usage)]
+    lines = dict(_fingerprint_lines(fingerprint, split))
+    pages = [_histograms(title, cases, labels, usage, lines)]
     for first in range(0, len(chosen), per_page):
         shown = chosen[first : first + per_page]
         footer = (
@@ -42,15 +58,24 @@ def draw_data_report(path: Path, title: str, cases: Sequence[StoredCase], labels
     save_pages(pages, path)
 
 
-def _histograms(title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str]) -> Figure:
+def _histograms(
+    title: str, cases: Sequence[StoredCase], labels: Labels, usage: Sequence[str], lines: Mapping[str, str]
+) -> Figure:
     diameters = np.concatenate([_diameters(case, labels) for case in cases])
     spacing = np.array([case.description["spacing"] for case in cases])
     shape = np.array([case.shape for case in cases])
     components = f"{len(diameters)} connected components of the foreground"
     footer = "\n".join(fill(line, FOOTER_WIDTH) for line in (f"{title}: {usage[0]}; {components}", *usage[1:]))
-    figure = new_figure(11.5, 7.0, footer)
+    names = "\n".join(name + "\n" * text.count("\n") for name, text in lines.items())
+    height = LINE_HEIGHT * (names.count("\n") + 2)
+    figure = new_figure(11.5, 7.0 + height, footer)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    (sizes, counts), (spacings, shapes) = figure.subplots(2, 2)
+    grid = figure.add_gridspec(3, 2, height_ratios=[3.3, 3.3, height])
+    sizes, counts, spacings, shapes = (figure.add_subplot(grid[row, column]) for row in (0, 1) for column in (0, 1))
+    block = figure.add_subplot(grid[2, :])
+    block.axis("off")
+    for place, text, colour in ((0, names, QUIET), (0.25, "\n".join(lines.values()), "black")):
+        block.text(place, 1, text, size=9, color=colour, va="top", linespacing=1.4, transform=block.transAxes)
     if diameters.size:
         low, high = diameters.min(), diameters.max() * 1.001
         sizes.hist(diameters, bins=np.geomspace(low, max(high, low * 1.1), 40), color=PALETTE[0])
@@ -74,6 +99,35 @@ def _histograms(title: str, cases: Sequence[StoredCase], labels: Labels, usage: 
         axes.set(xlabel=text, ylabel="cases")
         axes.legend()
     return figure
+
+
+def _fingerprint_lines(found: Mapping[str, Any], split: str) -> Iterator[tuple[str, str]]:
+    """What the training cases of a split have in common: what it is, and its values in one line or several."""
+    yield "training cases", f"{found['cases']} of split {split}"
+    if not found["cases"]:
+        return
+    spacing, shape = _by_axis(found["median_spacing"]), _by_axis(found["median_shape"])
+    if len(found["median_shape"]) == 3:
+        yield "median spacing", f"{spacing} mm; target spacing of a plan: {_by_axis(found['target_spacing'])} mm"
+        yield "median shape", f"{shape} voxels; at the target spacing: {_by_axis(found['median_target_shape'])} voxels"
+    else:
+        yield "median spacing", f"{spacing} pixels of the raw picture"
+        yield "median shape", f"{shape} pixels"
+    components = found["components"]
+    counts = f"median {components['median']:g}, at most {components['largest']}"
+    yield "components of a case", f"{counts}; cases without any: {components['cases_without']}"
+    shares = (f"{name} {100 * share:.3g} %".replace(" ", UNBROKEN) for name, share in found["class_shares"].items())
+    yield "classes by voxels", fill(", ".join(shares), VALUES_WIDTH)
+    channels = (
+        f"channel {number}: percentiles 0.5, 50, 99.5 at {of['percentile_0.5']:.4g}, {of['percentile_50']:.4g},"
+        f" {of['percentile_99.5']:.4g}; mean {of['mean']:.4g}, standard deviation {of['sd']:.4g}"
+        for number, of in enumerate(found["intensities"])
+    )
+    yield "prepared intensities of structures", "\n".join(channels) or "none"
+
+
+def _by_axis(numbers: Iterable[float]) -> str:
+    return " x ".join(f"{number:.4g}" for number in numbers)
 
 
 def _bins(counts: np.ndarray) -> np.ndarray:

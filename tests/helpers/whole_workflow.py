@@ -44,6 +44,8 @@ SEARCH = {
     "rungs": {"epochs": [1], "factor": 2},
     "space": {"training.optimizer.learning_rate": {"float": [0.0001, 0.01], "log": True}},
 }
+EVERYTHING = ("all", "results/data/mine/holdout/plan.yaml")
+"""Targets of `snakemake`: what there is without any, and what is made on request only."""
 TRAINING = {"epochs": 2, "steps_per_epoch": 2, "scheduler": "constant"}
 
 
@@ -71,7 +73,7 @@ def save_case(folder: Path, name: str, seed: int, empty: bool = False) -> None:
 
 
 def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting", "t_loss", "boundary")) -> Path:
-    """Write the project with data and configuration; ``snakemake`` without arguments then does all there is."""
+    """Write the project with data and configuration; ``snakemake`` with ``EVERYTHING`` then does all there is."""
     copy_project(folder)
     for number, name in enumerate(chain.from_iterable(SPLITS.values())):
         save_case(folder / "my data", name, number)

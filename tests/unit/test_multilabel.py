@@ -13,6 +13,7 @@ from training_runs import changed, settings
 from lib import ROOT
 from lib.config.expand import _for_labels
 from lib.config.load import load
+from lib.datasets.fingerprint import fingerprint
 from lib.errors import SeglossError
 from lib.inference import predict_volume
 from lib.labels import IGNORED, Labels
@@ -193,7 +194,7 @@ def test_without_a_background_class_0_counts(tmp_path: Path) -> None:
 
 
 def test_the_data_report_counts_components_of_all_structures(case: StoredCase, tmp_path: Path) -> None:
-    draw_data_report(tmp_path / "r.pdf", "Organs", [case], ORGANS, ["1 case"])
+    draw_data_report(tmp_path / "r.pdf", "Organs", [case], ORGANS, ["1 case"], fingerprint([case], ORGANS), "holdout")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 

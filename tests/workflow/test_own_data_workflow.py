@@ -43,6 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CHANGED = {"prepare": 1, "list_part": 1, "fingerprint": 1, "data_report": 1}
 LINE = (
     "data mine: 5 cases used, 1 left out, as case 5: no label among the raw files (all reasons:"
     " results/data/mine/excluded.csv); files or folders without a known ending, ignored: 1 (Thumbs.db)\n"
@@ -73,7 +74,7 @@ def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     save_case(project / "my data", "case 3", seed=77)
     for path in (project / "my data").glob("*/case 3.nii.gz"):
         os.utime(path, (1e9, 1e9))  # as `cp -p` leaves a corrected file: older than what was made of it
-    assert planned(project, "plots/data/mine.pdf", *MINE) == {"prepare": 1, "data_report": 1}
+    assert planned(project, "plots/data/mine.pdf", *MINE) == CHANGED
     assert snakemake(project, "plots/data/mine.pdf", *MINE).returncode == 0
     assert planned(project, "plots/data/mine.pdf", *MINE) == {}
     parts = json.loads((project / "splits.json").read_text())
@@ -84,6 +85,17 @@ def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     assert done.returncode == 0
     assert "case 5" not in json.loads((project / "data/prepared/mine/index.json").read_text())["cases"]
     assert "case 5,in no part of the splits file" in (project / "results/data/mine/excluded.csv").read_text()
+
+
+def test_a_plan_from_the_data_is_a_configuration(project: Path) -> None:
+    plan = "results/data/mine/holdout/plan.yaml"
+    done = snakemake(project, plan, *MINE)
+    assert done.returncode == 0, done.stderr
+    assert "patch_size: [28, 24, 20]" in (project / plan).read_text()
+    assert planned(project, "--configfile", plan, *MINE)["index"] == 1  # of cases at the spacing of the plan
+    assert planned(project, plan, *MINE, "plan_memory=1") == {"plan": 1}
+    unknown = snakemake(project, plan.replace("holdout", "default"), *MINE)
+    assert "data set mine has no split 'default'; its splits: holdout" in unknown.stderr + unknown.stdout
 
 
 OPTIONS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from projects import edit, flip_bits, planned, snakemake
-from whole_workflow import ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
+from whole_workflow import EVERYTHING, ROOT, SPLITS, levels_of_rules, outputs_by_rule, save_case, write_project
 
 from lib.files import held_alone
 from lib.workflow.products import record_of
@@ -25,9 +25,9 @@ TRAINED = "results/inverse_weighting/mine/base/iwbce/seed-0/weights.pt"
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = write_project(tmp_path_factory.mktemp("whole") / "project")
-    done = snakemake(project)
+    done = snakemake(project, *EVERYTHING)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    assert planned(project) == {}
+    assert planned(project, *EVERYTHING) == {}
     return project
 
 
@@ -75,12 +75,12 @@ def test_every_rule_runs_again_where_its_product_is_lost_or_spoilt(finished: Pat
         for number, rule in enumerate(rules):
             copy_of(finished / products[rule], finished / f"{products[rule]}.kept")
             SPOIL[number % len(SPOIL)](finished / products[rule])
-        again = planned(finished)
+        again = planned(finished, *EVERYTHING)
         assert [rule for rule in rules if rule not in again] == []
         for rule in rules:
             delete(finished / products[rule])
             (finished / f"{products[rule]}.kept").rename(finished / products[rule])
-    assert planned(finished) == {}
+    assert planned(finished, *EVERYTHING) == {}
 
 
 def copy_of(path: Path, copy: Path) -> None:

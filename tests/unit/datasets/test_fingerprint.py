@@ -81,7 +81,7 @@ def test_target_spacings(spacings: list, shapes: list, expected: list[float]) ->
 
 
 def test_a_median_is_that_of_the_fingerprint(tmp_path: Path) -> None:
-    write_json(tmp_path / "fingerprint.json", {"target_spacing": [1.0, 1.0, 2.5]})
+    write_json(tmp_path / "fingerprint.json", {"cases": 3, "target_spacing": [1.0, 1.0, 2.5]})
     grid = Resampling(spacing="median", factor=2)
     assert resolved(grid, tmp_path / "fingerprint.json") == Resampling(spacing=(1.0, 1.0, 2.5), factor=2)
     assert resolved(Resampling(factor=2)) == Resampling(factor=2)

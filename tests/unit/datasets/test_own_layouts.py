@@ -16,6 +16,7 @@ from lib import ROOT
 from lib.config.load import load
 from lib.config.schema import OwnData
 from lib.datasets.file_notes import collected_notes
+from lib.datasets.fingerprint import fingerprint
 from lib.datasets.readers import read_picture, read_volume
 from lib.errors import CaseExcluded, SeglossError
 from lib.labels import Labels
@@ -380,7 +381,7 @@ def test_dollars_in_titles_and_names_are_shown(tmp_path: Path, tiny_cases: list[
     cases = [StoredCase(tiny_cases[0].folder)]
     cases[0].description["case"] = "$^{$"
     labels = Labels(("background", "$\\frac{1$", "other"))
-    draw_data_report(tmp_path / "r.pdf", "from $5 to $6", cases, labels, ["$_"])
+    draw_data_report(tmp_path / "r.pdf", "from $5 to $6", cases, labels, ["$_"], fingerprint(cases, labels), "$")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
 
 
