@@ -256,6 +256,12 @@ FIGURES: Registry[FigureEntry] = Registry(
             measures=("overlap", "proportion"),
             of_runs=("cases.csv",),
         ),
+        "differences": FigureEntry(
+            "lib.plotting.differences:differences_figures",
+            FigureParameters,
+            "ours: paired differences with intervals and verdicts, as the forest plots of meta-analyses",
+            tables=("comparisons",),
+        ),
         "radar": FigureEntry(
             "lib.plotting.radar:radar_figures",
             Radar,
