@@ -90,7 +90,7 @@ def test_an_interval_much_wider_than_the_others_leaves_the_axis(tmp_path: Path) 
     table.to_csv(tmp_path / "comparisons.csv", index=False)
     (axis,) = differences_figures(results)[0].axes
     low, high = axis.get_xlim()
-    assert low > -0.3 and high < 0.3
+    assert low > -0.5 and high < 0.5
     assert {"<", ">"} <= {line.get_marker() for line in axis.lines}
     assert ("o", QUIET) in [found[1:] for found in points(axis)]
     assert "(−0.900 to +0.900): not shown" in texts(axis)[1]
