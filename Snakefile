@@ -51,6 +51,7 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/plot.smk"
+include: "rules/export.smk"
 include: "rules/crate.smk"
 
 
@@ -67,5 +68,6 @@ rule all:
     input:
         study_targets(),
         published_targets() if takes_published_records() else [],
+        exported_targets(),
         rules.crate.output,
     localrule: True

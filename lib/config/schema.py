@@ -34,6 +34,7 @@ from lib.fields import (
     Share,
     Size,
     Text,
+    Trackers,
     unique,
     whole_number,
 )
@@ -241,11 +242,13 @@ class Computing(Section):
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where.
 
-    ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard.
+    ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard
+    and in the ``trackers`` that runs are exported for besides.
     """
 
     scale: Name = "demo"
     name: Name = "basemodel"
+    trackers: Trackers = []
     studies: Names = "all"
     datasets: Names = "all"
     variants: Names = "all"
