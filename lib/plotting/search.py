@@ -59,16 +59,18 @@ def _page(search: FoundSearch, results: StudyResults) -> Figure:
     footer = [results.note, _EXPLANATION, *_description(search, best, label)]
     figure = new_figure(max(11, 1.3 * len(places) + 2), 8.6, "\n".join(footer))
     figure.suptitle(f"{search.title}: search {search.name}", x=0.01, ha="left", weight="bold")
-    grid = figure.add_gridspec(2, 2, width_ratios=(3, 2), height_ratios=(1, 1))
-    history = figure.add_subplot(grid[0, 0])
+    grid = figure.add_gridspec(3, 2, width_ratios=(3, 2), height_ratios=(0.16, 1, 1))
+    history = figure.add_subplot(grid[1, 0])
     _draw_history(history, search, trials, best, results)
     history.set_ylabel(f"{label} of the validation cases")
-    _draw_importance(figure.add_subplot(grid[0, 1]), search.importance(), int(first[measure].notna().sum()))
-    parallel = figure.add_subplot(grid[1, :])
+    _draw_importance(figure.add_subplot(grid[1, 1]), search.importance(), int(first[measure].notna().sum()))
+    parallel = figure.add_subplot(grid[2, :])
     colours = ScalarMappable(Normalize(*_range(first[measure])), _COLOURS)
     _draw_parallel(parallel, places, first, measure, best["number"], colours)
     figure.colorbar(colours, ax=parallel, label=f"{label} after {_epochs(search, 0)}", pad=0.01, aspect=30)
-    figure.legend(*history.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    legend = figure.add_subplot(grid[0, :])
+    legend.axis("off")
+    legend.legend(*history.get_legend_handles_labels(), loc="center left", ncols=4)
     return figure
 
 
