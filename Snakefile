@@ -52,6 +52,7 @@ include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/cost.smk"
 include: "rules/plot.smk"
+include: "rules/export.smk"
 include: "rules/crate.smk"
 
 
@@ -68,5 +69,6 @@ rule all:
     input:
         study_targets(),
         published_targets() if takes_published_records() else [],
+        exported_targets(),
         rules.crate.output,
     localrule: True

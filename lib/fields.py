@@ -157,6 +157,9 @@ Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Modules = Annotated[
     list[ModuleName], AfterValidator(unique), BeforeValidator(_listed), BeforeValidator(_split_at_commas)
 ]
+Trackers = Annotated[
+    list[Literal["clearml"]], AfterValidator(unique), BeforeValidator(_listed), BeforeValidator(_split_at_commas)
+]
 NameList = Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
 SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]

@@ -26,6 +26,7 @@ def figure_inputs(place, figure):
     return [
         *files_of(runs, *(name for name in of_runs if name != "noise")),
         *(study_noise(study) if "noise" in of_runs else []),
+        *(PATHS.found(search.id, file) for search in CONFIG.searches_of(study) for file in entry.of_searches),
         *(PATHS.result(f"{study}/{table}.csv") for table in entry.tables),
         *map(ancient, files_of(examples, "predictions")),
         *files_of(examples, "predictions.json"),

@@ -12,12 +12,16 @@ import pandas as pd
 from lib.config.load import load
 from lib.config.run import Configuration, Run
 from lib.config.schema import FACTORS
+from lib.config.search import RunSearch
 from lib.config.study_schema import Look, Primary, Published
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.labels import BINARY, Labels
 from lib.measures.catalogue import Column, MeasureParameters, columns_of
 from lib.paths import Paths
+from lib.search.rungs import Rung
+from lib.search.settings import Search
+from lib.search.space import axes
 from lib.store import StoredCase, open_cases
 
 SETTING = ["scale", "dataset", "variant", *FACTORS]
@@ -117,23 +121,22 @@ class EvaluatedRun:
         return open_cases(self.prepared, self.part)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, names: Iterable[str] = ()) -> pd.DataFrame:
     """A table in which names are text, such as ``007`` or ``NA``, and only empty cells are missing."""
-    names = (*KEYS, "case", "structure", "cut")
-    text = dict.fromkeys(names, str)
+    text = dict.fromkeys((*KEYS, "case", "structure", "cut", *names), str)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # surplus cells of the first row
         return pd.read_csv(path, index_col=False, dtype=text, keep_default_na=False, na_values=["", "nan"])
 
 
-def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Collection[str], names: Iterable[str] = ()) -> pd.DataFrame:
     """A table that a job of the workflow wrote, as :func:`read_csv` gives it.
 
     Raises:
         SeglossError: it is damaged: no row, a column is missing, surplus cells, or its last line was cut off.
     """
     try:
-        table = read_csv(path)
+        table = read_csv(path, names)
     except OSError as error:
         raise SeglossError(f"{path}: cannot be read ({error.strerror}); run the workflow again") from error
     except (ValueError, pd.errors.ParserWarning) as error:
@@ -144,11 +147,58 @@ def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class FoundSearch:
+    """What a search has found on a data set.
+
+    Attributes:
+        title: of the data set.
+        folder: of its tables.
+        base: the runs whose settings it changes, with the study's seeds; none where they are not run.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    settings: Search
+    rungs: Sequence[Rung]
+    base: Sequence[EvaluatedRun] = ()
+
+    @classmethod
+    def of(cls, search: RunSearch, runs: Iterable[EvaluatedRun], paths: Paths) -> Self:
+        alike = search.base.keys.items() - {("seed", search.base.seed)}
+        return cls(
+            name=search.name,
+            title=search.base.title,
+            folder=Path(paths.found(search.id, "trials.csv")).parent,
+            settings=search.search,
+            rungs=search.rungs,
+            base=[run for run in runs if alike <= run.keys.items()],
+        )
+
+    def trials(self) -> pd.DataFrame:
+        """A row for each trial and rung; parameters are text, empty where a trial has not the parameter."""
+        names = [name for name, _, _ in axes(self.settings.space)]
+        table = read_table(self.folder / "trials.csv", ("number", "rung", "state", *names), names)
+        return table.fillna(dict.fromkeys(names, ""))
+
+    def importance(self) -> pd.DataFrame:
+        """How much each parameter decided; without a row where the trials are too few."""
+        return read_csv(self.folder / "importance.csv")
+
+    def of_base(self, epochs: int) -> list[float]:
+        """What the runs of the base reach on the validation cases after some epochs, as far as they measured it."""
+        histories = [run.history().set_index("epoch") for run in self.base]
+        found = [history.get(f"validation_{self.settings.measure}", pd.Series()).get(epochs) for history in histories]
+        return [value for value in found if pd.notna(value)]
+
+
+@dataclass(frozen=True)
 class StudyResults:
     """The runs of a study, and what its file says about them.
 
     Attributes:
         note: what the scale is evidence of.
+        scale: that the study is run at.
         folder: of the study's tables.
         losses: resolved, by name.
         epochs: of the trainings, the different numbers.
@@ -160,6 +210,7 @@ class StudyResults:
 
     runs: Sequence[EvaluatedRun]
     note: str = ""
+    scale: str = ""
     folder: Path = Path()
     primary: Primary = field(default_factory=Primary)
     primary_cut: str = ""
@@ -174,6 +225,7 @@ class StudyResults:
     examples: Sequence[EvaluatedRun] = ()
     first_seed: Sequence[EvaluatedRun] = ()
     costed: Sequence[EvaluatedRun] = ()
+    searches: Sequence[FoundSearch] = ()
 
     @classmethod
     def of_study(cls, values: Mapping[str, Any], study: str) -> Self:
@@ -185,6 +237,7 @@ class StudyResults:
         return cls(
             runs=[*evaluated.values()],
             note=configuration.note(study),
+            scale=configuration.workflow.scale,
             folder=Path(paths.result(study)),
             primary=file.primary,
             primary_cut=file.primary_cut,
@@ -199,6 +252,7 @@ class StudyResults:
             examples=[evaluated[run.id] for run in configuration.examples_of(study)],
             first_seed=[evaluated[run.id] for run in configuration.first_seed_of(study)],
             costed=[evaluated[run.id] for run in configuration.costed_of(study)],
+            searches=[FoundSearch.of(search, evaluated.values(), paths) for search in configuration.searches_of(study)],
         )
 
     @cached_property

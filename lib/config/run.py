@@ -255,6 +255,9 @@ class Configuration:
     def runs_of(self, study: str) -> list[Run]:
         return [run for run in self.runs if run.study == study]
 
+    def searches_of(self, study: str) -> list[Any]:
+        return [search for search in self.searches.values() if search.base.study == study]
+
     def examples_of(self, study: str) -> list[Run]:
         """Runs whose predictions are worth a look: the first seed, on clean masks and on the noisiest."""
         runs = self.first_seed_of(study)

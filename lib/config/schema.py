@@ -36,6 +36,7 @@ from lib.fields import (
     Share,
     Size,
     Text,
+    Trackers,
     unique,
     whole_number,
 )
@@ -244,12 +245,14 @@ class Computing(Section):
 class WorkflowConfig(Section):
     """`workflow_config.yaml`: what to run, at which scale, where.
 
-    ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard.
-    ``plan_memory``: of the GPU, in GB, that plans from the data may use.
+    ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard
+    and in the ``trackers`` that runs are exported for besides. ``plan_memory``: of the GPU, in GB, that plans from the
+    data may use.
     """
 
     scale: Name = "demo"
     name: Name = "basemodel"
+    trackers: Trackers = []
     studies: Names = "all"
     datasets: Names = "all"
     variants: Names = "all"

@@ -167,12 +167,14 @@ class FigureEntry(Entry):
     Attributes:
         measures: that the study needs.
         of_runs: files of each run that it reads; `noise` stands for the tables of the noisy masks.
+        of_searches: files of each search of the study that it reads.
         tables: of the study that it reads.
         predictions: it draws the predicted labels of test cases.
     """
 
     measures: tuple[str, ...] = ()
     of_runs: tuple[str, ...] = ()
+    of_searches: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     predictions: bool = False
 
@@ -256,6 +258,12 @@ FIGURES: Registry[FigureEntry] = Registry(
             measures=("overlap", "proportion"),
             of_runs=("cases.csv",),
         ),
+        "differences": FigureEntry(
+            "lib.plotting.differences:differences_figures",
+            FigureParameters,
+            "ours: paired differences with intervals and verdicts, as the forest plots of meta-analyses",
+            tables=("comparisons",),
+        ),
         "radar": FigureEntry(
             "lib.plotting.radar:radar_figures",
             Radar,
@@ -280,6 +288,13 @@ FIGURES: Registry[FigureEntry] = Registry(
             FigureParameters,
             "after the time-complexity figure of liver-imaging-analysis",
             tables=("cost",),
+        ),
+        "search": FigureEntry(
+            "lib.plotting.search:search_figures",
+            FigureParameters,
+            "ours: trials of searches, after the figures of Optuna (Akiba et al., KDD 2019)",
+            of_runs=("history.csv",),
+            of_searches=("trials.csv", "importance.csv"),
         ),
         "ledger": FigureEntry(
             "lib.plotting.ledger:ledger_figures",

@@ -16,12 +16,11 @@ from torch import Tensor
 
 from lib.training.history import Row
 from lib.training.settings import TrainingSettings
+from lib.training.tags import tag_of
 
 log = logging.getLogger(__name__)
 PANELS = 5
 """Epochs, evenly through the training, of which a picture is shown."""
-_TAGS = {"loss": "loss/train", "patch_dice": "dice/train", "learning_rate": "learning_rate"}
-_PARTS = ("validation", "test")
 
 
 def _never_fails(method: Callable[..., None]) -> Callable[..., None]:
@@ -86,12 +85,6 @@ class TensorBoard:
         measures = {f"hparam/{tag_of(name)}": value for name, value in row.items() if tag_of(name).startswith("dice/")}
         self.writer.add_hparams(_flat(self.settings), measures, run_name=".", global_step=row["step"])
         self.writer.close()
-
-
-def tag_of(column: str) -> str:
-    """The name in TensorBoard of a column of the history: ``<measure>/<part>``."""
-    part = next((part for part in _PARTS if column.startswith(f"{part}_")), None)
-    return f"{column.removeprefix(f'{part}_')}/{part}" if part else _TAGS.get(column, f"train/{column}")
 
 
 def _link(link: Path, target: Path) -> None:

@@ -87,6 +87,7 @@ def write_project(folder: Path, studies: tuple[str, ...] = ("inverse_weighting",
         "datasets": ["mine"],
         "own_data": {"mine": own},
         "cases_per_job": 1,
+        "trackers": ["clearml"],
     }
     (folder / "workflow_config.yaml").write_text(yaml.safe_dump(configuration))
     for path in (folder / "studies").glob("*.yaml"):

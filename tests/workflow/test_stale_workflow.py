@@ -94,6 +94,17 @@ def test_a_call_for_one_figure_looks_at_all_that_it_rests_on(project: Path) -> N
     assert planned(project, "plots/boundary/boxplots.pdf") == {}
 
 
+def test_a_figure_of_searches_is_made_of_their_tables(project: Path) -> None:
+    figure = "plots/inverse_weighting/search.pdf"
+    assert planned(project, figure) == {"plot": 1}
+    done = snakemake(project, figure)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / figure).read_bytes().startswith(b"%PDF")
+    (table,) = (project / "results/inverse_weighting/mine").glob("tuned.*/trials.csv")
+    table.unlink()
+    assert planned(project, figure)["search_outcome"] == 1
+
+
 def test_tables_that_are_made_of_other_inputs_than_are_there_run_again(project: Path) -> None:
     """As where a folder was copied without its times."""
     runs = project / "results/boundary/mine/base/gdl_boundary_rebalance/seed-0"
