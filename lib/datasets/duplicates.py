@@ -19,7 +19,11 @@ from lib.store import StoredCase
 SAME = 0.8
 """Images that correlate at least so much are the same.
 
-MEASURED
+Measured over all pairs: different images reach 0.68 at most (46 phantoms of livers), 0.61 (50 MR crops of MSD Task04),
+0.60 (120 chest X-rays of Shenzhen). The same phantom reaches at least 0.83 where it is resampled by 1.5, 0.91 in a
+narrower window, 0.89 without some slices at its ends, up to 15 %, 1.00 mirrored, 0.82 after all of that together; an
+X-ray 0.95 resampled, 0.83 without a margin of 1 %. Cut in the plane to another part of the body, as the crops to the
+liver of `lits` are, an image is not found. Two real scans of one abdomen were not at hand.
 """
 BLOCKS = {2: 48, 3: 16}
 """Along each of the first two axes of pictures and of volumes; across slices blocks are as thick as they are wide."""
@@ -43,7 +47,7 @@ class Match:
         return self.correlation >= SAME
 
     def row(self) -> dict[str, Any]:
-        return asdict(self) | {"duplicate": int(self.duplicate)}
+        return asdict(self) | {"correlation": round(self.correlation, 4), "duplicate": int(self.duplicate)}
 
 
 def matches(tested: Sequence[StoredCase], trained: Sequence[StoredCase]) -> list[Match]:

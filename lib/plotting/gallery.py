@@ -95,7 +95,8 @@ def gallery_figures(results: StudyResults) -> list[Figure]:
     """Pages per data set: a row for each run of the first seed, with its best, its median and its worst test case.
 
     The study's primary number ranks the cases, as far as each case has it, otherwise their Dice. Outlines and diameters
-    are solid where they are true and dashed where they are predicted; below stand the sizes of each structure.
+    are solid where they are true and dashed where they are predicted; below stand the sizes of each structure, as
+    ``docs/gallery.md`` defines them.
     """
     of_datasets: dict[str, list[EvaluatedRun]] = {}
     for run in results.examples:
