@@ -51,18 +51,25 @@ class Structure:
 
 @dataclass(frozen=True)
 class Panel:
-    """A test case of a run: what it is called, what is shown of it, and structures that there are besides."""
+    """A test case of a run.
+
+    ``plane``: what is shown of it, of the ``structures`` the one whose diameters are drawn is ``measured``; ``further``
+    structures are not shown.
+    """
 
     title: str
     case: StoredCase
     plane: Plane
     structures: Sequence[Structure]
+    measured: Structure | None
     further: int
 
     @classmethod
     def of(cls, title: str, case: StoredCase, run: EvaluatedRun) -> "Panel":
-        structures = _structures(case, run)
-        return cls(title, case, _plane(case, structures), _largest(structures), max(len(structures) - STRUCTURES, 0))
+        found = _structures(case, run)
+        shown = _largest(found)
+        measured = _measured(shown)
+        return cls(title, case, _plane(case, shown, measured), shown, measured, len(found) - len(shown))
 
     @property
     def height(self) -> float:
@@ -84,7 +91,7 @@ class Panel:
             of_both = zip(structure.masks, structure.diameters, structure.colours, _LINES, strict=True)
             for mask, found, colour, style in of_both:
                 self.plane.draw_outline(axis, mask, colour, style)
-                if found and found.z == self.plane.z:
+                if structure is self.measured and found and found.z == self.plane.z:
                     self.plane.draw_line(axis, found.longest_line, colour, style)
                     self.plane.draw_line(axis, found.perpendicular_line, colour, style)
         axis.set_title(self.title, size=9)
@@ -177,12 +184,19 @@ def _colours(labels: Labels, name: str) -> tuple[str, str]:
     return (PALETTE[labels.structures.index(name) % len(PALETTE)],) * 2
 
 
-def _plane(case: StoredCase, structures: Sequence[Structure]) -> Plane:
-    """Through the largest lesion of the last structure that the case has; if it has none, that is predicted."""
-    nothing = np.zeros(case.shape, bool)
-    true, predicted = ([structure.masks[kind] for structure in structures] for kind in (0, 1))
-    last = next((mask for mask in (*reversed(true), *reversed(predicted)) if mask.any()), nothing)
-    return Plane.of(case, largest_component(last), np.logical_or.reduce([nothing, *true, *predicted]), LONGEST_SIDE)
+def _measured(structures: Sequence[Structure]) -> Structure | None:
+    """The last one that the case has; where it has none, that is predicted."""
+    there = [structure for structure in structures if structure.masks[0].any()] or structures
+    return there[-1] if there else None
+
+
+def _plane(case: StoredCase, structures: Sequence[Structure], measured: Structure | None) -> Plane:
+    """Through the largest lesion of the structure that is measured, cut to what is there or predicted."""
+    frame = np.zeros(case.shape, bool)
+    for structure in structures:
+        frame |= np.logical_or(*structure.masks)
+    true, predicted = measured.masks if measured else (frame, frame)
+    return Plane.of(case, largest_component(true if true.any() else predicted), frame, LONGEST_SIDE)
 
 
 def _sizes(case: StoredCase, structure: Structure) -> str:
@@ -238,8 +252,8 @@ def _explanation(run: EvaluatedRun, ranked_by: str) -> list[str]:
         f"Below: true | predicted {'volume' if volume else 'area'}, and of the largest lesion (connected part) the"
         " longest diameter × the longest at a right angle to it"
     )
-    slices = (
-        ", measured on the slice (last axis) where it is largest. Shown is that slice of the structure named last that"
-        " the case has; others' diameters are drawn where theirs is the same."
-    )
-    return [rank, what + (slices if volume else "; px: pixels of the raw picture." if pixels else ".")]
+    if volume:
+        what += ", measured on the slice (last axis) where it is largest, as shown"
+    unit = "; px: pixels of the raw picture" if pixels else ""
+    shown = f" {'Slice and lines' if volume else 'Lines'}: of the structure named last that the case has."
+    return [rank, f"{what}{unit}.{shown if several else ''}"]

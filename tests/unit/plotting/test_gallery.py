@@ -124,6 +124,7 @@ def test_pictures_of_exclusive_structures(tmp_path: Path) -> None:
     assert organ.startswith("organ: 196 | 200 px², 22 × 11 | 22 × 11 px")
     assert tumour == "tumour: 4 | 0 px², 2.8 × 2.8 | – px"
     assert "px: pixels of the raw picture" in words(page) and "tumour, true" in words(page)
+    assert np.abs(np.diff(lines(page.axes[0]), axis=1)).tolist() == [[[2, 2]]] * 2  # the tumour's, as it is named last
 
 
 def test_structures_that_overlap_and_more_than_are_shown(tmp_path: Path) -> None:
