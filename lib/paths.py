@@ -65,6 +65,14 @@ class Paths:
         """Settings planned from the fingerprint; ``name``: ``plan``, or ``plan_slices`` for a 2D network on volumes."""
         return self.result(f"data/{dataset}/{split}/{name}.yaml")
 
+    def duplicates(self, tested: str, split: str, trained: str, trained_split: str) -> str:
+        """The test cases of a split with the training and validation cases of another that are most like them."""
+        return self.result(f"data/{tested}/{split}/duplicates_of_{trained}.{trained_split}.csv")
+
+    def test_without(self, tested: str, split: str, trained: str, trained_split: str) -> str:
+        """The descriptions of the test cases of a split that no training or validation case of another one is."""
+        return self.result(f"data/{tested}/{split}/test_without_{trained}.{trained_split}.json")
+
     def noise_table(self, dataset: str, split: str, noise: str) -> str:
         return self.result(f"noise/{dataset}/{split}/{noise}.csv")
 

@@ -262,3 +262,33 @@ rule data_report:
         f"python {SCRIPTS}/data_report.py {PRODUCTS} --prepared {{params.prepared:q}} --title {{params.title:q}}"
         " --fingerprint {input.fingerprint:q} --split {params.split:q} --labels {params.labels:q}"
         " --table {output.cases:q} --excluded {output.excluded:q} --figure {output.figure:q} &> {log:q}"
+
+
+rule duplicates:
+    input:
+        tested=PATHS.part("{dataset}", "{split}", "test"),
+        trained=[PATHS.part("{trained}", "{trained_split}", part) for part in ("train", "validation")],
+    output:
+        table=PATHS.duplicates("{dataset}", "{split}", "{trained}", "{trained_split}"),
+        remaining=PATHS.test_without("{dataset}", "{split}", "{trained}", "{trained_split}"),
+    log:
+        PATHS.log("duplicates/{dataset}/{split}/{trained}.{trained_split}"),
+    benchmark:
+        PATHS.benchmark("duplicates/{dataset}/{split}/{trained}.{trained_split}")
+    wildcard_constraints:
+        trained=one_of(CONFIG.datasets),
+        trained_split="[^/]+",
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
+        trained_prepared=lambda wildcards: PATHS.prepared(wildcards.trained),
+        name="data set {dataset}, split {split}, without those of {trained}, split {trained_split}",
+        code=lambda wildcards: data_code("scripts.duplicates"),
+    message:
+        "find the test cases of {wildcards.dataset} that are training cases of {wildcards.trained}"
+    shell:
+        f"python {SCRIPTS}/duplicates.py {PRODUCTS} --prepared {{params.prepared:q}} --tested {{input.tested:q}}"
+        " --trained-prepared {params.trained_prepared:q} --trained {input.trained:q} --name {params.name:q}"
+        " --table {output.table:q} --remaining {output.remaining:q} &> {log:q}"

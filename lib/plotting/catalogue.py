@@ -225,6 +225,14 @@ FIGURES: Registry[FigureEntry] = Registry(
             "ours: test cases with predictions",
             predictions=True,
         ),
+        "gallery": FigureEntry(
+            "lib.plotting.gallery:gallery_figures",
+            FigureParameters,
+            "ours: best, median and worst test cases; diameters as in RECIST 1.1 (Eisenhauer et al. 2009)",
+            measures=("overlap",),
+            of_runs=("cases.csv",),
+            predictions=True,
+        ),
         "distances": FigureEntry(
             "lib.plotting.distance_pictures:distance_figures",
             Distances,

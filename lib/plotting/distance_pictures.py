@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.labels import Labels
-from lib.maps import connected_components, signed_distance, signed_distance_2d
+from lib.maps import signed_distance, signed_distance_2d
+from lib.measures.diameters import largest_component
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
 from lib.plotting.style import loss_label, new_figure, page_saying
 from lib.store import StoredCase, open_prediction
@@ -55,11 +56,6 @@ class Shown:
 def distance_figures(results: StudyResults, losses: Sequence[str]) -> list[Figure]:
     """A page per data set and variant: slices of one test case with its distance maps and the errors of some losses."""
     return [_page(members, results, losses) for members in grouped(results.examples)]
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    components = connected_components(mask)
-    return components == 1 + np.bincount(components.ravel())[1:].argmax()
 
 
 def slices_through(component: np.ndarray, mask: np.ndarray) -> dict[str, int | None]:

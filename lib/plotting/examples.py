@@ -11,6 +11,7 @@ from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.labels import Labels
 from lib.measures.overlap import dice
 from lib.plotting.plane import CLEAN_ONLY, Plane, comparison_legend, evenly, short
+from lib.plotting.runs import scores_of_cases
 from lib.plotting.style import loss_label, new_figure
 from lib.store import StoredCase, open_prediction
 
@@ -75,9 +76,7 @@ def _score(run: EvaluatedRun, case: StoredCase, column: str | None, cut: str) ->
         return _mean_dice(
             open_prediction(run.folder / "predictions", case.name)[...], case.array("label")[...], run.labels
         )
-    rows = run.cases[(run.cases["case"] == case.name) & (run.cases["cut"] == cut)]
-    shown = rows[(rows["present"] > 0) | (rows["predicted"] > 0)]
-    return (shown if len(shown) else rows)[column].mean()
+    return scores_of_cases(run, column, cut)[case.name]
 
 
 def _mean_dice(predicted: np.ndarray, label: np.ndarray, labels: Labels) -> float:

@@ -17,7 +17,6 @@ TINT = 0.55
 MARGIN = 0.2  # around a mask, of its size
 CLEAN_ONLY, OTHER_ONLY, BOTH = "#56B4E9", "#D55E00", "#029E73"
 """Where only the clean mask is, only the other, and both; distinguishable with colour-vision deficiencies."""
-_WHOLE = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class Plane:
         spacing = case.description["spacing"]
         volume = area.ndim == 3
         z = _fullest(area) if volume else None
-        box = _WHOLE if frame is None else _square_around(frame[..., z] if volume else frame)
+        frame = np.ones(area.shape, bool) if frame is None else frame
+        box = _square_around(frame[..., z] if volume else frame)
         longest = max(area[box].shape[:2])
         return cls(z, box, spacing[1] / spacing[0] if volume else 1.0, -(-longest // longest_side))
 
@@ -61,12 +61,22 @@ class Plane:
         axis.imshow(np.round(contrasted(grey) * (GREYS - 1)), cmap="gray", vmin=0, vmax=GREYS - 1, **self._placed)
         axis.axis("off")
 
-    def draw_outline(self, axis: Axes, mask: np.ndarray, colour: str) -> None:
+    def draw_outline(self, axis: Axes, mask: np.ndarray, colour: str, style: str = "-") -> None:
         """A line around the mask, the finer the more of it is border, so that it hides no small lesion."""
         shown = self.cut(mask)
         if shown.any() and not shown.all():
             inside = ndimage.binary_erosion(shown).sum() / shown.sum()
-            axis.contour(shown, levels=[0.5], colors=[colour], linewidths=0.2 + 0.8 * inside)
+            axis.contour(shown, levels=[0.5], colors=[colour], linewidths=0.2 + 0.8 * inside, linestyles=[style])
+
+    def draw_line(self, axis: Axes, ends: np.ndarray, colour: str, style: str = "-") -> None:
+        """A line between two points (2, 2) of the plane, in voxels along the case's first two axes."""
+        first, second = ((ends - [part.start for part in self.box]) / self.step).T
+        if self.z is None:
+            across, down = second, first
+        else:
+            length = self.box[1].stop - self.box[1].start
+            across, down = first, -(-length // self.step) - 1 - second
+        axis.plot(across, down, color=colour, linestyle=style, linewidth=0.7, scalex=False, scaley=False)
 
     def draw_comparison(
         self, axis: Axes, clean: np.ndarray, other: np.ndarray, right: np.ndarray | None = None
@@ -98,9 +108,7 @@ def _fullest(area: np.ndarray) -> int:
 
 def _square_around(mask: np.ndarray) -> tuple[slice, slice]:
     """As much of the frame as holds the mask and a margin, all of it if there is no mask."""
-    places = np.argwhere(mask)
-    if not len(places):
-        return _WHOLE
+    places = np.argwhere(mask if mask.any() else np.ones_like(mask))
     low, high = places.min(axis=0), places.max(axis=0) + 1
     side = np.minimum(int((high - low).max() * (1 + 2 * MARGIN)) + 6, mask.shape)
     start = np.clip((low + high - side) // 2, 0, mask.shape - side)

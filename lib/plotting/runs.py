@@ -70,6 +70,14 @@ def shares_of(members: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     return table[["loss", "seed", "case", "structure", "true", "predicted"]]
 
 
+def scores_of_cases(run: EvaluatedRun, column: str, cut: str) -> pd.Series:
+    """A column of each test case, by its name: the mean of the structures that are there or predicted, or of all."""
+    rows = run.cases[run.cases["cut"] == cut]
+    shown = rows[(rows["present"] > 0) | (rows["predicted"] > 0)]
+    others = rows[~rows["case"].isin(shown["case"])]
+    return pd.concat([shown, others]).groupby("case")[column].mean()
+
+
 def legend_of(figure: Figure, panels: Iterable[Axes], **options: Any) -> None:
     """One legend at the right for the lines of all panels, in the order in which they come up."""
     handles: dict[str, Any] = {}

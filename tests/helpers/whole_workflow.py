@@ -44,7 +44,7 @@ SEARCH = {
     "rungs": {"epochs": [1], "factor": 2},
     "space": {"training.optimizer.learning_rate": {"float": [0.0001, 0.01], "log": True}},
 }
-EVERYTHING = ("all", "results/data/mine/holdout/plan.yaml")
+EVERYTHING = ("all", *(f"results/data/mine/holdout/{name}" for name in ("plan.yaml", "duplicates_of_mine.holdout.csv")))
 """Targets of `snakemake`: what there is without any, and what is made on request only."""
 TRAINING = {"epochs": 2, "steps_per_epoch": 2, "scheduler": "constant"}
 

@@ -10,7 +10,8 @@ from study_figures import NOTE, predicted_runs, study, texts, tinted, words
 from lib.comparison.results import EvaluatedRun
 from lib.labels import BINARY, IGNORED, Labels
 from lib.maps import signed_distance, signed_distance_2d
-from lib.plotting.distance_pictures import cut_around, distance_figures, largest_component, slices_through
+from lib.measures.diameters import largest_component
+from lib.plotting.distance_pictures import cut_around, distance_figures, slices_through
 from lib.plotting.plane import BOTH, CLEAN_ONLY, OTHER_ONLY
 from lib.plotting.style import save_pages
 
