@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lib.inference import predict_case
 from lib.networks import build_network
+from lib.prediction.second_stage import predict_inside
 from lib.provenance import peak_memory
 from lib.store import StoredCase
 from lib.training.job import trainer_for
@@ -99,11 +100,18 @@ def time_steps(chosen: TrainingSettings, **data: Any) -> tuple[torch.device, lis
 def time_cases(
     network: nn.Module, cases: Sequence[StoredCase], chosen: InferenceSettings, device: torch.device
 ) -> list[float]:
-    """Seconds of the prediction of each case, from reading its image on; the first is predicted once before."""
+    """Seconds of the prediction of each case, from reading its image on; the first is predicted once before.
+
+    Of a cascade they are those of the second stage, whose first is taken to predict the annotated label.
+    """
     now, times = clock(device), []
     for case in [*cases[:1], *cases]:
         begun = now()
-        predict_case(network, case.array("image")[...], case.description["spacing"], chosen, device)
+        image, spacing = case.array("image")[...], case.description["spacing"]
+        if chosen.cascade:
+            predict_inside(network, image, spacing, case.array("label")[...], chosen, device)
+        else:
+            predict_case(network, image, spacing, chosen, device)
         times.append(now() - begun)
     return times[1:]
 

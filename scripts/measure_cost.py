@@ -27,14 +27,13 @@ def main(
     from lib.store import open_cases
     from lib.training.settings import InferenceSettings, TrainingSettings
 
-    if best:  # of a search's trials
-        found = read_json(best)
-        settings = {
-            "training": found["training"] | {key: settings["training"][key] for key in ("run", "seed")},
-            "inference": found["inference"] | {"reads": settings["inference"]["reads"]},
-        }
     training = TrainingSettings.model_validate(settings["training"])
     inference = InferenceSettings.model_validate(settings["inference"])
+    if best:  # of a search's trials
+        found = read_json(best)
+        training = TrainingSettings.model_validate(found["training"] | {"run": training.run, "seed": training.seed})
+        own = {key: getattr(inference, key) for key in ("reads", "postprocessing", "cascade")}
+        inference = InferenceSettings.model_validate(found["inference"]).model_copy(update=own)
     if fingerprint:
         from lib.datasets.fingerprint import resolved
 

@@ -276,7 +276,7 @@ class Configuration:
         """The runs whose costs stand for those of their seeds: the first of each loss, unless weights are given."""
         first: dict[str, Run] = {}
         for run in self.runs_of(study):
-            if run.id not in self.workflow.weights:
+            if run.id not in self.workflow.weights and not run.source:
                 first.setdefault(run.id.rpartition("/")[0], run)
         return [*first.values()]
 

@@ -1,6 +1,7 @@
 """What a study judges by against what it costs: time, parameters, multiply-adds, memory."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from lib.plotting.runs import Styles, axis_of, legend_of, styles_of
 from lib.plotting.style import QUIET, decade_marks, new_figure, page_saying
 
 _LINE, _SMALL = 0.155, 8  # inches, and points, of a label
+_LETTERS = 28  # of a line beside a panel
 _EXPLANATION = (
     "Points: mean over seeds and test cases; bars: its 95 % interval over both (with one seed over cases alone), which"
     " says nothing about differences, as all see the same cases (comparisons.csv). Costs are those of the first seed,"
@@ -78,7 +80,7 @@ def _page(title: str, rows: pd.DataFrame, published: pd.DataFrame, results: Stud
     *panels, last = figure.subplots(3, 2).flat
     for axis, cost in zip(panels, costs, strict=True):
         _draw(axis, rows, cost, _names(rows, styles), styles, height)
-        axis.set_ylabel(axis_of(results, results.primary.column))
+        axis.set_ylabel(fill(axis_of(results, results.primary.column), _LETTERS))
     if published.empty:
         last.axis("off")
     else:

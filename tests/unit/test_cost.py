@@ -130,3 +130,13 @@ def test_the_first_case_is_predicted_once_before(tiny_cases: list[StoredCase], m
     monkeypatch.setattr("lib.cost.predict_case", predict)
     assert time_cases(nn.Identity(), tiny_cases[:2], inference(small()), CPU) == [2, 3]
     assert (seen[0] == seen[1]).all() and (seen[1] != seen[2]).any()
+
+
+def test_of_a_cascade_the_second_stage_is_timed(tiny_cases: list[StoredCase], monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = inference(small())
+    cascade = {"first": "base", "region": ["lesion"], "inside": ["lesion"]}
+    chosen = InferenceSettings.model_validate(chosen.model_dump() | {"cascade": cascade})
+    labels = []
+    monkeypatch.setattr("lib.cost.predict_inside", lambda *given: labels.append(given[3]))
+    assert len(time_cases(nn.Identity(), tiny_cases[:1], chosen, CPU)) == 1
+    assert (labels[0] == tiny_cases[0].array("label")[...]).all()

@@ -139,3 +139,6 @@ def test_runs_of_given_weights_cost_no_training(tmp_path: Path) -> None:
     costed: list[EvaluatedRun] = load(values).costed_of("liver_benchmark")
     assert given.replace("seed-0", "seed-1") in [run.id for run in costed]
     assert given not in [run.id for run in costed]
+    taken = {run.id for run in load({"studies": ["liver_benchmark"], "scale": "paper"}).runs if run.source}
+    of_paper = load({"studies": ["liver_benchmark"], "scale": "paper"}).costed_of("liver_benchmark")
+    assert taken and not taken & {run.id for run in of_paper}
