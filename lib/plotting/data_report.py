@@ -97,6 +97,7 @@ def _histograms(
             color=PALETTE[: values.shape[1]],
         )
         axes.set(xlabel=text, ylabel="cases")
+        axes.margins(y=0.35)  # the legend has room above the bars
         axes.legend()
     return figure
 
