@@ -37,10 +37,10 @@ def checked_parts(wildcards):
     """Input function: files that stand for the check of all parts without which the run would be in vain."""
     run = run_of(wildcards)
     given = given_weights(wildcards)
-    parts = [(run.dataset, part) for part in run.reads]
+    parts = [(run.dataset, part) for part in run.evaluated]  # post-processing is no reason to train again
     parts += [] if given else [(run.measured_on, part) for part in run.settings.training.measured]
     parts += [] if given else [(run.trained_on, "train")]
-    return [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in parts]
+    return [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in dict.fromkeys(parts)]
 
 
 def run_masks(wildcards):

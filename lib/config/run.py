@@ -125,8 +125,8 @@ class Run:
         return tuple(cut for cut in self.file.cuts if cut != TRUE_REGION or self.settings.cascade)
 
     @cached_property
-    def reads(self) -> dict[str, tuple[str, ...]]:
-        """Kinds of predictions that measures, figures and post-processing read, by part of the split."""
+    def evaluated(self) -> dict[str, tuple[str, ...]]:
+        """Kinds of predictions that measures and figures read, by part of the split."""
         of_part: dict[str, set[str]] = {"test": set()}
         for cut in self.cuts:
             for part, kinds in CUTS[cut].items():
@@ -135,9 +135,15 @@ class Run:
             of_part["test"].update(MEASURES.entry_of(measure).reads)
         if any(FIGURES.entry_of(figure).predictions for figure in self.file.figures):
             of_part["test"].add("labels")
-        if self.settings.postprocessing.steps:
-            of_part.setdefault("validation", set()).add("labels")
         return {part: tuple(sorted(kinds)) for part, kinds in sorted(of_part.items())}
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """The same, and what post-processing is chosen on."""
+        if not self.settings.postprocessing.steps:
+            return self.evaluated
+        of_validation = {*self.evaluated.get("validation", ()), "labels"}
+        return self.evaluated | {"validation": tuple(sorted(of_validation))}
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -45,3 +45,13 @@ def test_runs_that_begin_with_weights_of_imagenet_ask_for_their_file_and_no_othe
         for variant, file in files.items()
         for loss in ("ce", "dice")
     }
+
+
+def test_the_second_stage_of_a_cascade_asks_for_what_the_first_one_predicts(tmp_path: Path) -> None:
+    folder = copy_with_one_study(tmp_path, "liver_benchmark")
+    graph = snakemake(folder, "--dag", "--config", "variants=cascade", "seeds=0").stdout
+    rules = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+    edges = [(rules[needed], rules[job]) for needed, job in re.findall(r"(\d+) -> (\d+)", graph)]
+    assert edges.count(("predict", "predict")) == 1 and ("prepare", "prepare") in edges
+    # the first stage was left out, and nobody asks for its tables
+    assert [[*rules.values()].count(rule) for rule in ("train", "predict", "evaluate")] == [2, 2, 1]

@@ -146,6 +146,7 @@ def test_trainings_are_the_same_and_validation_cases_are_predicted_too() -> None
     plain, *_ = load({"studies": ["liver_benchmark"]}).runs
     given, *_ = load({"studies": ["liver_benchmark"], "settings": {"postprocessing": {"steps": ["fill_holes"]}}}).runs
     assert given.training_settings == plain.training_settings
+    assert given.evaluated == plain.evaluated  # the cases that are checked before a training
     assert plain.reads == {"test": ("labels",)} and "postprocessing" not in dumped(plain)
     assert given.reads == {"test": ("labels",), "validation": ("labels",)}
     assert dumped(given)["postprocessing"] == {"steps": [{"name": "fill_holes"}]}
