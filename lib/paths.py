@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lib.config.run import Run
 from lib.config.schema import Folders
 
 
@@ -71,7 +72,13 @@ class Paths:
 
     def test_without(self, tested: str, split: str, trained: str, trained_split: str) -> str:
         """The descriptions of the test cases of a split that no training or validation case of another one is."""
-        return self.result(f"data/{tested}/{split}/test_without_{trained}.{trained_split}.json")
+        return f"{self.folders.data}/splits/{tested}/{split}/without_{trained}.{trained_split}/test.json"
+
+    def tested(self, run: Run) -> str:
+        """The descriptions of the test cases of a run; where its weights come from another data set, without those."""
+        if run.source and run.source.dataset != run.dataset:
+            return self.test_without(run.dataset, run.split, run.source.dataset, run.source.split)
+        return self.part(run.dataset, run.split, "test")
 
     def noise_table(self, dataset: str, split: str, noise: str) -> str:
         return self.result(f"noise/{dataset}/{split}/{noise}.csv")

@@ -18,7 +18,7 @@ def tables_of(study):
 
 def test_parts(runs):
     """Files that list the test cases of some runs."""
-    return sorted({PATHS.part(run.dataset, run.split, "test") for run in runs})
+    return sorted({PATHS.tested(run) for run in runs})
 
 
 @cache

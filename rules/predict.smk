@@ -7,7 +7,8 @@ def network_module(wildcards):
 
 def predicted_parts(wildcards):
     """Input function: the parts of the split whose predictions something reads."""
-    return split_parts(*run_of(wildcards).reads)(wildcards)
+    run = run_of(wildcards)
+    return [PATHS.tested(run) if part == "test" else PATHS.part(run.dataset, run.split, part) for part in run.reads]
 
 
 def prediction_code(wildcards):

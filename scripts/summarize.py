@@ -21,7 +21,7 @@ def main(configuration: dict, study: str, published: Path, tables: list[Path]) -
     rows = pd.DataFrame([row for run in results.runs for row in run_rows(run, results.primary_cut)])
     losses = by_loss(rows)
     named = results.published
-    compared_with = {"reference": results.reference, "references": results.references, "base": results.base}
+    compared_with = {name: getattr(results, name) for name in ("reference", "references", "base", "bases")}
     tested = comparisons(results.runs, rows, **compared_with, test=named.test if named else None)
     printed = read_csv(published / f"{named.table}.csv") if named else pd.DataFrame(columns=PUBLISHED_COLUMNS)
     contents = {

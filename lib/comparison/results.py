@@ -37,6 +37,7 @@ class EvaluatedRun:
         levels: of the factors that the study crosses.
         part: lists its test cases, below ``prepared``.
         baseline: holds the Dice of a threshold without learning, None where the study does not ask.
+        base_loss: of the base that it is compared with where that is another one, as a search has chosen its own.
     """
 
     keys: Mapping[str, Any]
@@ -51,6 +52,7 @@ class EvaluatedRun:
     prepared: Path = Path()
     part: Path = Path()
     baseline: Path | None = None
+    base_loss: str | None = None
 
     @classmethod
     def of(cls, run: Run, paths: Paths) -> Self:
@@ -67,8 +69,9 @@ class EvaluatedRun:
             measures=run.measures,
             cuts=run.cuts,
             prepared=Path(paths.prepared(run.dataset)),
-            part=Path(paths.part(run.dataset, run.split, "test")),
+            part=Path(paths.tested(run)),
             baseline=baseline,
+            base_loss=run.search.base.loss if run.search else None,
         )
 
     @property
@@ -217,6 +220,7 @@ class StudyResults:
     reference: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
     base: str | None = None
+    bases: Mapping[str, str] = field(default_factory=dict)
     published: Published | None = None
     looks: Mapping[str, Look] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
@@ -244,6 +248,7 @@ class StudyResults:
             reference=file.reference,
             references=file.references,
             base=file.base,
+            bases=file.bases,
             published=file.published,
             looks=file.looks,
             losses=configuration.resolved_losses(study),

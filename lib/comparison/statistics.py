@@ -124,6 +124,7 @@ def comparisons(
     references: Mapping[str, str] | None = None,
     test: str | None = None,
     base: str | None = None,
+    bases: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Each loss against the reference, in each setting, for each cut and column of which high or low is better.
 
@@ -138,13 +139,14 @@ def comparisons(
         reference: a loss; where it was not run, the first one stands for it.
         references: loss -> the one that it is compared with instead.
         base: a variant.
+        bases: variant -> the one that it is compared with instead.
         test: ``anova_tukey`` adds ``published_test_p``: one-way ANOVA over losses with seeds as samples, and Tukey's
             test of the pair; the larger p.
     """
     directed = directed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
     by_setting = _by_setting(runs)
-    pairs = [*_of_losses(by_setting, reference, references or {}), *_of_variants(by_setting, base)]
+    pairs = [*_of_losses(by_setting, reference, references or {}), *_of_variants(by_setting, base, bases or {})]
     table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
@@ -178,17 +180,17 @@ def _of_losses(
                 yield compared, by_loss[other]
 
 
-def _of_variants(by_setting: Settings, base: str | None) -> Iterator[tuple[Seeds, Seeds]]:
-    """Each loss of another variant and the same loss of the base, on each data set; nothing without a base."""
-    of_base: dict[tuple[str, ...], Mapping[str, Seeds]] = {}
+def _of_variants(by_setting: Settings, base: str | None, bases: Mapping[str, str]) -> Iterator[tuple[Seeds, Seeds]]:
+    """Each loss of another variant and the same loss of its base, on each data set; nothing without a base."""
+    first: dict[tuple[str, ...], Mapping[str, Seeds]] = {}
     for setting, by_loss in by_setting.items():
-        if setting[2] == base:  # of levels that it crosses the first
-            of_base.setdefault(setting[:2], by_loss)
+        first.setdefault(setting[:3], by_loss)  # of levels that a variant crosses the first
     for setting, by_loss in by_setting.items():
-        others = of_base.get(setting[:2], {})
+        own = bases.get(setting[2], base)
+        others = first.get((*setting[:2], own), {}) if own and own != setting[2] else {}
         for loss, compared in by_loss.items():
-            if setting[2] != base and loss in others:
-                yield compared, others[loss]
+            if reference := others.get(next(iter(compared.values())).base_loss or loss):
+                yield compared, reference
 
 
 def _compared(
@@ -200,10 +202,11 @@ def _compared(
     of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         by_case = [_by_case(runs, cut) for runs in pair]
+        shared = by_case[0][0].index.intersection(by_case[1][0].index)
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
             if name in by_case[0][0] and name in by_case[1][0]:
-                values = [np.stack([cases[name] for cases in of_seeds]) for of_seeds in by_case]
+                values = [np.stack([cases.loc[shared, name] for cases in of_seeds]) for of_seeds in by_case]
             elif all(name in rows for rows in of_cut):
                 values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:

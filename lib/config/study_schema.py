@@ -115,9 +115,9 @@ class Study(Section):
 
     ``cuts``: how masks come from predictions (`lib.measures.catalogue.CUTS`). ``primary``: the number that decides.
     ``reference``: the loss that others are compared with, the first one if it was not run; ``references``: by loss,
-    another one instead. ``base``: the variant that the others are compared with, loss by loss. ``baseline``: runs are
-    held against a threshold without learning. ``top_figures``: lie in `plots/` itself. A study that lacks a scale takes
-    no part in it.
+    another one instead. ``base``: the variant that the others are compared with, loss by loss; ``bases``: by variant,
+    another one instead. ``baseline``: runs are held against a threshold without learning. ``top_figures``: lie in
+    `plots/` itself. A study that lacks a scale takes no part in it.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -129,6 +129,7 @@ class Study(Section):
     primary: Primary = Primary()
     reference: Text | None = None
     base: Name | None = None
+    bases: dict[str, str] = {}
     references: dict[str, str] = {}
     baseline: bool = False
     figures: list[chosen_from(FIGURES)]
@@ -211,3 +212,7 @@ class Study(Section):
             variants = section.get("variants") or ["base"]
             if self.base and self.base not in variants:
                 raise ValueError(f"base: {scale} has no variant {self.base!r}{suggestion(self.base, variants)}")
+        known = [*chain.from_iterable(section.get("variants") or ["base"] for section in self.scales.values())]
+        for name in [*self.bases, *self.bases.values()]:
+            if name not in known:
+                raise ValueError(f"bases: unknown variant {shortened(name)}{suggestion(name, known)}")

@@ -45,7 +45,7 @@ def test_the_base_model_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_variant_changes_one_thing(scale: str) -> None:
-    runs = [run for run in runs_at(scale) if not run.search and not run.source]
+    runs = [run for run in runs_at(scale) if not (run.search or run.source or run.first)]  # cascades do something else
     bases = {run.settings.slices: run for run in reversed(runs) if run.variant in ("base", "volumes")}
     for run in runs:
         changed = changes(run, bases[run.settings.slices])

@@ -117,6 +117,21 @@ def test_a_run_takes_the_weights_of_another_variant(project: Path) -> None:
     assert alone.keys() == {"predict", "evaluate"}
 
 
+def test_weights_of_another_data_set_are_tested_without_its_cases(project: Path) -> None:
+    path = project / "studies/boundary.yaml"
+    study = yaml.safe_load(path.read_text())
+    weights_of = {"variant": "volumes", "dataset": "phantom_slabs"}
+    variants = study["demo"]["variants"]
+    variants["elsewhere"] = variants["volumes"] | {"datasets": ["phantom_lesions"], "weights_of": weights_of}
+    before = path.read_bytes()
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    jobs = planned(project, "results/boundary/phantom_lesions/elsewhere/ce/seed-0/cases.csv", *CHOSEN, GIVEN)
+    path.write_bytes(before)
+    assert {name: jobs[name] for name in ("train", "duplicates", "predict", "evaluate")} == {
+        **{"train": 1, "duplicates": 1, "predict": 1, "evaluate": 1}
+    }
+
+
 def predict(project: Path, run: str, images: Path, out: Path) -> None:
     main(["--run", str(project / "results" / run), "--images", str(images), "--out", str(out), "--probabilities"])
 

@@ -1,6 +1,7 @@
 """Whether losses differ: closed forms, simulated studies, an archived study, and the table of comparisons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -320,6 +321,29 @@ def test_variants_are_compared_with_the_base_loss_by_loss(tmp_path: Path) -> Non
     within = compared(of_runs, "bce").drop(columns=["p_holm", "verdict"])
     same = table[table["variant"] == table["reference_variant"]].drop(columns=["p_holm", "verdict"])
     pd.testing.assert_frame_equal(same.reset_index(drop=True), within)
+
+
+def test_a_variant_may_have_a_base_of_its_own(tmp_path: Path) -> None:
+    of_runs = [run for variant in ("base", "volumes", "unetr") for run in runs(tmp_path, variant=variant)]
+    table = compared(of_runs, "bce", base="base", bases={"unetr": "volumes"})
+    rows = table[(table["column"] == "dice") & (table["variant"] != table["reference_variant"])]
+    pairs = rows[["variant", "reference_variant"]].drop_duplicates()
+    assert pairs.to_numpy().tolist() == [["volumes", "base"], ["unetr", "volumes"]]
+
+
+def test_what_a_search_has_found_is_compared_with_the_loss_that_it_changed(tmp_path: Path) -> None:
+    found = [replace(run, base_loss="dl") for run in runs(tmp_path, {"searched": DICE["dl"]}, variant="tuned")]
+    table = compared([*runs(tmp_path), *found], "bce", base="base")
+    row = table[(table["column"] == "dice") & (table["variant"] == "tuned")].squeeze()
+    assert (row["loss"], row["reference"], row["reference_variant"], row["difference"]) == ("searched", "dl", "base", 0)
+
+
+def test_cases_that_only_one_of_both_was_tested_on_do_not_count(tmp_path: Path) -> None:
+    rows = [case_row("a", dice=0.5), case_row("b", dice=0.5), case_row("c", dice=0.1)]
+    base = [evaluated(tmp_path, rows, loss="dl", seed=seed) for seed in (0, 1)]
+    fewer = [evaluated(tmp_path, rows[:2], loss="dl", seed=seed, variant="elsewhere") for seed in (0, 1)]
+    row = compared([*base, *fewer], "dl", base="base").set_index("column").loc["dice"]
+    assert (row["cases"], row["difference"]) == (2, 0)
 
 
 def test_p_is_adjusted_within_data_set_cut_and_column(tmp_path: Path) -> None:
