@@ -58,7 +58,7 @@ def _sibling(original: Dataset, name: str, title: str, parameters: dict[str, Any
 _PHANTOMS = {"train": 20, "validation": 6, "test": 20}
 _SLABS = {"train": 20, "validation": 4, "test": 12}
 _BLOBS = {"train": 32, "validation": 0, "test": 20}
-_LIVERS = {"train": 24, "validation": 6, "test": 16}
+_LIVERS = {"train": 20, "validation": 4, "test": 10}
 _SCENES = {"train": 32, "validation": 8, "test": 24}
 _RGB = ("red", "green", "blue")
 _LIVER = Labels(("background", "liver", "tumour"))
