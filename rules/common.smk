@@ -41,7 +41,7 @@ GPUS = 0 if CONFIG.device == "cpu" else 1  # what a cluster is asked for
 SCRIPTS = "{workflow.basedir:q}/scripts"
 STUDY = "--configuration {CONFIG.as_json:q} --study {wildcards.study:q}"
 PRODUCTS = "--products {output:q}"  # recorded, and verified when the next call makes its plan
-TRACKING = "{CONFIG.workflow.folders.logs:q}/{CONFIG.workflow.name}"
+TRACKING = "{CONFIG.workflow.folders.logs:q}/{CONFIG.workflow.name:q}"
 PLUGINS = "--plugins {CONFIG.workflow.plugins:q}"
 DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.gpu_percent}"
 

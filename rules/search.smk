@@ -103,7 +103,7 @@ rule propose:
         "propose trial {wildcards.trial} of {wildcards.search}"
     shell:
         f"python {SCRIPTS}/propose.py {PRODUCTS} --configuration {{CONFIG.as_json:q}} --search {{wildcards.search:q}}"
-        " --trial {wildcards.trial} {params.results} --output {output:q} &> {log:q}"
+        " --trial {wildcards.trial:q} {params.results} --output {output:q} &> {log:q}"
 
 
 rule trial:
@@ -146,10 +146,10 @@ rule trial:
     message:
         "train trial {wildcards.slot} of {wildcards.search} to {params.epochs} epochs"
     shell:
-        f"python {SCRIPTS}/trial.py {PRODUCTS} --trials {{params.trials:q}} --slot {{wildcards.slot}} --epochs {{params.epochs}}"
-        f" --measure {{params.measure}} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --measured {{input.measured:q}}"
+        f"python {SCRIPTS}/trial.py {PRODUCTS} --trials {{params.trials:q}} --slot {{wildcards.slot:q}} --epochs {{params.epochs:q}}"
+        f" --measure {{params.measure:q}} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --measured {{input.measured:q}}"
         f" {{params.data}} {DEVICE} {PLUGINS} --scale {{CONFIG.workflow.scale:q}}"
-        f" --tracking {TRACKING}/{{wildcards.search}}/trials"
+        f" --tracking {TRACKING}/{{wildcards.search:q}}/trials"
         " --save-every {CONFIG.workflow.checkpoint_every} --output {output:q} &> {log:q}"
 
 
@@ -173,7 +173,7 @@ rule promote:
     message:
         "choose {params.keep} trials of {wildcards.search} that go on"
     shell:
-        f"python {SCRIPTS}/promote.py {PRODUCTS} --results {{input:q}} --keep {{params.keep}} --measure {{params.measure}}"
+        f"python {SCRIPTS}/promote.py {PRODUCTS} --results {{input:q}} --keep {{params.keep:q}} --measure {{params.measure:q}}"
         " --output {output:q} &> {log:q}"
 
 

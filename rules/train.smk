@@ -166,5 +166,5 @@ rule train:
         f" --cases {{input.cases:q}} {{params.data}} {DEVICE} {PLUGINS}"
         " --identity {params.identity:q} --scale {CONFIG.workflow.scale:q} --checkpoint {params.checkpoint:q} --save-every {CONFIG.workflow.checkpoint_every}"
         " --weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q}"
-        f" --tracking {TRACKING}/{{wildcards.run}} --log {{log:q}}"
+        f" --tracking {TRACKING}/{{wildcards.run:q}} --log {{log:q}}"
         " &> {log:q}"

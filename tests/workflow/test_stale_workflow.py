@@ -286,12 +286,12 @@ def test_a_hostile_name_of_a_study_runs_nothing(finished: Path, tmp_path: Path, 
 
 def test_every_value_in_a_shell_line_is_quoted() -> None:
     """But options that are quoted where they are put together, and what the workflow itself names."""
-    quoted_before = {"params.bundles", "params.data", "params.spacing"}
+    quoted_before = {"params.bundles", "params.data", "params.found", "params.results"}
     own = {"threads", "resources.gpu_percent", "CONFIG.device", "CONFIG.workflow.checkpoint_every"}
-    own |= {"SCRIPTS", "STUDY", "PRODUCTS", "DEVICE", "PLUGINS"}
+    own |= {"SCRIPTS", "STUDY", "PRODUCTS", "DEVICE", "PLUGINS", "TRACKING"}
     text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     blocks = re.findall(r"^    shell:\n((?: {8}.*\n)+)", text, re.MULTILINE)
-    blocks += re.findall(r"^(?:SCRIPTS|STUDY|PRODUCTS|DEVICE|PLUGINS) = (.*\n)", text, re.MULTILINE)
+    blocks += re.findall(r"^(?:SCRIPTS|STUDY|PRODUCTS|DEVICE|PLUGINS|TRACKING) = (.*\n)", text, re.MULTILINE)
     values = {value for block in blocks for value in re.findall(r"\{+([^{}]+)\}", block)}
     assert len(values) > 40
     assert {value for value in values if not value.endswith(":q")} == quoted_before | own
