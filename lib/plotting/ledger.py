@@ -1,6 +1,6 @@
 """Published numbers with ours next to them, row by row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from textwrap import fill
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from lib.comparison.ledger import NOT_RUN
 from lib.comparison.results import StudyResults
+from lib.config.schema import FACTORS
 from lib.config.study_schema import Look
 from lib.plotting.noise_response import noise_label
 from lib.plotting.style import PALETTE, QUIET, loss_label, new_figure, page_saying
@@ -67,6 +68,12 @@ def _row_height(rows: pd.DataFrame) -> float:
 
 
 def _draw_panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    factors = [name for name in FACTORS if name != "noise" and rows[name].notna().any()]
+    usual = {name: rows[name].mode()[0] for name in factors}
+    names = [
+        _named(row, looks, [row[name] for name in factors if row[name] != usual[name]])
+        for row in rows.to_dict("records")
+    ]
     for place, row in enumerate(rows.to_dict("records")):
         run = row["verdict"] != NOT_RUN
         apart = 0.13 if run else 0
@@ -82,7 +89,7 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> No
             size=9,
             color="black" if run else QUIET,
         )
-    axis.set_yticks(range(len(rows)), [_named(row, looks) for row in rows.to_dict("records")], size=9)
+    axis.set_yticks(range(len(rows)), names, size=9)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.margins(x=0.08)
     axis.grid(axis="x", alpha=0.3)
@@ -94,11 +101,12 @@ def _draw_number(axis: Axes, value: float, sd: float, place: float, colour: str,
         axis.errorbar([value], [place], xerr=bar, color=colour, marker=marker, markersize=7, capsize=3, linestyle="")
 
 
-def _named(row: Mapping[str, Any], looks: Mapping[str, Look]) -> str:
-    """What was published, and below it what was run where it is called otherwise."""
+def _named(row: Mapping[str, Any], looks: Mapping[str, Look], unusual: Iterable[str]) -> str:
+    """What was published, with the levels that most other rows have not, and below it what was run where it is called
+    otherwise."""
     noise = "" if row["noise"] == "clean" or pd.isna(row["noise"]) else f", noise {noise_label(row['noise'])}"
     structure = "" if pd.isna(row["structure"]) else f", {row['structure']}"
-    published = loss_label(row["published_loss"], looks) + structure + noise
+    published = ", ".join([loss_label(row["published_loss"], looks), *unusual]) + structure + noise
     if row["verdict"] == NOT_RUN:
         return published
     same = row["loss"] == row["published_loss"]

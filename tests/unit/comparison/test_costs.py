@@ -68,7 +68,7 @@ def test_a_number_of_whole_runs_varies_over_seeds_alone(tmp_path: Path) -> None:
 def test_published_costs_follow(tmp_path: Path) -> None:
     table = cost_table(results(tmp_path), read_published_costs(PRINTED))
     published = table[table["kind"] == "published"].set_index("item")
-    assert len(published) == 12 and published["dataset"].eq("lits").all() and published["parameters"].isna().all()
+    assert len(published) == 12 and published["dataset"].eq("lits_liver").all() and published["parameters"].isna().all()
     assert float(published.loc["Base", "seconds_per_epoch"]) == 5130
     assert published.loc["Base", ["column", "mean"]].tolist() == ["dice", 0.957]
 
@@ -86,7 +86,7 @@ def test_the_published_costs_and_what_is_wrong_with_them() -> None:
     rows = {row["item"]: row for row in read_published_costs(PRINTED)}
     table = pd.read_csv(ROOT / "published/liver_benchmark.csv")
     models = table.set_index(["network", "optimizer", "scheduler", "loss", "resampling", "dataset"])["value"]
-    base = ("res_unet_2d", "adam", "step", "dice", "native", "lits")
+    base = ("res_unet_2d", "adam", "step", "dice", "native", "lits_liver")
     of_tables = {
         "Base": base,
         "SGD": (base[0], "sgd", *base[2:]),
@@ -98,8 +98,8 @@ def test_the_published_costs_and_what_is_wrong_with_them() -> None:
     for item, place in of_tables.items():
         assert float(rows[item]["dice"]) == pytest.approx(models[place], abs=0.0006), item
     attention = float(rows["Attention"]["dice"])
-    assert abs(attention - models["attention_unet_2d", "adam", "step", "dice", "native", "lits"]) > 0.02
-    assert abs(attention - models["unetr", "adam", "step", "dice", "native", "lits"]) < 0.0002
+    assert abs(attention - models["attention_unet_2d", "adam", "step", "dice", "native", "lits_liver"]) > 0.02
+    assert abs(attention - models["unetr", "adam", "step", "dice", "native", "lits_liver"]) < 0.0002
     assert {item for item, row in rows.items() if row["note"]} == {
         *("Attention", "Adaptive LR", "Plateau", "3 residual units"),
     }

@@ -107,3 +107,11 @@ def test_rows_of_one_loss_say_their_structure_and_noise(drawn: Callable) -> None
 def test_nothing_published_fits(drawn: Callable) -> None:
     (figure,) = drawn(published_table().iloc[:0])
     assert "Nothing published fits" in words(figure) and not figure.axes
+
+
+def test_levels_that_most_rows_have_go_without_saying(drawn: Callable) -> None:
+    table = published_table()[:2].assign(network="res_unet", optimizer=["adam", "sgd"], scheduler="step")
+    table = pd.concat([table, table.assign(optimizer="adam", network="unetr")[:1]])
+    (page,) = drawn(table)
+    published = [name.split("\n")[0] for name in names(page.axes[0])]
+    assert published == ["GDL", "Boundary Loss, sgd", "GDL, unetr"]
