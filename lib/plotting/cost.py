@@ -113,7 +113,7 @@ def _draw(axis: Axes, rows: pd.DataFrame, cost: _Cost, names: Sequence[str], sty
     _mark_costs(axis, x)
     axis.set_xlabel(cost.label)
     low, high = axis.get_ylim()
-    if y.min() >= 0 and y.max() <= 1:  # intervals of few seeds go far beyond
+    if len(y) and y.min() >= 0 and y.max() <= 1:  # intervals of few seeds go far beyond
         low, high = max(low, -0.03), min(high, 1.03)
     axis.set_ylim(low, high)
     places = low + (high - low) * spread_apart((y - low) / (high - low), _LINE / height)
