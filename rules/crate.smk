@@ -31,6 +31,7 @@ OUTCOME = [
         expand(rules.summarize.output, study=study) for study in CONFIG.studies if CONFIG.runs_of(study)
     ),
     *(PATHS.result(f"{study}/cost.csv") for study in CONFIG.studies if CONFIG.runs_of(study) and shows_costs(study)),
+    *(PATHS.found(search, name) for search in SEARCHES for name in ("trials.csv", "importance.csv")),
     *expand(rules.data_report.output, dataset=datasets_used()),
     *chain.from_iterable(map(study_noise, CONFIG.studies)),
 ]

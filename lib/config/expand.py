@@ -58,7 +58,7 @@ def _with_first_stage(run: Run, runs: Iterable[Run], path: Path) -> Run:
     if any(one.settings.cascade for one in of_variant):
         raise SeglossError(f"{where}: {cascade.first!r} is a cascade itself; name a variant that is none")
     same = (run.dataset, run.split, run.seed)
-    found = [one for one in of_variant if (one.dataset, one.split, one.seed) == same]
+    found = [one for one in of_variant if (one.dataset, one.split, one.seed) == same and not one.noise.alpha]
     found = [one for one in found if one.loss == run.loss] or found
     if len(found) != 1:
         of_data = f"data set {run.dataset}, split {run.split}, seed {run.seed}"
@@ -101,7 +101,9 @@ def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Va
         crossed = values.pop("factors", None) or {}
         factors = validated(Factors, crossed, f"{where}: factors").given
         _check_not_crossed(workflow.settings, factors, where)
-        noises = _noises(factors, values.pop("noise", {"alpha": 0}), workflow, where)
+        noise = values.pop("noise", {"alpha": 0})
+        whole = not (values.get("cascade") or values.get("resampling"))  # others are refused with noise
+        noises = _noises(factors, noise, workflow.noise if whole else [], where)
         if noises.keys() != {"clean"}:
             factors = {"noise": noises, **{factor: levels for factor, levels in factors.items() if factor != "noise"}}
         for levels in itertools.product(*factors.values()):
@@ -143,11 +145,9 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
             raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
 
 
-def _noises(
-    factors: Mapping[str, Mapping[str, Any]], single: Any, workflow: WorkflowConfig, where: str
-) -> dict[str, Any]:
-    """Levels of noise: those that the study crosses, or the single one of its settings; then the configuration's."""
-    own, *more = [validated(Noise, single, f"{where}: noise"), *workflow.noise]
+def _noises(factors: Mapping[str, Mapping[str, Any]], single: Any, more: Iterable[Noise], where: str) -> dict[str, Any]:
+    """Levels of noise: those that the study crosses, or the single one of its settings; then ``more``."""
+    own = validated(Noise, single, f"{where}: noise")
     crossed = factors.get("noise") or {own.name: own.model_dump()}
     return {**crossed, **{noise.name: noise.model_dump() for noise in more}, **crossed}
 

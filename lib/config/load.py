@@ -167,6 +167,10 @@ def _notes(
 ) -> Iterable[str]:
     if library:
         yield f"losses: {', '.join(library)}: of the library, where a study file has none of the name"
+    clean = [run for run in runs if run.settings.cascade or not run.settings.resampling.is_native]
+    if workflow.noise and clean:
+        of_variants = ", ".join(dict.fromkeys(f"{run.study}/{run.variant}" for run in clean))
+        yield f"noise: left out of {of_variants}, as it is made in masks of whole images on their own grid"
     used = {run.dataset for run in runs}
     for name in workflow.own_data:
         layout = datasets[name].indexing["layout"]

@@ -29,7 +29,7 @@ def loaded(
     content = yaml.safe_load((ROOT / STUDY).read_text()) | (study or {})
     demo = {key: value for key, value in content["demo"].items() if key != "searches"}
     variants = {"base": {"losses": ["dice", "dice_ce"]}, "cascade": {"cascade": cascade}, **(others or {})}
-    content = {key: value for key, value in content.items() if key not in ("reduced", "paper", "published")}
+    content = {key: value for key, value in content.items() if key not in ("reduced", "paper", "published", "bases")}
     (root / STUDY).write_text(yaml.safe_dump(content | {"demo": {**demo, "variants": variants}}))
     return load(values, root)
 

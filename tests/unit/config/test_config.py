@@ -181,7 +181,7 @@ def test_a_variant_is_chosen_with_all_its_levels_or_with_one() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, name, studies"),
+        ({"scal": "demo"}, "scal: unknown key; did you mean 'scale'? allowed: scale, name, trackers"),
         ({"scale": "dmo"}, "has a section 'dmo'; did you mean 'demo'? allowed: demo, reduced, paper"),
         ({"losses": "bec"}, "losses: unknown value 'bec'; did you mean 'bce'? allowed: ce, dice"),
         (

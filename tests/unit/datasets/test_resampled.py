@@ -50,7 +50,7 @@ def test_a_case_on_a_coarser_grid_lies_where_it_lay(prepared: Path) -> None:
 
 def test_a_spacing_in_mm_and_the_median(prepared: Path, tmp_path: Path) -> None:
     assert prepare(prepared, "a", spacing=(1.6, 0.8, 1.0)).label.shape == (6, 10, 12)
-    write_json(tmp_path / "other/fingerprint.json", {"target_spacing": [0.8, 0.8, 1.0]})
+    write_json(tmp_path / "other/fingerprint.json", {"cases": ["b"], "target_spacing": [0.8, 0.8, 1.0]})
     made = prepare(prepared, "a", fingerprint=tmp_path / "other/fingerprint.json", spacing="median")
     assert made.label.shape == (12, 10, 12) and made.spacing == (0.8, 0.8, 1.0)
 
