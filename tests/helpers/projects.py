@@ -17,7 +17,7 @@ RUN = "results/inverse_weighting/phantom_lesions/base"
 def snakemake(folder: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
     command = [Path(sys.executable).parent / "snakemake", "--cores", "2", *arguments]
     environment = {**os.environ, "PATH": "/usr/bin:/bin"}  # as where no environment is activated
-    return subprocess.run(command, cwd=cwd or folder, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, cwd=cwd or folder, capture_output=True, text=True, env=environment, timeout=900)
 
 
 def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
