@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-import torch._dynamo  # an optimizer imports it, which is no memory of a training
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

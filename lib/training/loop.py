@@ -106,7 +106,7 @@ class Trainer:
         self.tracker = tracker
         self.monitor = Monitor(settings, measures or {})
         self.best = BestNetwork()
-        self.optimizer = build_optimizer(self.training.optimizer, network, loss)
+        self.optimizer = build_optimizer(self.training.optimizer, network, loss, self.computing.compile)
         self.scheduler = build_scheduler(self.training)
         # gradients of float16 need scaling, or small ones vanish
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.computing.precision == "float16")

@@ -381,7 +381,7 @@ def test_own_data_take_part_in_every_study_that_fits(folder: Path) -> None:
     runs = [run for run in configuration.runs if run.dataset == "mine"]
     counts = Counter((run.study, run.variant) for run in runs)
     assert counts == {
-        ("inverse_weighting", "base"): 20,
+        ("inverse_weighting", "base"): 16,
         ("boundary", "slices"): 16,
         ("boundary", "volumes"): 6,
         ("liver_benchmark", "base"): 4,
