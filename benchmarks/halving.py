@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--rungs", type=int, nargs="+", default=[1, 3])
+    parser.add_argument("--rungs", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--factor", type=int, default=4)
     parser.add_argument("--values", type=Path, default=Path("halving.json"), help="what has been trained is kept here")
     parser.add_argument("--jobs", type=int, default=2)
