@@ -25,6 +25,15 @@ def connected_components(
     return components.astype(np.min_scalar_type(count), copy=False)
 
 
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """The connected component (26 neighbours, 8 in 2D) with most voxels, of equal ones the first; bool (*spatial).
+
+    An empty mask stays empty.
+    """
+    components = connected_components(mask)
+    return (components == 1 + np.bincount(components.ravel())[1:].argmax()) if mask.any() else mask
+
+
 def label_components(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, int]:
     """Number the connected components of a mask from 1, in memory order.
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
-from lib.maps import connected_components
+from lib.maps import largest_component
 from lib.measures.arrays import MASKS, check_arrays
 
 _CORNERS = np.array([(0, 0), (0, 1), (1, 0), (1, 1)]) - 0.5
@@ -35,15 +35,6 @@ def size(mask: np.ndarray, spacing: Sequence[float]) -> float:
     """Of a mask (*spatial): mm³, mm² in 2D; ``spacing`` in mm."""
     check_arrays("size", MASKS, mask)
     return float(np.count_nonzero(mask) * math.prod(spacing))
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The connected component (26 neighbours, 8 in 2D) with most voxels, of equal ones the first; bool (*spatial).
-
-    An empty mask stays empty.
-    """
-    components = connected_components(mask)
-    return (components == 1 + np.bincount(components.ravel())[1:].argmax()) if mask.any() else mask
 
 
 def diameters(mask: np.ndarray, spacing: Sequence[float]) -> Diameters | None:

@@ -14,8 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lib.comparison.results import EvaluatedRun, StudyResults, grouped
 from lib.labels import Labels
-from lib.maps import signed_distance, signed_distance_2d
-from lib.measures.diameters import largest_component
+from lib.maps import largest_component, signed_distance, signed_distance_2d
 from lib.plotting.plane import CLEAN_ONLY, LONGEST_SIDE, Plane, comparison_legend, short
 from lib.plotting.style import loss_label, new_figure, page_saying
 from lib.store import StoredCase, open_prediction

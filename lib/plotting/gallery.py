@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 
 from lib.comparison.results import EvaluatedRun, StudyResults
 from lib.labels import Labels
-from lib.measures.diameters import Diameters, diameters, largest_component, size
+from lib.maps import largest_component
+from lib.measures.diameters import Diameters, diameters, size
 from lib.plotting.plane import CLEAN_ONLY, OTHER_ONLY, Plane, short
 from lib.plotting.runs import axis_of, scores_of_cases
 from lib.plotting.style import PALETTE, loss_label, new_figure, parts_of

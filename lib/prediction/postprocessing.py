@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from lib import maps
 from lib.fields import Number, Section, Text
 from lib.labels import Labels
-from lib.maps import label_components
 from lib.measures.overlap import dice
 from lib.prediction.catalogue import POSTPROCESSING
 from lib.registry import Parameters, chosen_from
@@ -92,8 +92,7 @@ def _changed(
 
 def largest_component(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """The component with the most voxels, the first of equals in memory order."""
-    components, sizes = _components(mask)
-    return components == sizes[1:].argmax() + 1 if len(sizes) > 1 else mask
+    return maps.largest_component(mask)
 
 
 def fill_holes(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
@@ -103,11 +102,6 @@ def fill_holes(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
 
 def remove_small(mask: np.ndarray, spacing: Sequence[float], *, mm3: float) -> np.ndarray:
     """The components that are not smaller than ``mm3``."""
-    components, sizes = _components(mask)
+    components = maps.connected_components(mask)
+    sizes = np.bincount(components.ravel())
     return mask & (sizes * np.prod(spacing) >= mm3)[components]
-
-
-def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each voxel's component (8 neighbours in 2D, 26 in 3D), and voxels by number, 0 for outside."""
-    components, _ = label_components(mask, 8 if mask.ndim == 2 else 26)
-    return components, np.bincount(components.ravel())

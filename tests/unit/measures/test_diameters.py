@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lib.errors import SeglossError
-from lib.measures.diameters import diameters, largest_component, size
+from lib.maps import largest_component
+from lib.measures.diameters import diameters, size
 
 
 def box(shape: tuple[int, ...], *sides: tuple[int, int]) -> np.ndarray:
