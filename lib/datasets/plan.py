@@ -3,7 +3,7 @@
 Isensee et al., Nature Methods 2021, supplementary note 2; `ExperimentPlanner` of nnU-Net v2, whose constants these are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -142,7 +142,7 @@ def _patch_size(
     patch_size = _divisible(first, spacing)
     if (stages := len(topology(patch_size, spacing).strides)) < STAGES:
         raise SeglossError(
-            f"images of {_by_axis(size)} voxels are too small for dyn_unet, which has {STAGES} stages or more, by"
+            f"images of {by_axis(size)} voxels are too small for dyn_unet, which has {STAGES} stages or more, by"
             f" nnU-Net's rules {stages}; choose another network"
         )
     while SMALLEST_BATCH * feature_map_values(patch_size, spacing, classes) > budget:
@@ -193,11 +193,11 @@ def as_yaml(
     planned: Plan, fingerprint: Mapping[str, Any], dataset: str, split: str, memory: float, precision: str
 ) -> str:
     """A configuration file of the workflow that trains with a plan, with comments on what it rests on."""
-    spacing = f"median spacing {_by_axis(fingerprint['median_spacing'])} mm, " if planned.resampled else ""
-    target = f", {_by_axis(planned.shape)} at the spacing below" if planned.resampled else ""
+    spacing = f"median spacing {by_axis(fingerprint['median_spacing'])} mm, " if planned.resampled else ""
+    target = f", {by_axis(planned.shape)} at the spacing below" if planned.resampled else ""
     comments = [
         f"Plan for {dataset}, split {split}, by nnU-Net's rules (docs/own_data.md) from fingerprint.json beside it",
-        f"{planned.cases} training cases, {spacing}median shape {_by_axis(fingerprint['median_shape'])}{target}",
+        f"{planned.cases} training cases, {spacing}median shape {by_axis(fingerprint['median_shape'])}{target}",
         f"GPU memory: about {planned.memory:.2g} of {memory:g} GB (plan_memory), activations in {precision}",
     ]
     settings = {"datasets": [dataset], "split": split, **planned.settings}
@@ -207,5 +207,6 @@ def as_yaml(
     return "".join(f"# {line}\n" for line in comments) + text
 
 
-def _by_axis(numbers: Sequence[float]) -> str:
+def by_axis(numbers: Iterable[float]) -> str:
+    """Such as ``1 x 0.77 x 0.77``."""
     return " x ".join(f"{number:.4g}" for number in numbers)

@@ -1,6 +1,6 @@
 """A data set at a glance: sizes of lesions, spacings and shapes, and overlays of its cases."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from lib.datasets.plan import by_axis
 from lib.labels import IGNORED, Labels
 from lib.maps import connected_components
 from lib.plotting.plane import Plane, contrasted
@@ -107,10 +108,10 @@ def _fingerprint_lines(found: Mapping[str, Any], split: str) -> Iterator[tuple[s
     yield "training cases", f"{found['cases']} of split {split}"
     if not found["cases"]:
         return
-    spacing, shape = _by_axis(found["median_spacing"]), _by_axis(found["median_shape"])
+    spacing, shape = by_axis(found["median_spacing"]), by_axis(found["median_shape"])
     if len(found["median_shape"]) == 3:
-        yield "median spacing", f"{spacing} mm; target spacing of a plan: {_by_axis(found['target_spacing'])} mm"
-        yield "median shape", f"{shape} voxels; at the target spacing: {_by_axis(found['median_target_shape'])} voxels"
+        yield "median spacing", f"{spacing} mm; target spacing of a plan: {by_axis(found['target_spacing'])} mm"
+        yield "median shape", f"{shape} voxels; at the target spacing: {by_axis(found['median_target_shape'])} voxels"
     else:
         yield "median spacing", f"{spacing} pixels of the raw picture"
         yield "median shape", f"{shape} pixels"
@@ -125,10 +126,6 @@ def _fingerprint_lines(found: Mapping[str, Any], split: str) -> Iterator[tuple[s
         for number, of in enumerate(found["intensities"])
     )
     yield "prepared intensities of structures", "\n".join(channels) or "none"
-
-
-def _by_axis(numbers: Iterable[float]) -> str:
-    return " x ".join(f"{number:.4g}" for number in numbers)
 
 
 def _bins(counts: np.ndarray) -> np.ndarray:
