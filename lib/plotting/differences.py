@@ -53,7 +53,7 @@ def _page(title: str, table: pd.DataFrame, results: StudyResults) -> Figure:
     table = _named(table, results).sort_values("difference", ascending=column.better == "lower")
     of_losses = table["variant"] == table["reference_variant"]
     panels = dict([_losses(table[of_losses])] if of_losses.any() else [])
-    panels |= dict([_variants(table[~of_losses], results.base)] if not of_losses.all() else [])
+    panels |= dict([_variants(table[~of_losses])] if not of_losses.all() else [])
     meaning = _NO_MARGIN if column.margin is None else _EQUIVALENT.format(column.margin)
     footer = [results.note, f"{_EXPLANATION} {meaning}", f"{title}: {_counts(table)}."]
     heights = [0.34 * len(rows) + 0.9 for rows in panels.values()]
@@ -91,11 +91,13 @@ def _losses(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     return f"Losses against {references[0] if one else 'their reference'}", table.assign(name=names)
 
 
-def _variants(table: pd.DataFrame, base: str) -> tuple[str, pd.DataFrame]:
-    losses = table["loss"].unique()
+def _variants(table: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    bases, losses = table["reference_variant"].unique(), table["loss"].unique()
+    names = table["setting"] if len(bases) == 1 else table["setting"] + " − " + table["reference_variant"]
+    against = f"Variants against {bases[0] if len(bases) == 1 else 'their base'}"
     if len(losses) == 1:
-        return f"Variants against {base}, {losses[0]}", table.assign(name=table["setting"])
-    return f"Variants against {base}, loss by loss", table.assign(name=table["setting"] + ", " + table["loss"])
+        return f"{against}, {losses[0]}", table.assign(name=names)
+    return f"{against}, loss by loss", table.assign(name=names + ", " + table["loss"])
 
 
 def _limits(table: pd.DataFrame, margin: float, largest: float | None) -> tuple[float, float]:

@@ -37,8 +37,10 @@ def made(
     ]
 
 
-def compared(folder: Path, runs: list[EvaluatedRun], **options: Any) -> StudyResults:
-    tables = comparisons(runs, rows_of(runs), "ce", base="base")
+def compared(
+    folder: Path, runs: list[EvaluatedRun], bases: dict[str, str] | None = None, **options: Any
+) -> StudyResults:
+    tables = comparisons(runs, rows_of(runs), "ce", base="base", bases=bases)
     tables.to_csv(folder / "comparisons.csv", index=False)
     return study(runs, folder=folder, reference="ce", base="base", **options)
 
@@ -71,6 +73,14 @@ def test_losses_and_variants_stand_sorted_with_their_verdicts(tmp_path: Path) ->
     assert (band.x0, band.x1) == pytest.approx((-0.01, 0.01))
     for text in (NOTE, "n = 8 cases, 4 seeds", "differences below 0.01 do not matter", "better", "worse"):
         assert text in words(figure)
+
+
+def test_a_variant_with_a_base_of_its_own_says_so(tmp_path: Path) -> None:
+    runs = [run for name in ("base", "volumes", "unetr") for run in made(tmp_path, name, {"ce": 0.1})]
+    (figure,) = differences_figures(compared(tmp_path, runs, {"unetr": "volumes"}))
+    (variants,) = figure.axes
+    assert variants.get_title("left") == "Variants against their base, CE"
+    assert sorted(names(variants)) == ["unetr − volumes", "volumes − base"]
 
 
 def test_a_row_says_where_its_interval_lies(tmp_path: Path) -> None:
