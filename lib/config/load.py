@@ -88,35 +88,34 @@ def _made_for(run: Run, datasets: Mapping[str, Dataset]) -> Iterable[Dataset]:
 
 def _cascaded(run: Run, dataset: Dataset) -> Dataset:
     cascade = run.settings.cascade
-    return replace(
+    return _derived(
         dataset,
         name=run.measured_on,
         title=f"{dataset.title}, {' and '.join(cascade.inside)} in the region of {' and '.join(cascade.region)}",
         adapter="lib.datasets.adapters.cascaded",
-        sources=(),
         labels=run.network_labels,
         parameters={"stage": cascade.model_dump(mode="json", exclude={"first"}), "labels": dataset.labels.as_json()},
-        indexing={},
-        origin=dataset.name,
     )
 
 
 def _resampled(run: Run, dataset: Dataset) -> Dataset:
     grid = run.settings.resampling
-    return replace(
+    return _derived(
         dataset,
         name=run.trained_on,
         title=f"{dataset.title}, {grid.name}",
         adapter="lib.datasets.adapters.resampled",
-        sources=(),
         parameters={
             "resampling": grid.model_dump(mode="json"),
             "by_slice": run.settings.slices,
             "labels": dataset.labels.as_json(),
         },
-        indexing={},
-        origin=dataset.name,
     )
+
+
+def _derived(dataset: Dataset, **changes: Any) -> Dataset:
+    """A data set that is made of the prepared cases of another one."""
+    return replace(dataset, sources=(), indexing={}, origin=dataset.name, **changes)
 
 
 def _with_own_losses(study: Study, name: str, workflow: WorkflowConfig) -> Study:

@@ -38,9 +38,7 @@ class RunSearch:
     @property
     def id(self) -> str:
         """The folder of its trials: its name, and a digest of what they are made of."""
-        cascade = self.base.settings.cascade
-        region = [cascade.name] if cascade else []
-        base = json.dumps([self.search.digest, self.base.training_settings.as_json(), *region])
+        base = json.dumps([self.search.digest, self.base.trained_on, self.base.training_settings.as_json()])
         digest = hashlib.sha256(base.encode()).hexdigest()[:12]
         return f"{self.base.study}/{self.base.dataset}/{self.name}.{digest}"
 
@@ -67,9 +65,7 @@ class RunSearch:
         """The loss with its parameters over those that the study gives it."""
         known = self.base.file.losses.get(chosen.get("name", ""), {})
         known = {"name": known} if isinstance(known, str) else known
-        return (
-            {**chosen, **known, **{key: value for key, value in chosen.items() if key != "name"}} if known else chosen
-        )
+        return {**chosen, **known, **{key: value for key, value in chosen.items() if key != "name"}}
 
     @cached_property
     def possible(self) -> list[Run]:
