@@ -23,21 +23,17 @@ def main(
     fingerprint: Path | None = None,
 ) -> None:
     from lib.cost import measure_cost
-    from lib.files import read_json, write_json
+    from lib.datasets.fingerprint import on_resolved_grid
+    from lib.files import write_json
+    from lib.search.best import best_inference, best_training
     from lib.store import open_cases
     from lib.training.settings import InferenceSettings, TrainingSettings
 
     training = TrainingSettings.model_validate(settings["training"])
     inference = InferenceSettings.model_validate(settings["inference"])
-    if best:  # of a search's trials
-        found = read_json(best)
-        training = TrainingSettings.model_validate(found["training"] | {"run": training.run, "seed": training.seed})
-        own = {key: getattr(inference, key) for key in ("reads", "postprocessing", "cascade")}
-        inference = InferenceSettings.model_validate(found["inference"]).model_copy(update=own)
-    if fingerprint:
-        from lib.datasets.fingerprint import resolved
-
-        inference = inference.model_copy(update={"resampling": resolved(inference.resampling, fingerprint)})
+    if best:
+        training, inference = best_training(best, training), best_inference(best, inference)
+    inference = on_resolved_grid(inference, fingerprint)
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     data = {"prepared": prepared, "cases": cases, "maps": maps or (), "noisy": noisy}
     write_json(output, measure_cost(training, inference, open_cases(native, tested), computing=computing, **data))

@@ -31,50 +31,29 @@ def main(
     first: Path | None = None,
 ) -> None:
     from lib.arrays import write_array
-    from lib.files import atomic_path, read_json, sha256, write_json
-    from lib.inference import predict_case, stored_kinds
+    from lib.datasets.fingerprint import on_resolved_grid
+    from lib.files import atomic_path, sha256, write_json
     from lib.networks import build_network
     from lib.prediction.postprocessing import choose, processed
-    from lib.prediction.second_stage import predict_inside
-    from lib.store import StoredCase, open_cases, open_prediction
+    from lib.search.best import best_inference
+    from lib.store import open_cases, open_prediction
     from lib.training import checkpoints
     from lib.training.devices import prepare_device
     from lib.training.settings import InferenceSettings
 
     chosen = InferenceSettings.model_validate(settings)
-    if best:  # of a search's trials
-        own = {key: getattr(chosen, key) for key in ("reads", "postprocessing", "cascade")}
-        chosen = InferenceSettings.model_validate(read_json(best)["inference"]).model_copy(update=own)
-    if fingerprint:
-        from lib.datasets.fingerprint import resolved
-
-        chosen = chosen.model_copy(update={"resampling": resolved(chosen.resampling, fingerprint)})
+    chosen = on_resolved_grid(best_inference(best, chosen) if best else chosen, fingerprint)
     computing = prepare_device(device, threads, gpu_percent)
     of_part = {path.stem: open_cases(prepared, path) for path in cases}
     channels = next(iter(of_part.values()))[0].description["channels"]
     network = build_network(chosen.network.network, channels, chosen.network.out_channels)
     checkpoints.load_weights(weights, network)
     network.to(computing)
-
-    def predicted(case: StoredCase, part: str) -> dict[str, Any]:
-        """By kind what is predicted of a case, before post-processing."""
-        image, spacing, kinds = case.array("image")[...], case.description["spacing"], chosen.reads[part]
-        if not chosen.cascade:
-            return stored_kinds(*predict_case(network, image, spacing, chosen, computing), chosen.labels, kinds)
-        of_first = {
-            kind: open_prediction(first, case.name) if (part, kind) == ("test", "labels") else case.array("label")
-            for kind in kinds
-        }
-        return {
-            kind: predict_inside(network, image, spacing, label[...], chosen, computing)
-            for kind, label in of_first.items()
-        }
-
     choices = []
     with atomic_path(predictions) as folder:
         for part, stored in sorted(of_part.items(), reverse=True):  # validation before test
             for case in stored:
-                for kind, values in predicted(case, part).items():
+                for kind, values in _predicted(case, part, network, chosen, computing, first).items():
                     if kind.startswith("labels"):
                         values = processed(values, choices, case.description["spacing"], chosen.labels)
                     write_array(folder / f"{case.name}.{kind}.b2nd", values)
@@ -86,6 +65,24 @@ def main(
                 choices = choose(chosen.postprocessing.steps, chosen.labels, cases_with_predictions)
     write_json(checksums, {file.name: sha256(file) for file in sorted(predictions.iterdir())})
     write_json(model, _model(described, chosen, choices))
+
+
+def _predicted(case: Any, part: str, network: Any, chosen: Any, device: Any, first: Path | None) -> dict[str, Any]:
+    """By kind what is predicted of a case, before post-processing."""
+    from lib.inference import predict_case, stored_kinds
+    from lib.prediction.second_stage import predict_inside
+    from lib.store import open_prediction
+
+    image, spacing, kinds = case.array("image")[...], case.description["spacing"], chosen.reads[part]
+    if not chosen.cascade:
+        return stored_kinds(*predict_case(network, image, spacing, chosen, device), chosen.labels, kinds)
+    of_first = {
+        kind: open_prediction(first, case.name) if (part, kind) == ("test", "labels") else case.array("label")
+        for kind in kinds
+    }
+    return {
+        kind: predict_inside(network, image, spacing, label[...], chosen, device) for kind, label in of_first.items()
+    }
 
 
 def _model(described: dict[str, Any], chosen: Any, choices: list[Any]) -> dict[str, Any]:

@@ -31,17 +31,17 @@ def main(
     tracking: Path | None = None,
     log: Path | None = None,
 ) -> None:
-    from lib.files import read_json
     from lib.provenance import provenance_record
+    from lib.search.best import best_training
     from lib.store import open_cases
     from lib.training.job import trainer_for
     from lib.training.outcome import take_weights, write_outcome
     from lib.training.settings import TrainingSettings
 
     given = settings.pop("weights", None)
-    if best:  # of a search's trials
-        settings = read_json(best)["training"] | {key: settings[key] for key in ("run", "seed")}
     chosen = TrainingSettings.model_validate(settings)
+    if best:
+        chosen = best_training(best, chosen)
     outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
     if given:
         return take_weights(outputs, Path(given), chosen, open_cases(prepared, cases)[0], about)

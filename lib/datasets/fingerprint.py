@@ -5,17 +5,19 @@ Isensee et al., Nature Methods 2021, supplementary note 2; its release's ``Datas
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lib.config.schema import Resampling
 from lib.errors import SeglossError
+from lib.fields import Section
 from lib.files import read_json
 from lib.labels import IGNORED, Labels
 from lib.resampling import ANISOTROPIC
 from lib.store import StoredCase
 
+S = TypeVar("S", bound=Section)
 VOXELS = 10_000
 """Of the foreground of a case, drawn for the intensities."""
 PERCENTILES = (0.5, 50, 99.5)
@@ -106,6 +108,13 @@ def resolved(grid: Resampling, *fingerprints: Path) -> Resampling:
         return grid
     (path,) = fingerprints
     return grid.model_copy(update={"spacing": tuple(read_fingerprint(path)["target_spacing"])})
+
+
+def on_resolved_grid(settings: S, fingerprint: Path | None) -> S:
+    """Settings with a ``resampling`` whose spacing is no ``median`` any more; the same without a fingerprint."""
+    if not fingerprint:
+        return settings
+    return settings.model_copy(update={"resampling": resolved(settings.resampling, fingerprint)})
 
 
 def read_fingerprint(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lib.datasets.fingerprint import on_resolved_grid
 from lib.losses import build_resolved
 from lib.networks import build_network
 from lib.store import StoredCase, open_cases, open_noisy_cases
@@ -87,8 +88,6 @@ def _measures(
     measured: Measured | None, of_part: dict[str, list[StoredCase]], computing: torch.device, fingerprint: Path | None
 ) -> dict[str, Any]:
     """By part of the split, what measures a network on its cases while it is trained."""
-    if measured and fingerprint:
-        from lib.datasets.fingerprint import resolved
-
-        measured = measured.model_copy(update={"resampling": resolved(measured.resampling, fingerprint)})
+    if measured:
+        measured = on_resolved_grid(measured, fingerprint)
     return {part: partial(measure_cases, cases, measured, computing) for part, cases in of_part.items()}
