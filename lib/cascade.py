@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import edt
 import numpy as np
 
-from lib.config.schema import SecondStage
+from lib.config.cascade import SecondStage
 from lib.datasets.reading import crop_box
 from lib.labels import IGNORED, Labels
 

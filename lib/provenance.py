@@ -16,7 +16,8 @@ PACKAGES = ("torch", "numpy", "scipy", "blosc2", "connected-components-3d", "pan
 
 
 SEEN_IN_SETTINGS = {
-    *(f"lib.config.{name}" for name in ("checks", "expand", "load", "run", "schema", "study", "study_schema")),
+    *(f"lib.config.{name}" for name in ("cascade", "checks", "dependencies", "expand", "fit", "load", "own_data")),
+    *(f"lib.config.{name}" for name in ("run", "schema", "search", "study", "study_schema")),
     "lib.datasets",
     "lib.fields",
     "lib.losses.catalogue",

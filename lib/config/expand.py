@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import create_model
 
+from lib.config.dependencies import with_others
+from lib.config.fit import dimensions_of, fits_none, split_of, unfit
 from lib.config.run import Run
 from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Settings, WorkflowConfig
 from lib.config.search import SEARCHED, TRIAL_SEED, RunSearch, merged
@@ -19,8 +21,7 @@ from lib.fields import Section
 from lib.labels import Labels
 from lib.losses import specification as losses
 from lib.losses.catalogue import LOSSES
-from lib.measures.catalogue import MEASURES, PROBABILITY, TUNED, MeasureParameters, columns_of, monitored
-from lib.networks.catalogue import NETWORKS
+from lib.measures.catalogue import MEASURES, MeasureParameters, columns_of, monitored
 from lib.registry import chosen_from
 from lib.suggest import suggestion
 from lib.validation import validated
@@ -37,42 +38,12 @@ def expanded(
     runs = []
     for name, study in studies.items():
         path = Path(f"studies/{name}.yaml")
-        of_study = [*_expand(name, study, library, workflow, datasets, path)]
-        of_study += _searched(study, of_study, workflow, path)
-        runs += _with_others(of_study, path)
+        if section := study.scales.get(workflow.scale):  # a study that lacks the scale has no run
+            scale = validated(Scale, section, f"{path}: {workflow.scale}")
+            of_study = [*_expand(name, study, scale, library, workflow, datasets, path)]
+            of_study += _searched(scale, of_study, f"{path}: {workflow.scale}")
+            runs += with_others(of_study, path)
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
-
-
-def _with_first_stage(run: Run, runs: Iterable[Run], path: Path) -> Run:
-    """The run with that of its first stage, if it is a cascade: of the same data, seed and, if there are several, loss.
-
-    Raises:
-        SeglossError: there is no such run, or it is not clear which one it is.
-    """
-    if not (cascade := run.settings.cascade):
-        return run
-    where = f"{path}: {run.scale} ({run.variant}): cascade.first"
-    of_variant = [one for one in runs if cascade.first in one.variant_names]
-    if not of_variant:
-        raise SeglossError(f"{where}: unknown{suggestion(cascade.first, [one.variant for one in runs])}")
-    if any(one.settings.cascade for one in of_variant):
-        raise SeglossError(f"{where}: {cascade.first!r} is a cascade itself; name a variant that is none")
-    same = (run.dataset, run.split, run.seed)
-    found = [one for one in of_variant if (one.dataset, one.split, one.seed) == same and not one.noise.alpha]
-    found = [one for one in found if one.loss == run.loss] or found
-    if len(found) != 1:
-        of_data = f"data set {run.dataset}, split {run.split}, seed {run.seed}"
-        some = ", ".join(f"{one.folder}/{one.loss}" for one in found) or "none"
-        raise SeglossError(
-            f"{where}: one run of {cascade.first!r} with {of_data} was expected, of loss {run.loss} or of one loss"
-            f" alone, found: {some}"
-        )
-    return replace(run, first=found[0])
-
-
-def fits_none(name: str, dataset: Dataset) -> str:
-    kind = f"{dataset.dimensions}D with {len(dataset.labels.names)} classes"
-    return f"own_data.{name}: {kind} fits none of the studies chosen"
 
 
 @dataclass(frozen=True)
@@ -85,11 +56,8 @@ class Variant:
     where: str
 
 
-def _variants(study: Study, workflow: WorkflowConfig, path: Path) -> Iterable[Variant]:
-    """The variants at the scale that was chosen, each at every combination of levels; none if the study lacks it."""
-    if not (section := study.scales.get(workflow.scale)):
-        return
-    scale = validated(Scale, section, f"{path}: {workflow.scale}")
+def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Variant]:
+    """The variants of a scale, each at every combination of levels."""
     computing = workflow.computing.model_dump(exclude_unset=True)
     used = set(_used(scale, workflow))
     for name, changes in scale.variants.items():
@@ -163,12 +131,13 @@ def _nested(place: Sequence[str], value: Any) -> dict[str, Any]:
 def _expand(
     name: str,
     study: Study,
+    scale: Scale,
     library: list[str],
     workflow: WorkflowConfig,
     datasets: Mapping[str, Dataset],
     path: Path,
 ) -> Iterable[Run]:
-    variants = [*_variants(study, workflow, path)]
+    variants = [*_variants(scale, workflow, path)]
     specifications = {**dict(zip(library, library, strict=True)), **study.losses}
     listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
     named = [*([] if workflow.losses == "all" else workflow.losses), *workflow.own_losses]
@@ -182,7 +151,7 @@ def _expand(
             loss: _for_outputs(specifications[loss], settings, f"{variant.where}: losses.{loss}")
             for loss in [*settings.losses, *added]
         }
-        own = [own for own in workflow.own_data if _unfit(datasets[own], settings, study) is None]
+        own = [own for own in workflow.own_data if unfit(datasets[own], settings, study) is None]
         alike = settings.model_dump_json(exclude={"datasets", "losses", "seeds"}), *variant.levels.values()
         for dataset, loss, seed in itertools.product(dict.fromkeys([*settings.datasets, *own]), chosen, settings.seeds):
             if dataset in own:  # variants may differ in data sets and losses alone
@@ -198,7 +167,7 @@ def _expand(
                 seed=seed,
                 scale=workflow.scale,
                 title=datasets[dataset].title,
-                split=_split(settings, datasets[dataset]),
+                split=split_of(settings, datasets[dataset]),
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
                     chosen[loss],
@@ -211,13 +180,10 @@ def _expand(
             )
 
 
-def _searched(study: Study, runs: Sequence[Run], workflow: WorkflowConfig, path: Path) -> Iterable[Run]:
+def _searched(scale: Scale, runs: Sequence[Run], place: str) -> Iterable[Run]:
     """The runs with the settings of the best trial of each search, on each data set of the variant that it changes."""
-    if not (section := study.scales.get(workflow.scale)):
-        return
-    scale = validated(Scale, section, f"{path}: {workflow.scale}")
     for name, search in scale.searches.items():
-        where = f"{path}: {workflow.scale}: searches.{name}"
+        where = f"{place}: searches.{name}"
         of_variant = [run for run in runs if run.variant == search.variant]
         if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
             raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
@@ -236,51 +202,14 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
         return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, "loss")
 
     of_search = RunSearch(name, search, base, specified)
-    fits = _dimensions(base.settings)
+    fits = dimensions_of(base.settings)
     try:
         trials, _ = of_search.possible, of_search.rungs
-        if unfit := next((trial for trial in trials if _dimensions(trial.settings) != fits), None):
-            raise SeglossError(f"network {unfit.settings.network.name!r} is not for {fits}D images, as its base is")
+        if other := next((trial for trial in trials if dimensions_of(trial.settings) != fits), None):
+            raise SeglossError(f"network {other.settings.network.name!r} is not for {fits}D images, as its base is")
     except SeglossError as error:
         raise SeglossError(f"{where}: {error}") from None
     return of_search.winners(base.settings.seeds)
-
-
-def _with_others(runs: Sequence[Run], path: Path) -> Iterable[Run]:
-    """The runs, each with that of the first stage of its cascade, and with the one whose weights it takes."""
-    done: dict[str, Run] = {}
-    for is_cascade in (False, True):  # a first stage is no cascade
-        of_stage = [run for run in runs if bool(run.settings.cascade) == is_cascade]
-        of_stage = [_with_first_stage(run, [*done.values(), *of_stage], path) for run in of_stage]
-        done |= {run.id: _with_source(run, of_stage, path) for run in of_stage}
-    return [done[run.id] for run in runs]
-
-
-def _with_source(run: Run, runs: Iterable[Run], path: Path) -> Run:
-    """The run with the one whose weights it takes, if it is not trained."""
-    if not (chosen := run.settings.weights_of):
-        return run
-    like = replace(run, variant=chosen.variant, dataset=chosen.dataset or run.dataset).id
-    source = next((one for one in runs if one.id == like and not one.settings.weights_of), None)
-    if reason := _no_source(run, source):
-        raise SeglossError(f"{path}: {run.scale} ({run.variant}): weights_of: {like} {reason}")
-    return replace(run, source=source)
-
-
-def _no_source(run: Run, source: Run | None) -> str | None:
-    """Why a run cannot take the weights of another one of the same stage."""
-    if not source:
-        return "is no run that is trained; name a variant that has the same losses, seeds and levels"
-    if source.search:
-        return "has a network that a search decides; name a variant without"
-    if source.network != run.network:
-        return f"has another network or other labels than {run.id}"
-    return None
-
-
-def _dimensions(settings: Settings) -> int:
-    """Of the images that a network is for, which may see them by slices."""
-    return NETWORKS.entry_of(settings.network).dimensions + settings.slices
 
 
 def _for_outputs(specification: losses.Specification, settings: Settings, where: str) -> losses.Specification:
@@ -350,7 +279,7 @@ def _check_references(
     for name in settings.datasets:
         if name not in datasets:
             raise SeglossError(f"{where}: datasets: unknown data set {name!r}{suggestion(name, datasets)}")
-        if reason := _unfit(datasets[name], settings, study):
+        if reason := unfit(datasets[name], settings, study):
             raise SeglossError(f"{where}: datasets: {name!r} {reason}")
     for measure in measures:
         for name in measure.datasets:
@@ -362,63 +291,6 @@ def _check_references(
     if monitor and monitor.measure not in known:
         unknown = f"unknown measure {monitor.measure!r}{suggestion(monitor.measure, known)}"
         raise SeglossError(f"{where}: training.monitor.measure: {unknown}")
-
-
-def _separate(study: Study) -> str | None:
-    """What of the study needs a value of its own for each structure."""
-    of_values = (f"measure {name}" for name in study.measures if MEASURES[name].separate)
-    return next(chain(_cuts_of_values(study), of_values), None)
-
-
-def _of_values(study: Study) -> str | None:
-    """What of the study reads probabilities or logits."""
-    measures = (f"measure {name}" for name in study.measures if MEASURES[name].reads)
-    return next(chain(_cuts_of_values(study), measures), None)
-
-
-def _cuts_of_values(study: Study) -> list[str]:
-    return [f"cuts: {cut}" for cut in study.cuts if cut in (PROBABILITY, TUNED)]
-
-
-def _split(settings: Settings, dataset: Dataset) -> str:
-    return settings.split or dataset.splits[0]
-
-
-def _unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
-    """Why the data set cannot be used with these settings."""
-    if settings.network.pretrained and (len(dataset.channels) != 3 or dataset.parameters.get("standardised")):
-        return "has not three channels of 0 to 1, which encoder_weights: imagenet is for; set it to null"
-    if dataset.dimensions != (dimensions := _dimensions(settings)):
-        sees = f"sees slices of {dimensions}D volumes" if settings.slices else f"is {dimensions}D"
-        return f"is {dataset.dimensions}D, network {settings.network.name!r} {sees}"
-    if not dataset.labels.separate and (needs := _separate(study)):
-        return f"has {len(dataset.labels.names)} classes; {needs} is of one structure, or of such as overlap"
-    spacing = settings.resampling.spacing
-    if isinstance(spacing, tuple) and len(spacing) != dataset.dimensions:
-        return f"is {dataset.dimensions}D, resampling.spacing has {len(spacing)} lengths"
-    if settings.noise.alpha and not dataset.labels.has_outside:
-        return "has no background, which noise in masks needs"
-    by_lesions = settings.sampling.cases == "by_lesions" or settings.sampling.foreground_fraction
-    if by_lesions and not dataset.labels.has_outside:
-        return "has no background: sampling: {cases: passes, foreground_fraction: 0} is needed"
-    if settings.cascade and (reason := settings.cascade.unfit(dataset.labels)):
-        return reason
-    if settings.cascade and (needs := _of_values(study)):
-        return f"is predicted by a cascade, which has labels alone; {needs} reads more"
-    if settings.postprocessing.steps and not dataset.labels.has_outside:
-        return "has no background, which post-processing needs"
-    return _missing_part(dataset, settings)
-
-
-def _missing_part(dataset: Dataset, settings: Settings) -> str | None:
-    """The split that is missing, or what needs cases of a part of it that has none, where the cases are known."""
-    if settings.split and settings.split not in dataset.splits:
-        return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
-    monitor = None if settings.weights_of else settings.training.monitor
-    needed = {monitor.part: "training.monitor measures"} if monitor else {}
-    needed |= {"validation": "postprocessing is chosen on"} if settings.postprocessing.steps else {}
-    parts = dataset.known_index.splits[_split(settings, dataset)] if dataset.known_index else needed
-    return next((f"has no {part} cases, which {what}" for part, what in needed.items() if not parts[part]), None)
 
 
 def _narrowed(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lib import ROOT
-from lib.config.expand import expanded, fits_none, selected
+from lib.config.expand import expanded, selected
+from lib.config.fit import fits_none
 from lib.config.run import Configuration, Run
 from lib.config.schema import CONFIG_NAME, WorkflowConfig
 from lib.config.study import check_losses, load_study, study_files

@@ -1,8 +1,6 @@
 """The schema of the configuration files."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,10 +11,11 @@ from pydantic import (
     model_validator,
 )
 
+from lib.config.cascade import Cascade
+from lib.config.own_data import OwnData
 from lib.fields import (
     ExistingFile,
     ExistingFolder,
-    FilePattern,
     Folder,
     Int,
     Mirror,
@@ -28,7 +27,6 @@ from lib.fields import (
     Number,
     Positive,
     PositiveInt,
-    RegularExpression,
     Section,
     Seed,
     SeedList,
@@ -38,13 +36,12 @@ from lib.fields import (
     Text,
     Trackers,
     unique,
-    whole_number,
 )
 from lib.labels import NOISE_KINDS, Labels
 from lib.networks.catalogue import NETWORKS, size_refusal
 from lib.prediction.catalogue import POSTPROCESSING
 from lib.registry import chosen_from
-from lib.suggest import shortened, suggestion
+from lib.suggest import shortened
 from lib.training.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULERS
 
 CONFIG_NAME = "workflow_config.yaml (or --config)"
@@ -55,42 +52,6 @@ class Folders(Section):
     results: Folder = "results"
     plots: Folder = "plots"
     logs: Folder = "logs"
-
-
-def _names_first(labels: Any) -> Any:
-    if isinstance(labels, dict) and labels and all(str(key).strip().isdecimal() for key in labels):
-        raise ValueError(f"{shortened(labels)}: write names first, as in {{background: 0, lesion: 1}}")
-    return labels
-
-
-class OwnData(Section):
-    """A user's own data set; what is left out is read from its ``dataset.json``, or from the names of its files."""
-
-    folder: ExistingFolder
-    title: Text | None = None
-    dimensions: Annotated[Literal[2, 3] | None, BeforeValidator(whole_number)] = None
-    channels: Annotated[list[Text], Field(min_length=1)] | None = None
-    labels: Annotated[dict[str, Int | list[Int]] | None, BeforeValidator(_names_first)] = None
-    images: Annotated[list[FilePattern], Field(min_length=1)] | None = None
-    label: FilePattern | None = None
-    region: FilePattern | None = None
-    patients: RegularExpression | None = None
-    splits: ExistingFile | None = None
-    seed: Seed = 0
-    validation_share: Share = 0.1
-    test_share: Share = 0.2
-    window: tuple[Number, Number] | None = None
-    size: Size | None = None
-    threshold: Number | None = None
-    empty_masks: Literal["exclude", "keep"] = "exclude"
-
-    @model_validator(mode="after")
-    def _sensible(self) -> "OwnData":
-        if self.window and self.window[0] >= self.window[1]:
-            raise ValueError(f"window {self.window}: the lower end must come first")
-        if self.validation_share + self.test_share >= 1:
-            raise ValueError("validation_share and test_share leave nothing to train on")
-        return self
 
 
 NoiseKind = Literal[NOISE_KINDS]
@@ -358,61 +319,6 @@ class WeightsOf(Section):
 
     variant: Name
     dataset: Text | None = None
-
-
-class SecondStage(Section):
-    """A network that looks at a region and segments structures inside it.
-
-    The region is the union of the structures ``region``, dilated by ``dilate_mm``, then filled to its convex hull. The
-    image is seen in its box (``crop``), blanked outside of it (``mask``). The structures ``inside`` are segmented; of
-    exclusive classes all that the region is made of but one, which is the rest of it.
-    """
-
-    region: NameList
-    inside: NameList
-    crop: bool = True
-    mask: bool = True
-    dilate_mm: NonNegative = 0.0
-    convex_hull: bool = False
-
-    @model_validator(mode="after")
-    def _shows_the_region(self) -> "SecondStage":
-        if not (self.crop or self.mask):
-            raise ValueError("crop or mask must be true: otherwise the second stage does not see the region")
-        return self
-
-    @property
-    def name(self) -> str:
-        """What distinguishes what it is trained on from that of every other one, fit for a path."""
-        return f"cascade-{hashlib.sha256(self.model_dump_json(exclude={'first'}).encode()).hexdigest()[:12]}"
-
-    def unfit(self, labels: Labels) -> str | None:
-        """Why it cannot be used with the labels of a data set."""
-        if not labels.has_outside:
-            return "has no background, which a cascade needs"
-        for key, names in (("region", self.region), ("inside", self.inside)):
-            if unknown := next((name for name in names if name not in labels.structures), None):
-                return f"has no structure {unknown!r}{suggestion(unknown, labels.structures)} (cascade.{key})"
-        if not labels.exclusive:
-            return None
-        if beyond := next((name for name in self.inside if name not in self.region), None):
-            return f"has no voxel of {beyond!r} in the region (cascade): name it there too"
-        rest = [name for name in self.region if name not in self.inside]
-        return f"has {' and '.join(rest)} in the region but not inside (cascade): one at most" if rest[1:] else None
-
-    def labels_inside(self, labels: Labels) -> Labels:
-        """The labels of the second stage; of exclusive classes the first is the rest of the region."""
-        inside = tuple(name for name in labels.names if name in self.inside)
-        if not labels.exclusive:
-            return replace(labels, names=inside)
-        rest = next((name for name in self.region if name not in self.inside), labels.names[0])
-        return replace(labels, names=(rest, *inside))
-
-
-class Cascade(SecondStage):
-    """A second stage that looks where the variant ``first`` of the same study finds the region."""
-
-    first: Name
 
 
 class Postprocessing(Section):

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import OwnData
+from lib.config.own_data import OwnData
 from lib.datasets import Dataset
 from lib.datasets.index import SPLITS
 from lib.datasets.raw import is_folder, is_skipped, posix

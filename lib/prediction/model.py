@@ -7,7 +7,8 @@ import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import nn
 
-from lib.config.schema import Cascade, Inference, Resampling
+from lib.config.cascade import Cascade
+from lib.config.schema import Inference, Resampling
 from lib.datasets.preparation import Preparation
 from lib.errors import SeglossError
 from lib.fields import Section, Text

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lib.config.schema import Cascade, Computing, Inference, Noise, Postprocessing, Resampling, Sampling, Training
+from lib.config.cascade import Cascade
+from lib.config.schema import Computing, Inference, Noise, Postprocessing, Resampling, Sampling, Training
 from lib.errors import SeglossError
 from lib.fields import PositiveInt, Section, Seed
 from lib.files import read_json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.cascade import combined, image_inside, label_inside, region_of, window_of
-from lib.config.schema import SecondStage
+from lib.config.cascade import SecondStage
 from lib.labels import IGNORED, Labels
 
 LIVER = Labels(("background", "liver", "tumour", "spleen"))

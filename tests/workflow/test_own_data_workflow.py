@@ -10,7 +10,7 @@ import pytest
 from projects import copy_with_tiny_study, edit, planned, snakemake
 from whole_workflow import save_case
 
-from lib.config.schema import OwnData
+from lib.config.own_data import OwnData
 
 MINE = ("--config", "datasets=mine", "losses=bce,iwbce")
 PATTERNS = 'images: ["imagesTr/{case}.nii.gz"], label: "labelsTr/{case}.nii.gz"'

@@ -1,6 +1,6 @@
 """The cases of another data set as the second stage of a cascade is trained on them: within the true region.
 
-Parameters: ``stage``, as `lib.config.schema.SecondStage` has it, and ``labels`` of the other data set.
+Parameters: ``stage``, as `lib.config.cascade.SecondStage` has it, and ``labels`` of the other data set.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.cascade import image_inside, label_inside, region_of, window_of
-from lib.config.schema import SecondStage
+from lib.config.cascade import SecondStage
 from lib.datasets.adapters.resampled import cases_of, stored_case
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles

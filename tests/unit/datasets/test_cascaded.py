@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.config.schema import SecondStage
+from lib.config.cascade import SecondStage
 from lib.datasets.adapters import cascaded
 from lib.datasets.index import Index, IndexedCase
 from lib.datasets.raw import RawFiles

@@ -16,7 +16,7 @@ import SimpleITK
 from PIL import Image
 
 from lib.config.load import load
-from lib.config.schema import OwnData
+from lib.config.own_data import OwnData
 from lib.datasets import Dataset
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index

@@ -14,7 +14,7 @@ from test_own_data import AFFINE, BINARY, described, indexed, mask, prepared, ra
 
 from lib import ROOT
 from lib.config.load import load
-from lib.config.schema import OwnData
+from lib.config.own_data import OwnData
 from lib.datasets.file_notes import collected_notes
 from lib.datasets.fingerprint import fingerprint
 from lib.datasets.readers import read_picture, read_volume

@@ -10,7 +10,8 @@ import torch
 from prediction_script import predict_bright
 
 from lib.arrays import write_array
-from lib.config.schema import Cascade, Inference, Resampling
+from lib.config.cascade import Cascade
+from lib.config.schema import Inference, Resampling
 from lib.fields import Section
 from lib.labels import Labels
 from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION
