@@ -12,7 +12,7 @@ from pydantic import create_model
 from lib.config.dependencies import with_others
 from lib.config.fit import dimensions_of, fits_none, split_of, unfit
 from lib.config.run import Run
-from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Settings, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Resampling, Settings, WorkflowConfig
 from lib.config.search import SEARCHED, TRIAL_SEED, RunSearch, merged
 from lib.config.study_schema import Scale, Study, StudySearch
 from lib.datasets import Dataset
@@ -70,8 +70,7 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
         factors = validated(Factors, crossed, f"{where}: factors").given
         _check_not_crossed(workflow.settings, factors, where)
         noise = values.pop("noise", {"alpha": 0})
-        whole = not (values.get("cascade") or values.get("resampling"))  # others are refused with noise
-        noises = _noises(factors, noise, workflow.noise if whole else [], where)
+        noises = _noises(factors, noise, workflow.noise if _may_have_noise(values, factors, where) else [], where)
         if noises.keys() != {"clean"}:
             factors = {"noise": noises, **{factor: levels for factor, levels in factors.items() if factor != "noise"}}
         for levels in itertools.product(*factors.values()):
@@ -111,6 +110,12 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
             inner = inner.get(key) if isinstance(inner, Mapping) else None
         if inner is not None:
             raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
+
+
+def _may_have_noise(values: Mapping[str, Any], factors: Iterable[str], where: str) -> bool:
+    """Whether it sees whole images on their own grid, in whose masks noise is made."""
+    grid = validated(Resampling, values.get("resampling") or {}, f"{where}: resampling")
+    return grid.is_native and "resampling" not in factors and not values.get("cascade")
 
 
 def _noises(factors: Mapping[str, Mapping[str, Any]], single: Any, more: Iterable[Noise], where: str) -> dict[str, Any]:

@@ -163,3 +163,22 @@ def test_a_list_of_noises_among_the_settings_is_refused(root: Path) -> None:
         SeglossError, match=r"demo \(base\): noise: \[\{'alpha': 0\}, .*\] is not allowed; expected a mapp"
     ):
         runs_of(root, None, noise=NOISE)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "noises"),
+    [
+        ({}, {"clean", NOISY}),
+        ({"resampling": {"spacing": None, "factor": 1}}, {"clean", NOISY}),
+        ({"resampling": {"factor": 2}}, {"clean"}),
+        ({"factors": {"resampling": [{"factor": 1}, {"factor": 2}]}}, {"clean"}),
+    ],
+)
+def test_noise_of_the_configuration_leaves_out_what_is_not_on_its_own_grid(
+    root: Path, chosen: dict, noises: set[str]
+) -> None:
+    factors, noise = chosen.pop("factors", {}), [{"alpha": 0.5, "beta": 0.7}]
+    runs = runs_of(root, factors, {"noise": noise}, **chosen)
+    assert {run.noise.name for run in runs} == noises
+    expected = "noise: left out of t_loss/base, as it is made in masks of whole images on their own grid"
+    assert (expected in load({"noise": noise}, root).notes) == (noises == {"clean"})
