@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
 from lib.config.load import load  # noqa: E402
 from lib.config.run import Run  # noqa: E402
@@ -35,9 +35,9 @@ def checked(name: str, threads: int) -> str:
     """
     import numpy as np
     import torch
-    from conftest import store_case
 
     from lib.inference import predict_volume
+    from lib.store import Case, StoredCase, write_case
     from lib.training.job import trainer_for
 
     run = runs_by_network()[name]
@@ -49,7 +49,9 @@ def checked(name: str, threads: int) -> str:
     shape = (*size, 4) if run.settings.slices else size
     with TemporaryDirectory() as folder:
         image = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
-        case = store_case(Path(folder), "case", image, (image[0] > 1).astype(np.uint8))
+        label = (image[0] > 1).astype(np.uint8)
+        write_case(Path(folder) / "case", "case", Case(image, label, (1.0,) * label.ndim, patient="case"))
+        case = StoredCase(Path(folder) / "case")
         listed = Path(folder) / "train.json"
         listed.write_text(json.dumps({"case": case.description}))
 
