@@ -6,15 +6,12 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from tqdm import tqdm
+from killed_trainings import die_while_saving, start, train_longer
 from training_runs import LEFT, command, make_trainer, train
 
 from lib.errors import SeglossError
@@ -25,50 +22,38 @@ from lib.training import checkpoints
 from lib.training.interruption import Interrupted, Interruption
 from lib.training.sampling import PatchSampler
 
-tqdm.set_lock(threading.RLock())  # the default one is shared with forked processes, which are killed here
-
 LONGER = {"loss": resolved("t_loss"), "training": {"epochs": 8, "steps_per_epoch": 5}}
-
-
-@contextmanager
-def forked(work: Callable[[], object]) -> Iterator[int]:
-    """A process that does ``work``, and ends; quicker than one that imports everything anew."""
-    process = os.fork()
-    if not process:
-        work()
-        os._exit(0)
-    yield process
-    os.waitpid(process, 0)
 
 
 def same(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
     return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
 
 
-def test_twenty_kills_anywhere_leave_the_same_bits(tiny_cases: list[StoredCase], tmp_path: Path) -> None:
-    start = time.monotonic()
+def test_twenty_kills_anywhere_leave_the_same_bits(
+    tiny_cases: list[StoredCase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = time.monotonic()
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **LONGER)
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - begin
     checkpoint = tmp_path / "killed.pt"
     draws = random.Random(0)
-    steps = []
+    steps = [0]
     for number in range(20):
-        saved = when_saved(checkpoint)
-        with forked(lambda: train(tiny_cases, checkpoint, **LONGER)) as process:
-            patience = time.monotonic() + 2 * seconds
-            while number % 2 and when_saved(checkpoint) == saved and time.monotonic() < patience:
-                time.sleep(0.001)  # every second one comes when something new has been saved
-            time.sleep(draws.uniform(0, seconds / 10))
-            os.kill(process, signal.SIGKILL)
-        state = checkpoints.load(checkpoint, bool)
-        steps.append(len(state["history"]) * 5 + len(state["losses"]) if state else 0)
-    assert steps == sorted(steps) and steps[-1] > 0  # nothing done is lost
+        process = start(monkeypatch, train_longer, tiny_cases, checkpoint, LONGER)
+        while number % 2 and steps_kept(checkpoint) == steps[-1] and process.is_alive():
+            time.sleep(0.001)  # every second kill comes when another step is done
+        time.sleep(draws.uniform(0, seconds / 20))
+        process.kill()
+        process.join()
+        steps.append(steps_kept(checkpoint))
+    assert steps == sorted(steps) and steps[-1] >= 10  # nothing done is lost
     again_history, again = train(tiny_cases, checkpoint, **LONGER)
     assert again_history == history and same(weights, again)
 
 
-def when_saved(checkpoint: Path) -> int:
-    return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+def steps_kept(checkpoint: Path) -> int:
+    state = checkpoints.load(checkpoint, bool)
+    return len(state["history"]) * 5 + len(state["losses"]) if state else 0
 
 
 @pytest.mark.parametrize("where", ["half of it written", "all of it written", "in its place"])
@@ -77,40 +62,11 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_same_bits(
 ) -> None:
     history, weights = train(tiny_cases, tmp_path / "whole.pt", **LONGER)
     checkpoint = tmp_path / "killed.pt"
-    write, replace = Path.write_bytes, Path.replace
-
-    def killed() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def dying_write(path: Path, content: memoryview) -> None:
-        if where == "half of it written":
-            write(path, content[: len(content) // 2])
-            killed()
-        write(path, content)
-
-    def dying_replace(path: Path, target: Path) -> None:
-        if where == "in its place":
-            replace(path, target)
-        killed()
-
-    def die_at(number: int) -> None:
-        trainer = make_trainer(tiny_cases, checkpoint, **LONGER)
-        save = trainer._save
-
-        def saving() -> None:
-            if trainer.step == number:
-                monkeypatch.setattr(Path, "write_bytes", dying_write)
-                monkeypatch.setattr(Path, "replace", dying_replace)
-            save()
-
-        trainer._save = saving
-        trainer.train()
-
     for number in (1, 7, 8, 39):
-        with forked(lambda: die_at(number)):  # noqa: B023 - it is called at once
-            pass
-        step = len(checkpoints.load(checkpoint, bool)["losses"]) if checkpoint.exists() else 0
-        assert step == (number if where == "in its place" else number - 1) % 5
+        process = start(monkeypatch, die_while_saving, tiny_cases, checkpoint, LONGER, number, where)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert steps_kept(checkpoint) == (number if where == "in its place" else number - 1)
     again_history, again = train(tiny_cases, checkpoint, **LONGER)
     assert again_history == history and same(weights, again)
 
