@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from skimage.transform import resize
 
 from lib.labels import Labels
 
@@ -70,6 +69,8 @@ def _largest_share(label: np.ndarray, shape: Sequence[int], across: int | None) 
 
 def _resized(values: np.ndarray, shape: Sequence[int], order: int, across: int | None) -> np.ndarray:
     """Along the slices by ``order``, then across them by the nearest voxel."""
+    from skimage.transform import resize  # here: trainings and predictions on the native grid do without it
+
     options = {"mode": "edge", "preserve_range": True}
     along = [
         length if axis == across else new for axis, (length, new) in enumerate(zip(values.shape, shape, strict=True))

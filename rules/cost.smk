@@ -1,6 +1,6 @@
 """Costs: time and memory of trainings and inferences, measured in jobs of their own.
 
-The first seed of each loss is measured, in a training of a few steps that keeps nothing.
+Of runs that train and infer in the same way one is measured, in a training of a few steps that keeps nothing.
 """
 
 

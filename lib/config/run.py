@@ -184,6 +184,20 @@ class Run:
         )
 
     @property
+    def computation(self) -> str:
+        """What decides the time and the memory of a step and of a case, but the optimizer, as text."""
+        settings = self.settings
+        decisive = {
+            "data": self.trained_on,
+            "loss": losses.resolved(self.loss_specification),
+            "sampling": settings.sampling.model_dump(mode="json"),
+            "computing": settings.computing.model_dump(mode="json"),
+            "steps_per_epoch": settings.training.steps_per_epoch,
+            "inference": self.inference_settings.model_dump(mode="json"),
+        }
+        return json.dumps(decisive, sort_keys=True)
+
+    @property
     def inference_settings(self) -> InferenceSettings:
         """All that decides the predictions of given weights."""
         return InferenceSettings(
@@ -279,12 +293,19 @@ class Configuration:
         return [run for run in runs if run.seed == runs[0].seed]
 
     def costed_of(self, study: str) -> list[Run]:
-        """The runs whose costs stand for those of their seeds: the first of each loss, unless weights are given."""
-        first: dict[str, Run] = {}
+        """The runs whose costs are measured: the first of those that train and infer in the same way.
+
+        Seeds, masks, optimizers, schedulers and numbers of epochs do not count. Runs with given weights, or with those
+        of another run, train nothing. A search is measured where one of its trials differs from what is measured.
+        """
+        chosen, measured = [], set[str]()
         for run in self.runs_of(study):
             if run.id not in self.workflow.weights and not run.source:
-                first.setdefault(run.id.rpartition("/")[0], run)
-        return [*first.values()]
+                costs = {one.computation for one in (run.search.possible if run.search else [run])}
+                if not costs <= measured:
+                    chosen.append(run)
+                measured |= costs
+        return chosen
 
     def resolved_losses(self, study: str) -> dict[str, Any]:
         """Every loss of the study's runs, completed."""

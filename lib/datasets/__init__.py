@@ -214,8 +214,8 @@ DATASETS = {
             labels=_LIVER,
             parameters={
                 **{"seed": 0, "cases": _LIVERS, "tumour_free_fraction": 0.15, "tumours_per_case": 3.0},
-                "volumes": [300.0, 30000.0],
-                "spacings": [[4.0, 4.0, 5.0], [4.0, 4.0, 6.0], [4.5, 4.5, 5.0]],
+                "volumes": [2000.0, 60000.0],
+                "spacings": [[6.0, 6.0, 6.0], [6.0, 6.0, 7.5], [6.5, 6.5, 6.5]],
             },
             known_index=numbered("abdomen_", **_LIVERS),
         ),

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from monai.networks import nets
 from torch import Tensor
 
+from lib.networks.monai_nets import nets
 from lib.networks.topology import topology
 
 

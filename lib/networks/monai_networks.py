@@ -5,9 +5,9 @@ What they are called with is MONAI's default where nothing else is said.
 
 from collections.abc import Sequence
 
-from monai.networks import nets
-from monai.networks.nets.mednext import create_mednext
 from torch import nn
+
+from lib.networks.monai_nets import create_mednext, nets
 
 
 def res_unet(

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.networks.nets.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.errors import SeglossError
+from lib.networks.monai_nets import ResNet
 
 _ENCODERS = {
     "resnet18": ("basic", (2, 2, 2, 2)),

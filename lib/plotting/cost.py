@@ -20,8 +20,8 @@ _LINE, _SMALL = 0.155, 8  # inches, and points, of a label
 _LETTERS = 28  # of a line beside a panel
 _EXPLANATION = (
     "Points: mean over seeds and test cases; bars: its 95 % interval over both (with one seed over cases alone), which"
-    " says nothing about differences, as all see the same cases (comparisons.csv). Costs are those of the first seed,"
-    " measured in a job of its own."
+    " says nothing about differences, as all see the same cases (comparisons.csv). Costs were measured in jobs of their"
+    " own; variants that only differ in optimizer or scheduler cost the same and are not shown."
 )
 _CLOCKS = {
     False: "Seconds: of the processor, of all threads of the process.",

@@ -2,8 +2,8 @@
 
 Imitated: the window of HU in which livers are looked at; a liver of an eighth to a fifth of the body, dented, in
 contact with its neighbours; spleen, kidneys and bowel of similar intensity, which only shape and place distinguish;
-bright vessels in the liver; tumours darker than the liver by two to five standard deviations of the noise, of
-log-normal volumes that span two orders of magnitude; cases without tumours; thick slices.
+bright vessels in the liver; tumours darker than the liver by four to seven standard deviations of the noise, of
+log-normal volumes; cases without tumours.
 
 Not imitated: real anatomy and its variants, phases of contrast, necrosis and bright rims, several scanners, surgery.
 A ranking of losses or networks on phantoms is a check of the machinery, no evidence about patients.
@@ -26,8 +26,8 @@ WINDOW = (-150.0, 250.0)  # HU, to 0..1
 AIR, FAT, MUSCLE, LIVER = -1000.0, -90.0, 55.0, 105.0
 ORGANS = {"spleen": (0.55, -0.1, 0.24, 115.0), "kidney": (-0.42, 0.5, 0.17, 150.0), "bowel": (0.15, -0.35, 0.28, 70.0)}
 """Place on the first two axes and radius, in halves of the body, and HU."""
-VESSEL, TUMOUR_CONTRAST = 60.0, (-95.0, -45.0)
-LOG_VOLUME_MEAN, LOG_VOLUME_SD = 7.6, 1.1  # ln mm3: tumours around 2 ml
+VESSEL, TUMOUR_CONTRAST = 60.0, (-120.0, -70.0)
+LOG_VOLUME_MEAN, LOG_VOLUME_SD = 9.2, 0.9  # ln mm3: tumours around 10 ml
 NOISE, POINT_SPREAD = 18.0, 3.0  # HU; mm, standard deviation
 
 

@@ -44,6 +44,17 @@ def test_the_best_trial_is_trained_with_the_seeds_of_the_variant(root: Path) -> 
     assert len(of_all.runs) == 16 + 2 and {run.variant for run in of_all.runs} == {"base", "tuned"}
 
 
+@pytest.mark.parametrize(
+    ("space", "measured"),
+    [(RATE, []), ({"network": {"choice": ["space_to_depth_unet", "plain_unet"]}}, [0])],
+)
+def test_its_cost_is_measured_where_a_trial_may_compute_what_no_other_run_does(
+    root: Path, space: dict, measured: list[int]
+) -> None:
+    configuration = load({}, with_searches(root, tuned={"trials": 2, "loss": "dl", "space": space}))
+    assert [run.seed for run in configuration.costed_of("inverse_weighting") if run.search] == measured
+
+
 def test_seeds_of_its_own_and_a_loss_that_is_searched(root: Path) -> None:
     space = {"loss": {"choice": ["bce", "dl"]}}
     search = search_of(root, sampler="grid", trials=2, seeds=[7], space=space)

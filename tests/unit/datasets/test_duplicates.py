@@ -29,7 +29,7 @@ from lib.resampling import resample_image
 from lib.store import Case, StoredCase, write_case
 
 N = 8
-PARAMETERS = DATASETS["phantom_livers"].parameters
+PARAMETERS = DATASETS["phantom_livers"].parameters | {"spacings": [[4.0, 4.0, 5.0], [4.0, 4.0, 6.0], [4.5, 4.5, 5.0]]}
 AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])
 
 

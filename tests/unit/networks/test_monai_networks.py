@@ -1,5 +1,7 @@
 """MONAI's networks by name: what MONAI builds, of any batch logits, refused where a size does not fit."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ from monai.networks import nets
 from monai.networks.nets.mednext import create_mednext
 from narrow_networks import NARROW, count, drawn_input, narrow, size_for
 
+from lib import ROOT
 from lib.config.load import load
 from lib.errors import SeglossError
 from lib.networks import build_network
@@ -225,3 +228,13 @@ def test_sizes_that_are_not_refused_can_be_predicted(name: str) -> None:
     network = narrow(name).eval()
     with torch.inference_mode():
         assert network(torch.randn(1, 1, *smallest)).shape == (1, 1, *smallest)
+
+
+def test_importing_them_imports_no_packages_for_plots_and_tables_which_remain_usable() -> None:
+    code = """
+import sys, lib.networks.monai_networks
+assert not {"matplotlib", "pandas", "scipy.signal"} & sys.modules.keys()
+import matplotlib, pandas, scipy.signal, monai.transforms
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
