@@ -46,7 +46,7 @@ def test_the_best_trial_is_trained_with_the_seeds_of_the_variant(root: Path) -> 
 
 @pytest.mark.parametrize(
     ("space", "measured"),
-    [(RATE, []), ({"network": {"choice": ["space_to_depth_unet", "plain_unet"]}}, [0])],
+    [(RATE, []), ({"network": {"choice": ["space_to_depth_unet", "res_unet"]}}, [0])],
 )
 def test_its_cost_is_measured_where_a_trial_may_compute_what_no_other_run_does(
     root: Path, space: dict, measured: list[int]
