@@ -23,7 +23,7 @@ SHARED = ROOT.parent / "shared"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order whole workflows first: they take longest, and one of them at the end would leave a core idle."""
-    items.sort(key=lambda item: "workflow" not in item.path.name)
+    items.sort(key=lambda item: "tests/workflow" not in item.path.as_posix())
 
 
 @pytest.fixture(autouse=True)
