@@ -63,7 +63,7 @@ def halved(values: list[list[float]], search: RunSearch) -> tuple[float, float]:
     going_on = [*range(len(values))]
     for rung, following in zip(rungs, [*rungs[1:], last], strict=True):
         results = {
-            number: Result({}, rung.epochs, {MEASURE: values[number][rung.epochs - 1]} if values[number] else {})
+            number: Result({}, rung.epochs, {MEASURE: values[number][rung.epochs - 1]} if values[number] else None)
             for number in going_on
         }
         going_on = promoted(results, following.trials, MEASURE)
