@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
 
+from lib import ROOT
 from lib.config.load import load
 from lib.config.run import Configuration
 from lib.errors import SeglossError
