@@ -21,7 +21,7 @@ _LETTERS = 28  # of a line beside a panel
 _EXPLANATION = (
     "Points: mean over seeds and test cases; bars: its 95 % interval over both (with one seed over cases alone), which"
     " says nothing about differences, as all see the same cases (comparisons.csv). Costs were measured in jobs of their"
-    " own; variants that only differ in optimizer or scheduler cost the same and are not shown."
+    " own; variants that only differ in optimizer or scheduler were not measured and are not shown."
 )
 _CLOCKS = {
     False: "Seconds: of the processor, of all threads of the process.",
