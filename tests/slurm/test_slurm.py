@@ -100,7 +100,7 @@ def check_gpus(jobs: list[Job]) -> None:
 
 
 def faulty_profile(folder: Path) -> Path:
-    """The cluster's profile, changed so that one training lacks memory, one lacks time and one can be preempted."""
+    """The cluster's profile, changed so that one training lacks memory and one can be preempted."""
     profile = yaml.safe_load(PROFILE.read_text())
 
     def of(loss: str, then: object, otherwise: object) -> str:
@@ -109,11 +109,10 @@ def faulty_profile(folder: Path) -> Path:
     profile["set-resources"]["train"] |= {
         "slurm_partition": of(PREEMPTED, "spot", "gpu"),
         "mem_mb": f"{of(OUT_OF_MEMORY, 500, 3000)} * attempt",
-        "runtime": f"{of(OUT_OF_TIME, 1, 30)} * attempt",
+        "runtime": 30,
         "slurm_extra": "'--signal=TERM@25'",
     }
-    # the nodes are small; they are looked at often, and a job that has no time comes back often
-    profile |= {"cores": 4, "slurm-init-seconds-before-status-checks": 5, "retries": 6}
+    profile |= {"cores": 4, "slurm-init-seconds-before-status-checks": 5}  # the nodes are small
     folder.mkdir()
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
     return folder
@@ -147,6 +146,9 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
     def cancel(number: str) -> None:
         subprocess.run(["scancel", number], check=True)
 
+    def take_time(number: str) -> None:
+        subprocess.run(["scontrol", "update", f"jobid={number}", "timelimit=1"], check=True)  # minutes since its start
+
     def preempt(_: str) -> None:
         urgent = [
             "sbatch",
@@ -166,7 +168,12 @@ def test_the_demo_gives_the_same_bits_on_a_cluster_whatever_ends_its_jobs(
         # SLURM 22.05 has crashed when jobs started while the node still registered; by itself it waits two minutes
         time.sleep(10)
 
-    faults: dict[str, Callable[[str], None]] = {CANCELLED: cancel, PREEMPTED: preempt, LOST: lose_node}
+    faults: dict[str, Callable[[str], None]] = {
+        CANCELLED: cancel,
+        OUT_OF_TIME: take_time,
+        PREEMPTED: preempt,
+        LOST: lose_node,
+    }
     profile = faulty_profile(tmp_path / "profile")
     begun = time.time()
     with printed.open("w") as output:
