@@ -1,0 +1,97 @@
+"""Ranks over resampled seeds and cases: against counting by hand, closed forms, and simulated studies."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lib.comparison.ranks import agreement, bootstrap_ranks
+
+
+def crossed(rng: np.random.Generator, means: np.ndarray, seeds: int, cases: int, sds: tuple[float, ...]) -> np.ndarray:
+    """Values (losses, seeds, cases): effects of seeds and cases on each loss, of cases on all, and the rest."""
+    of_seeds, of_cases, shared, rest = sds
+    losses = len(means)
+    return (
+        means[:, None, None]
+        + of_seeds * rng.normal(size=(losses, seeds, 1))
+        + of_cases * rng.normal(size=(losses, 1, cases))
+        + shared * rng.normal(size=(1, 1, cases))
+        + rest * rng.normal(size=(losses, seeds, cases))
+    )
+
+
+def test_losses_that_are_best_in_every_case_and_seed_are_first_in_every_resample() -> None:
+    values = np.array([0.5, 0.9, 0.7])[:, None, None] + np.zeros((3, 2, 4))
+    found = bootstrap_ranks(values, higher_is_better=True, resamples=200)
+    assert found.rank.tolist() == found.low.tolist() == found.high.tolist() == [3, 1, 2]
+    assert found.first.tolist() == [0, 1, 0]
+    assert bootstrap_ranks(values, higher_is_better=False, resamples=200).rank.tolist() == [1, 3, 2]
+
+
+def test_equal_losses_share_rank_and_first_place() -> None:
+    one = np.random.default_rng(0).normal(size=(1, 3, 5))
+    found = bootstrap_ranks(np.concatenate([one, one, one - 9]), higher_is_better=True, resamples=100)
+    assert found.rank.tolist() == [1.5, 1.5, 3] and found.first.tolist() == [0.5, 0.5, 0]
+
+
+def test_with_many_cases_of_one_seed_the_first_place_has_the_probability_of_a_normal_difference() -> None:
+    values = np.random.default_rng(1).normal(size=(2, 1, 400)) + np.array([0.0, 0.08])[:, None, None]
+    difference = values[1, 0] - values[0, 0]
+    expected = stats.norm.cdf(difference.mean() / (difference.std(ddof=1) / np.sqrt(400)))
+    found = bootstrap_ranks(values, higher_is_better=True)
+    assert found.first[1] == pytest.approx(expected, abs=0.015)
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_the_variance_of_a_difference_is_that_of_its_seeds_however_few(seeds: int) -> None:
+    """Losses that differ by seeds alone: share of first places as the estimated variance of their means has it."""
+    values = np.random.default_rng(2).normal(size=(2, seeds, 1))
+    difference = values[1, :, 0] - values[0, :, 0]
+    error = difference.std(ddof=1) / np.sqrt(seeds)
+    shifted = values - np.array([[[0.0]], [[difference.mean() - error]]])  # one standard error apart
+    draws = np.random.default_rng(3).multinomial(seeds, np.full(seeds, 1 / seeds), size=200_000) / seeds
+    stretched = np.sqrt(seeds / (seeds - 1)) * (draws @ (difference - difference.mean())) + error
+    found = bootstrap_ranks(shifted, higher_is_better=True, resamples=50_000)
+    assert stretched.std() == pytest.approx(error, rel=0.01)
+    ties = np.isclose(stretched, 0, atol=1e-9).mean()
+    assert found.first[1] == pytest.approx((stretched > 1e-9).mean() + ties / 2, abs=0.01 + ties / 2)
+
+
+def test_intervals_of_ranks_hold_the_true_rank_in_simulated_studies() -> None:
+    """Six losses 0.01 apart, 60 cases, 5 seeds: at least 93 % of the intervals hold the rank of the true means."""
+    rng, means = np.random.default_rng(4), np.arange(6) / 100
+    held = []
+    for _ in range(150):
+        values = crossed(rng, means, seeds=5, cases=60, sds=(0.01, 0.05, 0.1, 0.05))
+        found = bootstrap_ranks(values, higher_is_better=True, resamples=400)
+        true = 6 - np.arange(6)
+        held.append((found.low <= true) & (true <= found.high))
+    assert np.mean(held) >= 0.93
+
+
+def test_losses_that_do_not_differ_are_first_equally_often_on_average() -> None:
+    rng = np.random.default_rng(5)
+    first = [
+        bootstrap_ranks(crossed(rng, np.zeros(4), 3, 20, (0.02, 0.05, 0.1, 0.05)), True, resamples=300).first
+        for _ in range(200)
+    ]
+    assert np.mean(first, axis=0) == pytest.approx(np.full(4, 0.25), abs=0.06)
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    values = np.random.default_rng(6).normal(size=(5, 3, 10))
+    one, other = (bootstrap_ranks(values, True, resamples=1500) for _ in range(2))
+    assert one.first.tolist() == other.first.tolist()
+
+
+def test_missing_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="leave out the cases"):
+        bootstrap_ranks(np.full((2, 2, 2), np.nan), True)
+
+
+def test_agreement_of_rankings() -> None:
+    ranks = {"unet": [1, 2, 3, 4], "same": [1, 2, 3, 4], "reversed": [4, 3, 2, 1], "one swap": [1, 2, 4, 3]}
+    found = agreement(ranks)
+    assert found["unet", "same"] == 1 and found["unet", "reversed"] == -1
+    assert found["unet", "one swap"] == pytest.approx((5 - 1) / 6)
+    assert np.isnan(agreement({"a": [1, 2], "b": [1.5, 1.5]})["a", "b"])
