@@ -22,6 +22,7 @@ from lib.measures.catalogue import Column
 
 LEVEL = 0.95
 SMALLEST_P = 1e-12
+MOST_NEEDED = 10_000
 COLUMNS = [
     *(*KEYS, "reference", "reference_variant", "cut", "column", "seeds", "cases", "difference", "low", "high"),
     *("p", "p_holm", "verdict"),
@@ -92,6 +93,31 @@ def _interval(mean: float, parts: Sequence[tuple[float, int]], n: int) -> tuple[
     else:
         p = optimize.brentq(lambda p: critical(p) - abs(mean) / error, SMALLEST_P, 1, xtol=SMALLEST_P)
     return float(mean - half), float(mean + half), float(p)
+
+
+def needed(found: Difference, seeds: int, cases: int, margin: float | None = None) -> tuple[int | None, int | None]:
+    """The smallest numbers of seeds, with as many cases, and of cases, with as many seeds, that would decide.
+
+    That is: were mean and components of variance those that were found, the interval of the mean would be clear of 0,
+    or within the margin. None where more than ``MOST_NEEDED`` would be, or a component is unknown.
+    """
+    if np.isnan([found.sd_seeds, found.sd_cases, found.sd_rest]).any():
+        return None, None
+    numbers, mean = np.arange(2, MOST_NEEDED + 1), abs(found.mean)
+    smallest = []
+    for half in (_half_widths(found, numbers, cases), _half_widths(found, seeds, numbers)):
+        decides = (mean > half) | (mean + half < (margin or 0))
+        smallest.append(int(numbers[decides.argmax()]) if decides.any() else None)
+    return smallest[0], smallest[1]
+
+
+def _half_widths(found: Difference, seeds: np.ndarray | int, cases: np.ndarray | int) -> np.ndarray:
+    """Half the interval of :func:`crossed_difference` that components of variance lead to expect; numbers above 1."""
+    of_seeds, of_cases = found.sd_rest**2 + cases * found.sd_seeds**2, seeds * found.sd_cases**2
+    total = of_seeds + of_cases
+    tail = (1 - LEVEL) / 2
+    weighted = of_seeds * special.stdtrit(seeds - 1, tail) + of_cases * special.stdtrit(cases - 1, tail)
+    return -weighted / np.where(total > 0, np.sqrt(total * seeds * cases), 1)
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

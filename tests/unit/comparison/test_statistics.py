@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lib import ROOT
-from lib.comparison.statistics import Difference, crossed_difference, holm, verdict
+from lib.comparison.statistics import Difference, crossed_difference, holm, needed, verdict
 from lib.measures.catalogue import Column
 
 LOWER, HIGHER = Column("hd", "HD", "lower"), Column("dice", "Dice", "higher", margin=0.01)
@@ -52,6 +52,42 @@ def test_two_way_analysis_of_variance_by_hand() -> None:
     assert found.sd_seeds == pytest.approx(np.sqrt((of_seeds - of_rest) / 4))
     assert found.sd_cases == pytest.approx(np.sqrt((of_cases - of_rest) / 2))
     assert found.sd_rest == pytest.approx(np.sqrt(of_rest))
+
+
+@pytest.mark.parametrize("margin", [None, 0.5])
+def test_so_many_seeds_or_cases_would_decide(margin: float | None) -> None:
+    """Data with exactly the components that were found: the numbers that are given decide, one fewer does not."""
+    found = Difference(mean=0.3, low=-1, high=1, p=0.5, sd_seeds=0.4, sd_cases=0.8, sd_rest=0.5)
+
+    def decides(seeds: int, cases: int) -> bool:
+        rng = np.random.default_rng(0)
+        of_seeds, of_cases = (standardised(rng.normal(size=n)) for n in (seeds, cases))
+        rest = rng.normal(size=(seeds, cases))
+        rest += rest.mean() - rest.mean(1, keepdims=True) - rest.mean(0, keepdims=True)
+        rest *= 0.5 / np.sqrt((rest**2).sum() / ((seeds - 1) * (cases - 1)))
+        # mean squares hold the rest once more: take it from what seeds and cases add
+        of_seeds *= np.sqrt(0.4**2 + 0.5**2 / cases)
+        of_cases *= np.sqrt(0.8**2 + 0.5**2 / seeds)
+        simulated = crossed_difference(0.3 + of_seeds[:, None] + of_cases + rest)
+        assert (simulated.sd_seeds, simulated.sd_cases, simulated.sd_rest) == pytest.approx((0.4, 0.8, 0.5))
+        return simulated.low > 0 or (margin is not None and max(-simulated.low, simulated.high) < margin)
+
+    seeds, cases = needed(found, 5, 40, margin)
+    assert seeds and decides(seeds, 40) and not decides(seeds - 1, 40)
+    assert needed(found, 5, 40)[1] is None  # however many cases: 5 seeds leave an interval of half 0.5
+    seeds, cases = needed(found, 30, 10, margin)
+    assert cases and decides(30, cases) and not decides(30, cases - 1)
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std(ddof=1)
+
+
+def test_what_is_decided_needs_two_and_one_seed_says_nothing() -> None:
+    certain = Difference(mean=0.3, low=0.3, high=0.3, p=0, sd_seeds=0, sd_cases=0, sd_rest=0)
+    assert needed(certain, 3, 9) == (2, 2)
+    single = crossed_difference(np.random.default_rng(0).normal(size=(1, 9)))
+    assert needed(single, 1, 9) == (None, None)
 
 
 def test_seeds_and_cases_that_vary_less_than_the_rest_do_not_narrow_the_interval() -> None:
