@@ -160,7 +160,10 @@ rule summarize:
         baselines=lambda wildcards: study_baselines(wildcards.study),
         noise=lambda wildcards: study_noise(wildcards.study),
     output:
-        [PATHS.result(f"{{study}}/{name}.csv") for name in ("runs", "summary", "comparisons", "ledger", "claims")],
+        [
+            PATHS.result(f"{{study}}/{name}.csv")
+            for name in ("runs", "summary", "comparisons", "ranks", "ledger", "claims")
+        ],
     log:
         PATHS.log("summarize/{study}"),
     benchmark:

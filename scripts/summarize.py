@@ -1,4 +1,4 @@
-"""Gather the evaluated runs of a study in tables: runs, losses, losses compared, published numbers and claims."""
+"""Gather the evaluated runs of a study in tables: runs, losses, their differences and ranks, what was published."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ def main(configuration: dict, study: str, published: Path, tables: list[Path]) -
     import pandas as pd
 
     from lib.comparison.ledger import judged, ledger, read_claims
+    from lib.comparison.ranks import rank_table
     from lib.comparison.results import StudyResults, read_csv
     from lib.comparison.statistics import comparisons
     from lib.comparison.summary import by_loss, run_rows
@@ -28,6 +29,7 @@ def main(configuration: dict, study: str, published: Path, tables: list[Path]) -
         "runs": rows,
         "summary": losses,
         "comparisons": tested,
+        "ranks": rank_table(results.runs, results.primary_cut),
         "ledger": ledger(results, losses, printed),
         "claims": judged(read_claims(published / "claims.yaml", study), results, tested),
     }

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-LEVEL = 0.95
+from lib.comparison.results import KEYS, EvaluatedRun
+from lib.comparison.statistics import LEVEL, Seeds, by_case, by_setting
+from lib.comparison.summary import directed_columns
+
 RESAMPLES = 10_000
+COLUMNS = [*KEYS, "cut", "column", "losses", "seeds", "cases", "rank", "low", "high", "p_first"]
 _AT_ONCE = 1_000  # resamples that are held in memory
 
 
@@ -71,6 +76,44 @@ def _weights(rng: np.random.Generator, n: int, resamples: int) -> np.ndarray:
 def _ranks(means: np.ndarray) -> np.ndarray:
     """Ranks along the last axis, 1 for the highest."""
     return stats.rankdata(-means, axis=-1)
+
+
+def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
+    """Ranks of the losses of each setting that has several, by each column of cases of which high or low is better.
+
+    A case is the mean over its structures. Seeds that some loss lacks, and cases without a value for some loss and
+    seed, are left out. ``low`` to ``high``: of the rank; ``p_first``: see :class:`Ranks`.
+    """
+    rows = []
+    for by_loss in by_setting(runs).values():
+        seeds = sorted(set.intersection(*(set(of_seeds) for of_seeds in by_loss.values())))
+        if len(by_loss) > 1 and seeds:
+            cases = {loss: by_case([of_seeds[seed] for seed in seeds], cut) for loss, of_seeds in by_loss.items()}
+            for name, column in directed_columns(runs).items():
+                values = _common_values(cases, name)
+                if values.size:
+                    ranks = bootstrap_ranks(values, column.better == "higher")
+                    counts = dict(zip(("losses", "seeds", "cases"), values.shape, strict=True))
+                    rows += _rows(by_loss, ranks, {"cut": cut, "column": name, **counts})
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
+    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column."""
+    tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
+    if any(of_seed is None for of_loss in tables for of_seed in of_loss):
+        return np.empty(0)
+    joined = pd.concat([of_seed for of_loss in tables for of_seed in of_loss], axis=1, join="inner").dropna()
+    return joined.to_numpy(float).T.reshape(len(tables), -1, len(joined))
+
+
+def _rows(by_loss: Mapping[str, Seeds], ranks: Ranks, shared: Mapping[str, object]) -> list[dict[str, object]]:
+    keys = [{name: next(iter(of_seeds.values())).keys[name] for name in KEYS} for of_seeds in by_loss.values()]
+    numbers = zip(ranks.rank, ranks.low, ranks.high, ranks.first, strict=True)
+    return [
+        {**of_loss, **shared, **dict(zip(("rank", "low", "high", "p_first"), of_ranks, strict=True))}
+        for of_loss, of_ranks in zip(keys, numbers, strict=True)
+    ]
 
 
 def agreement(ranks: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], float]:

@@ -9,7 +9,7 @@ to 47 % of them different with two seeds (simulated in `tests/unit/comparison/te
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ MOST_NEEDED = 10_000
 COLUMNS = [
     *(*KEYS, "reference", "reference_variant", "cut", "column", "seeds", "cases", "difference", "low", "high"),
     *("p", "p_holm", "verdict"),
-    *("better_share", "sd_seeds", "sd_cases", "sd_rest"),
+    *("better_share", "sd_seeds", "sd_cases", "sd_rest", "seeds_needed", "cases_needed"),
 ]
 BETTER, WORSE, EQUIVALENT, NOT_SHOWN = "better", "worse", "equivalent", "not shown"
 
@@ -111,6 +111,14 @@ def needed(found: Difference, seeds: int, cases: int, margin: float | None = Non
     return smallest[0], smallest[1]
 
 
+def _needed(row: Any, column: Column) -> tuple[int | None, int | None]:
+    if row["verdict"] != NOT_SHOWN:
+        return None, None
+    named = {"mean": "difference"}
+    found = Difference(**{field.name: row[named.get(field.name, field.name)] for field in fields(Difference)})
+    return needed(found, row["seeds"], row["cases"], column.margin)
+
+
 def _half_widths(found: Difference, seeds: np.ndarray | int, cases: np.ndarray | int) -> np.ndarray:
     """Half the interval of :func:`crossed_difference` that components of variance lead to expect; numbers above 1."""
     of_seeds, of_cases = found.sd_rest**2 + cases * found.sd_seeds**2, seeds * found.sd_cases**2
@@ -158,7 +166,8 @@ def comparisons(
 
     Columns of cases are compared by case (mean over its structures) and seed; those of whole runs by seed, ``cases`` is
     1 there. ``p_holm`` is adjusted within data set, cut and column. ``better_share``: how often the loss is better than
-    the reference in a case and seed, a tie counts half.
+    the reference in a case and seed, a tie counts half. ``seeds_needed``, ``cases_needed``: of :func:`needed`, before
+    adjustment, where the verdict is ``not shown``.
 
     Args:
         per_run: rows of :func:`lib.comparison.summary.run_rows`.
@@ -171,12 +180,14 @@ def comparisons(
     """
     directed = directed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
-    by_setting = _by_setting(runs)
-    pairs = [*_of_losses(by_setting, reference, references or {}), *_of_variants(by_setting, base, bases or {})]
+    settings = by_setting(runs)
+    pairs = [*_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
     table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
         table["verdict"] = [verdict(row, directed[row["column"]]) for _, row in table.iterrows()]
+        numbers = [_needed(row, directed[row["column"]]) for _, row in table.iterrows()]
+        table[["seeds_needed", "cases_needed"]] = pd.DataFrame(numbers, table.index, dtype="Int64")
     table = table.reindex(columns=COLUMNS)
     return _with_anova(table, overall) if test == "anova_tukey" else table
 
@@ -187,11 +198,12 @@ Settings = Mapping[tuple[str, ...], Mapping[str, Seeds]]
 """The runs by setting and loss."""
 
 
-def _by_setting(runs: Sequence[EvaluatedRun]) -> Settings:
-    by_setting: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
+def by_setting(runs: Sequence[EvaluatedRun]) -> Settings:
+    """The runs by setting, loss and seed."""
+    settings: dict[tuple[str, ...], dict[str, dict[int, EvaluatedRun]]] = {}
     for run in runs:
-        by_setting.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
-    return by_setting
+        settings.setdefault(run.group, {}).setdefault(run.keys["loss"], {})[run.keys["seed"]] = run
+    return settings
 
 
 def _of_losses(
@@ -227,12 +239,12 @@ def _compared(
     pair = [[of_seed[seed] for seed in seeds] for of_seed in (compared, reference)]
     of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
-        by_case = [_by_case(runs, cut) for runs in pair]
-        shared = by_case[0][0].index.intersection(by_case[1][0].index)
+        of_cases = [by_case(runs, cut) for runs in pair]
+        shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
-            if name in by_case[0][0] and name in by_case[1][0]:
-                values = [np.stack([cases.loc[shared, name] for cases in of_seeds]) for of_seeds in by_case]
+            if name in of_cases[0][0] and name in of_cases[1][0]:
+                values = [np.stack([cases.loc[shared, name] for cases in of_seeds]) for of_seeds in of_cases]
             elif all(name in rows for rows in of_cut):
                 values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:
@@ -262,7 +274,7 @@ def _described(differences: np.ndarray, column: Column) -> dict[str, float]:
     return {"difference": found.pop("mean"), "better_share": float((np.sign(signed) + 1).mean() / 2)} | found
 
 
-def _by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
+def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     """Of each run the means over structures, a row for each case, in the order of their names."""
     tables = [run.cases_of_structures for run in runs]
     of_cut = [table[table["cut"] == cut] for table in tables]
@@ -278,9 +290,9 @@ def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.Dat
         runs: that differ in the seed alone.
         overall: rows of :func:`lib.comparison.summary.run_rows` of all structures.
     """
-    by_case = _by_case(runs, cut)
-    if column in by_case[0]:
-        values = np.stack([cases[column] for cases in by_case])
+    of_cases = by_case(runs, cut)
+    if column in of_cases[0]:
+        values = np.stack([cases[column] for cases in of_cases])
     else:
         rows = _rows_of(runs, overall)
         values = rows[rows["cut"] == cut][column].to_numpy(float)[:, None]

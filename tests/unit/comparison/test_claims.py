@@ -19,11 +19,11 @@ def test_it_is_the_one_sided_p_of_the_paired_t_test_where_all_cases_are_known() 
 def test_among_claims_with_a_probability_so_many_are_false() -> None:
     """True gains of every size, equally probable: of the claims with P around 0.2, a fifth are false."""
     rng = np.random.default_rng(1)
-    true = rng.uniform(-1, 1, 40_000)
+    true = rng.uniform(-0.3, 0.3, 12_000)
     gain = true + rng.normal(size=true.size) * np.sqrt(2 * (1 - 0.5) / 100)
     p = np.array([p_false(one, (1.0, 1.0), 0.5, 100) for one in gain])
     around = (p > 0.15) & (p < 0.25)
-    assert around.sum() > 500 and (true[around] < 0).mean() == pytest.approx(p[around].mean(), abs=0.03)
+    assert around.sum() > 400 and (true[around] < 0).mean() == pytest.approx(p[around].mean(), abs=0.04)
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(0.01, 0.0), (0.0, 0.5), (-0.01, 1.0)])

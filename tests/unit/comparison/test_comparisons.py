@@ -11,7 +11,7 @@ from evaluated_runs import case_row, evaluated, rows_of
 from scipy import stats
 
 from lib.comparison.results import EvaluatedRun
-from lib.comparison.statistics import comparisons, crossed_difference, holm
+from lib.comparison.statistics import comparisons, crossed_difference, holm, needed
 from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION, TUNED, Column, MeasureEntry, MeasureParameters
 
 DICE = {  # loss -> seed -> of the cases a and b
@@ -43,6 +43,15 @@ def test_losses_are_compared_by_case_and_seed(tmp_path: Path) -> None:
     found = row[["difference", "low", "high", "p", "sd_seeds", "sd_cases", "sd_rest"]].astype(float).tolist()
     assert found == pytest.approx([*vars(expected).values()], abs=1e-6)
     assert set(table.index.get_level_values("loss")) == {"dl", "iwdl"}
+
+
+def test_what_is_not_shown_has_the_numbers_that_would_decide(tmp_path: Path) -> None:
+    table = compared(runs(tmp_path), "bce")
+    row = table.set_index(["loss", "column"]).loc[("iwdl", "dice")]
+    found = crossed_difference(np.array([[0.4, 0.2], [0.2, 0.2]]))
+    assert row["verdict"] == "not shown"
+    assert (row["seeds_needed"], row["cases_needed"]) == needed(found, seeds=2, cases=2)
+    assert table[table["verdict"] != "not shown"][["seeds_needed", "cases_needed"]].isna().all(axis=None)
 
 
 def test_numbers_of_whole_runs_are_compared_by_seed(tmp_path: Path) -> None:

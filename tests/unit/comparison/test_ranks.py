@@ -1,10 +1,14 @@
 """Ranks over resampled seeds and cases: against counting by hand, closed forms, and simulated studies."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from evaluated_runs import case_row, evaluated
 from scipy import stats
 
-from lib.comparison.ranks import agreement, bootstrap_ranks
+from lib.comparison.ranks import COLUMNS, agreement, bootstrap_ranks, rank_table
+from lib.measures.catalogue import DECIDED
 
 
 def crossed(rng: np.random.Generator, means: np.ndarray, seeds: int, cases: int, sds: tuple[float, ...]) -> np.ndarray:
@@ -95,3 +99,28 @@ def test_agreement_of_rankings() -> None:
     assert found["unet", "same"] == 1 and found["unet", "reversed"] == -1
     assert found["unet", "one swap"] == pytest.approx((5 - 1) / 6)
     assert np.isnan(agreement({"a": [1, 2], "b": [1.5, 1.5]})["a", "b"])
+
+
+# The table
+
+
+def test_losses_of_a_setting_are_ranked_by_what_all_of_them_have(tmp_path: Path) -> None:
+    dice = {"bce": {0: "abc", 1: "abc"}, "dl": {0: "abc", 1: "ab"}, "gdl": {0: "abc", 1: "abc", 2: "abc"}}
+    better = {"bce": 0.1, "dl": 0.3, "gdl": 0.2}
+    runs = [
+        evaluated(tmp_path, [case_row(case, dice=better[loss]) for case in cases], loss=loss, seed=seed)
+        for loss, of_seeds in dice.items()
+        for seed, cases in of_seeds.items()
+    ]
+    other = evaluated(tmp_path, [case_row("a", dice=0.5)], loss="bce", variant="alone")
+    table = rank_table([*runs, other], DECIDED)
+    assert list(table) == COLUMNS and set(table["variant"]) == {"base"}
+    by_dice = table[table["column"] == "dice"].set_index("loss")
+    assert by_dice["rank"].to_dict() == {"bce": 3, "dl": 1, "gdl": 2}
+    assert by_dice["p_first"].to_dict() == {"bce": 0, "dl": 1, "gdl": 0}
+    assert set(map(tuple, by_dice[["losses", "seeds", "cases"]].to_numpy())) == {(3, 2, 2)}
+
+
+def test_nothing_to_rank_leaves_an_empty_table(tmp_path: Path) -> None:
+    table = rank_table([evaluated(tmp_path, [case_row("a")], loss="bce")], DECIDED)
+    assert table.empty and list(table) == COLUMNS

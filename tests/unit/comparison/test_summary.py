@@ -310,7 +310,7 @@ def test_the_spread_of_a_loss_is_that_of_its_seeds(tmp_path: Path) -> None:
 
 
 def tables_of_the_script(folder: Path, values: dict, study: str) -> dict[str, pd.DataFrame]:
-    outputs = ("runs", "summary", "comparisons", "ledger", "claims")
+    outputs = ("runs", "summary", "comparisons", "ranks", "ledger", "claims")
     command = [sys.executable, str(ROOT / "scripts/summarize.py"), "--study", study]
     command += ["--configuration", json.dumps(values), "--published", str(ROOT / "published")]
     command += ["--tables", *(f"{name}.csv" for name in outputs)]
@@ -331,6 +331,11 @@ def test_the_script_gathers_a_study_in_tables(tmp_path: Path) -> None:
     compared = tables["comparisons"].set_index("column")
     assert set(compared["loss"]) == {"ce"} and set(compared["reference"]) == {"gdl"}
     assert compared.loc["dice", ["seeds", "cases", "difference"]].tolist() == [2, 2, -0.2]
+    by_dice = tables["ranks"].query("column == 'dice'").set_index("loss")
+    assert by_dice[["rank", "p_first"]].to_dict("index") == {
+        "gdl": {"rank": 1, "p_first": 1},
+        "ce": {"rank": 2, "p_first": 0},
+    }
     assert list(tables["ledger"]) == COLUMNS
     assert set(tables["ledger"]["verdict"]) == set(tables["claims"]["verdict"]) == {"not run"}
     assert len(tables["ledger"]) == len(pd.read_csv(ROOT / "published/boundary.csv"))
