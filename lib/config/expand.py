@@ -41,8 +41,7 @@ def expanded(
         if section := study.scales.get(workflow.scale):  # a study that lacks the scale has no run
             scale = validated(Scale, section, f"{path}: {workflow.scale}")
             of_study = [*_expand(name, study, scale, library, workflow, datasets, path)]
-            of_study += _searched(scale, of_study, f"{path}: {workflow.scale}")
-            runs += with_others(of_study, path)
+            runs += with_others(_with_searches(scale, of_study, f"{path}: {workflow.scale}"), path)
     return runs, tuple(_narrowed(runs, workflow, datasets, known_losses)) if runs else ()
 
 
@@ -163,6 +162,9 @@ def _expand(
                 if (key := (*alike, dataset, loss, str(seed))) in own_runs:
                     continue
                 own_runs.add(key)
+            network_labels = settings.labels_of_network(datasets[dataset].labels)
+            if study.skip_unfit_losses and unfit_loss(chosen[loss], network_labels):
+                continue
             yield Run(
                 study=name,
                 dataset=dataset,
@@ -176,7 +178,7 @@ def _expand(
                 labels=datasets[dataset].labels,
                 loss_specification=_for_labels(
                     chosen[loss],
-                    settings.labels_of_network(datasets[dataset].labels),
+                    network_labels,
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
                 settings=settings,
@@ -185,23 +187,46 @@ def _expand(
             )
 
 
-def _searched(scale: Scale, runs: Sequence[Run], place: str) -> Iterable[Run]:
-    """The runs with the settings of the best trial of each search, on each data set of the variant that it changes."""
+def _with_searches(scale: Scale, runs: list[Run], place: str) -> list[Run]:
+    """The runs, those of a variant whose losses are searched with the settings of the best trials, and more of them."""
     for name, search in scale.searches.items():
         where = f"{place}: searches.{name}"
         of_variant = [run for run in runs if run.variant == search.variant]
-        if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
-            raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
-        loss = search.loss or of_variant[0].settings.losses[0]
-        bases = {run.dataset: run for run in of_variant if run.loss == loss and not run.noise.alpha}
-        if not bases:
-            raise SeglossError(f"{where}: loss: unknown{suggestion(loss, of_variant[0].settings.losses)}")
-        for run in bases.values():
-            yield from _best_of(replace(run, seed=TRIAL_SEED + search.seed), name, search, where)
+        if search.each_loss:
+            tuned = {run.id: run for run in _tuned(of_variant, name, search, where)}
+            runs = [tuned.get(run.id, run) for run in runs]
+        else:
+            runs = [*runs, *_searched(of_variant, name, search, where)]
+    return runs
 
 
-def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[Run]:
-    """The runs with the settings of the best of a search's trials, all of which are checked before."""
+def _tuned(runs: Sequence[Run], name: str, search: StudySearch, where: str) -> Iterable[Run]:
+    """The runs of a variant, each with the settings of the best trial for its loss; trials see clean masks."""
+    found: dict[tuple[str, ...], RunSearch] = {}
+    for run in runs:
+        others = [level for factor, level in run.levels.items() if factor != "noise"]
+        key = run.dataset, *others, run.loss
+        if key not in found:
+            clean = run.settings.model_copy(update={"noise": Noise(alpha=0)})
+            found[key] = _checked_search(replace(run, settings=clean), name, search, where)
+        yield found[key].tuned(run)
+
+
+def _searched(of_variant: Sequence[Run], name: str, search: StudySearch, where: str) -> Iterable[Run]:
+    """The runs with the settings of the best trial of a search, on each data set of the variant that it changes."""
+    if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
+        raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
+    loss = search.loss or of_variant[0].settings.losses[0]
+    bases = {run.dataset: run for run in of_variant if run.loss == loss and not run.noise.alpha}
+    if not bases:
+        raise SeglossError(f"{where}: loss: unknown{suggestion(loss, of_variant[0].settings.losses)}")
+    for run in bases.values():
+        yield from _checked_search(run, name, search, where).winners(run.settings.seeds)
+
+
+def _checked_search(run: Run, name: str, search: StudySearch, where: str) -> RunSearch:
+    """The search whose trials change a run, all of which are checked."""
+    base = replace(run, seed=TRIAL_SEED + search.seed)
 
     def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
         return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, "loss")
@@ -214,7 +239,7 @@ def _best_of(base: Run, name: str, search: StudySearch, where: str) -> Iterable[
             raise SeglossError(f"network {other.settings.network.name!r} is not for {fits}D images, as its base is")
     except SeglossError as error:
         raise SeglossError(f"{where}: {error}") from None
-    return of_search.winners(base.settings.seeds)
+    return of_search
 
 
 def _for_outputs(specification: losses.Specification, settings: Settings, where: str) -> losses.Specification:
@@ -246,18 +271,24 @@ def _measures(settings: Settings, study: Study, where: str) -> tuple[MeasurePara
 
 
 def _for_labels(specification: losses.Specification, labels: Labels, where: str) -> losses.Specification:
-    """The loss with the options that the labels ask for; a user's own class has to see to that itself.
+    """The loss with the options that the labels ask for.
 
     Raises:
         SeglossError: the loss is not for such labels; ``where`` begins the message.
     """
-    complete = _with_options(specification, labels.loss_options)
-    for part in losses.parts(losses.resolved(complete)):
+    if reason := unfit_loss(specification, labels):
+        raise SeglossError(f"{where}: {reason}")
+    return _with_options(specification, labels.loss_options)
+
+
+def unfit_loss(specification: losses.Specification, labels: Labels) -> str | None:
+    """Why the loss is not for such labels; a user's own class has to see to that itself."""
+    for part in losses.parts(losses.resolved(specification)):
         entry = LOSSES.get(part.get("name"))
         if entry and labels.problem not in entry.problems:
             kinds = " and ".join(entry.problems)
-            raise SeglossError(f"{where}: {part['name']} is for {kinds} labels, these are {labels.problem}")
-    return complete
+            return f"{part['name']} is for {kinds} labels, these are {labels.problem}"
+    return None
 
 
 def _with_options(specification: losses.Specification, options: Mapping[str, Any]) -> losses.Specification:

@@ -40,11 +40,12 @@ class RunSearch:
         """The folder of its trials: its name, and a digest of what they are made of."""
         base = json.dumps([self.search.digest, self.base.trained_on, self.base.training_settings.as_json()])
         digest = hashlib.sha256(base.encode()).hexdigest()[:12]
-        return f"{self.base.study}/{self.base.dataset}/{self.name}.{digest}"
+        of_loss = f"-{self.base.loss}" if self.search.each_loss else ""
+        return f"{self.base.study}/{self.base.dataset}/{self.name}{of_loss}.{digest}"
 
     @cached_property
     def rungs(self) -> list[Rung]:
-        return schedule(self.search, self.base.settings.training.epochs)
+        return schedule(self.search, self.search.epochs or self.base.settings.training.epochs)
 
     def trial(self, parameters: Mapping[str, Any]) -> Run:
         """The run of a trial with these flat parameters.
@@ -56,7 +57,7 @@ class RunSearch:
         values = merged(self.base.settings.model_dump(mode="json"), merged(self.search.trial_settings, changes))
         shown = ", ".join(f"{name} {value}" for name, value in parameters.items())
         settings = validated(Settings, values, f"with {shown}")
-        specification = self._loss(loss) if loss else self.base.file.losses[self.base.loss]
+        specification = self._loss(loss) if loss else self.base.file.losses.get(self.base.loss, self.base.loss)
         return replace(
             self.base, settings=settings, loss_specification=self.specified(specification, settings), search=None
         )
@@ -84,10 +85,13 @@ class RunSearch:
     def winners(self, seeds: Sequence[int]) -> Iterator[Run]:
         """The runs that are trained with the settings of the best trial, which are known only then."""
         loss = SEARCHED if LOSS in self.search.space else self.base.loss
-        values = merged(self.base.settings.model_dump(mode="json"), self.search.trial_settings)
-        settings = validated(Settings, values, self.name)
         for seed in self.search.seeds or seeds:
-            yield replace(self.base, variant=self.name, loss=loss, seed=seed, settings=settings, search=self)
+            yield self.tuned(replace(self.base, variant=self.name, loss=loss, seed=seed))
+
+    def tuned(self, run: Run) -> Run:
+        """A run that is trained with the settings of the best trial."""
+        values = merged(run.settings.model_dump(mode="json"), self.search.measured)
+        return replace(run, settings=validated(Settings, values, self.name), search=self)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

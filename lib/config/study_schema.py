@@ -15,6 +15,7 @@ from lib.measures.settings import Cuts
 from lib.plotting.catalogue import FIGURES, StudyNames
 from lib.registry import chosen_from
 from lib.search.settings import Search
+from lib.search.space import LOSS
 from lib.suggest import shortened, suggestion
 
 OVER_EPOCHS = ("_epochs", "_best_epoch")
@@ -69,14 +70,22 @@ class Published(Section):
 class StudySearch(Search):
     """A search of a study, by whose best trial a variant of its name is trained.
 
+    ``each_loss``: there is one for each loss of the variant, whose own runs have the settings of its best trial.
     ``variant``: whose settings it changes; ``loss``: that its trials have where the space has none, the first of the
     variant if it is not named; ``seeds``: of the trainings with the best trial's settings, those of the variant if none
     are given.
     """
 
     variant: Name = "base"
+    each_loss: bool = False
     loss: Text | None = None
     seeds: SeedList | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "StudySearch":
+        if self.each_loss and (self.loss or self.seeds or LOSS in self.space):
+            raise ValueError("each_loss: losses and seeds are those of the variant; leave out loss and seeds")
+        return self
 
     @property
     def digest(self) -> str:
@@ -117,7 +126,8 @@ class Study(Section):
     ``reference``: the loss that others are compared with, the first one if it was not run; ``references``: by loss,
     another one instead. ``base``: the variant that the others are compared with, loss by loss; ``bases``: by variant,
     another one instead. ``baseline``: runs are held against a threshold without learning. ``top_figures``: lie in
-    `plots/` itself. A study that lacks a scale takes no part in it.
+    `plots/` itself. ``skip_unfit_losses``: those that are not for the labels of a data set are left out there, instead
+    of refused. A study that lacks a scale takes no part in it.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -134,6 +144,7 @@ class Study(Section):
     baseline: bool = False
     figures: list[chosen_from(FIGURES)]
     top_figures: list[str] = []
+    skip_unfit_losses: bool = False
     published: Published | None = None
     looks: dict[str, Look] = {}
     losses: dict[Name, str | dict[str, Any]]

@@ -117,7 +117,7 @@ _SHENZHEN = _official(
     sources=("shenzhen", "shenzhen_masks"),
     channels=("X-ray",),
     labels=_LUNG,
-    splits=("published", "stratified"),
+    splits=("published", "stratified", "holdout"),
     dimensions=2,
     parameters=_OPENCV_256,
 )

@@ -7,8 +7,10 @@ from lib.training.settings import InferenceSettings, TrainingSettings
 
 
 def best_training(best: Path, own: TrainingSettings) -> TrainingSettings:
-    """Those of the trial, with the name and the seed of the run."""
-    return TrainingSettings.model_validate(read_json(best)["training"] | {"run": own.run, "seed": own.seed})
+    """Those of the trial, with the name, the seed, the masks and the length of the run."""
+    found = TrainingSettings.model_validate(read_json(best)["training"])
+    training = found.training.model_copy(update={"epochs": own.training.epochs})
+    return found.model_copy(update={"run": own.run, "seed": own.seed, "masks": own.masks, "training": training})
 
 
 def best_inference(best: Path, own: InferenceSettings) -> InferenceSettings:

@@ -168,6 +168,7 @@ class Rungs(Section):
 class Search(Section):
     """What is varied, how, how often, and by which number it is judged.
 
+    ``epochs``: of each trial, with its learning rates scheduled over them; by default as many as the training has.
     ``measure``: of the validation cases, to be maximised; ``cost``: a second objective, to be minimised: seconds of the
     training, or parameters of the network. (Seconds differ from one training to the next, and so do the trials then.)
     """
@@ -175,6 +176,7 @@ class Search(Section):
     sampler: chosen_from(SAMPLERS) = SAMPLERS.parse("tpe")
     seed: Seed = 0
     trials: PositiveInt
+    epochs: PositiveInt | None = None
     measure: Annotated[str, AfterValidator(_monitored_measure)] = "dice"
     cost: Literal["seconds", "parameters"] | None = None
     rungs: Rungs | None = None
@@ -186,9 +188,15 @@ class Search(Section):
         return {self.measure: "maximize", **({self.cost: "minimize"} if self.cost else {})}
 
     @property
-    def trial_settings(self) -> dict[str, Any]:
-        """What every trial changes of the settings: it measures validation cases, and no test cases."""
+    def measured(self) -> dict[str, Any]:
+        """What every trial and the training with the best settings change: validation cases are measured, no test cases."""
         return {"training": {"monitor": {"part": "validation", "measure": self.measure}, "test_epochs": 0}}
+
+    @property
+    def trial_settings(self) -> dict[str, Any]:
+        """The same, and the length of a trial."""
+        length = {"epochs": self.epochs} if self.epochs else {}
+        return {"training": {**self.measured["training"], **length}}
 
     @property
     def at_random(self) -> list[str]:

@@ -8,7 +8,8 @@ Preparation is T-Loss's (Gonzalez-Jimenez et al., MICCAI 2023): image and mask r
 aspect, the mask (all above 0) with OpenCV's nearest neighbours unless ``centred_nearest``.
 
 Split `published`: T-Loss's code, 30 % of the sorted masks drawn with seed 0 are `test` (170 of 566), which the code
-also evaluates in every epoch; `validation` is empty. Split `stratified`: as its paper says, 30 % of those with and 30 %
+also evaluates in every epoch; `validation` is empty. Split `holdout`: the same test part, and a tenth of the others drawn
+with seed 0 as `validation`. Split `stratified`: as its paper says, 30 % of those with and 30 %
 of those without tuberculosis, seed 0.
 """
 
@@ -34,11 +35,14 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     masks = sorted(raw.matching(_FILES["mask"]))
     of_flag = [[name for name in masks if name.endswith(flag)] for flag in ("_0", "_1")]
     stratified = [name for names in of_flag for name in _thirty_percent(names)]
+    published = splits.held_out(masks, _thirty_percent(masks))
+    validated = splits.in_proportion(1, 10, len(published["train"]))
     return Index(
         {case: IndexedCase(case, files) for case, files in complete.items()},
         {
-            "published": splits.held_out(masks, _thirty_percent(masks)),
+            "published": published,
             "stratified": splits.held_out(masks, stratified),
+            "holdout": splits.with_validation(published, validated),
         },
         incomplete,
     )

@@ -110,7 +110,7 @@ def test_the_digest_is_that_of_what_decides_the_trials() -> None:
         ({"seed": -1}, "seed: -1 is not allowed"),
         ({"trials": 0}, "trials: 0 is not allowed"),
         ({"trials": None}, "trials: None is not allowed; expected a valid integer"),
-        ({"budget": 3}, "budget: unknown key; allowed: sampler, seed, trials, measure, cost, rungs, space"),
+        ({"budget": 3}, "budget: unknown key; allowed: sampler, seed, trials, epochs, measure, cost, rungs, space"),
         (
             {"measure": "dise"},
             "search: measure: unknown measure 'dise'; did you mean 'dice'? allowed: dice, dice_pooled",
