@@ -189,7 +189,7 @@ class Search(Section):
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What every trial and the training with the best settings change: validation cases are measured, no test cases."""
+        """What trials and the training with the best settings change: validation cases are measured, no test cases."""
         return {"training": {"monitor": {"part": "validation", "measure": self.measure}, "test_epochs": 0}}
 
     @property

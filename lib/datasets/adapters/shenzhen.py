@@ -8,9 +8,9 @@ Preparation is T-Loss's (Gonzalez-Jimenez et al., MICCAI 2023): image and mask r
 aspect, the mask (all above 0) with OpenCV's nearest neighbours unless ``centred_nearest``.
 
 Split `published`: T-Loss's code, 30 % of the sorted masks drawn with seed 0 are `test` (170 of 566), which the code
-also evaluates in every epoch; `validation` is empty. Split `holdout`: the same test part, and a tenth of the others drawn
-with seed 0 as `validation`. Split `stratified`: as its paper says, 30 % of those with and 30 %
-of those without tuberculosis, seed 0.
+also evaluates in every epoch; `validation` is empty. Split `holdout`: the same test part, and a tenth of the others,
+drawn with seed 0, as `validation`. Split `stratified`: as its paper says, 30 % of those with and 30 % of those without
+tuberculosis, seed 0.
 """
 
 import random

@@ -129,3 +129,27 @@ def test_settings_of_the_configuration_reach_the_trials(root: Path) -> None:
     values = {"variants": "tuned", "settings": {"training": {"epochs": 3}}}
     (search,) = load(values, with_searches(root, tuned={"trials": 4, "space": RATE})).searches.values()
     assert search.trial({"training.optimizer.learning_rate": 0.01}).settings.training.epochs == 3
+
+
+def test_each_loss_of_a_variant_has_its_own_search_and_its_runs_the_best_settings(root: Path) -> None:
+    rate = {"variant": "base", "each_loss": True, "trials": 2, "epochs": 1, "space": RATE}
+    before = [run.id for run in load({}, root).runs]
+    configuration = load({}, with_searches(root, rate=rate))
+    assert [run.id for run in configuration.runs] == before and len(configuration.searches) == 8
+    for run in configuration.runs:
+        assert run.search.base.loss == run.loss and f"/rate-{run.loss}." in run.search.id
+        assert run.training_settings.training.epochs == 16 and run.search.rungs == [Rung(1, 2)]
+        trial = run.search.trial({"training.optimizer.learning_rate": 0.01}).training_settings
+        assert trial.training.epochs == 1 and trial.loss == run.training_settings.loss
+
+
+def test_trials_for_noisy_masks_see_clean_ones(root: Path) -> None:
+    rate = {"variant": "base", "each_loss": True, "trials": 2, "space": RATE}
+    values = {"losses": "dl", "seeds": 0, "noise": [{"alpha": 0.7, "beta": 0.7}]}
+    clean, noisy = load(values, with_searches(root, rate=rate)).runs
+    assert clean.search is noisy.search and not clean.search.base.noise.alpha and noisy.noise.alpha == 0.7
+
+
+def test_losses_and_seeds_of_a_search_of_each_loss_are_those_of_its_variant(root: Path) -> None:
+    with pytest.raises(SeglossError, match="each_loss: losses and seeds are those of the variant"):
+        load({}, with_searches(root, rate={"each_loss": True, "loss": "dl", "trials": 1, "space": RATE}))

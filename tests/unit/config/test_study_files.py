@@ -447,3 +447,19 @@ def test_variants_change_single_keys_and_replace_sections_of_another_name(root: 
     assert settings["short"].training.epochs == 1
     assert settings["short"].training.steps_per_epoch == settings["published"].training.steps_per_epoch
     assert settings["published"].network.channels == (16, 64, 128, 256)
+
+
+def test_losses_that_are_not_for_the_labels_are_refused_or_left_out(root: Path) -> None:
+    path = root / "studies/label_marginal.yaml"
+    study = yaml.safe_load((ROOT / "studies/label_marginal.yaml").read_text())
+    del study["published"]
+    study["losses"]["lesions"], study["demo"]["losses"] = "blob", ["ce", "lesions"]
+    study["demo"]["variants"] = {"all": {"datasets": ["phantom_scenes", "phantom_findings"]}}
+    study["figures"] = []
+    path.write_text(yaml.safe_dump(study))
+    with pytest.raises(SeglossError, match="'phantom_findings': blob is for binary and multi-class labels, these are"):
+        load({"studies": "label_marginal"}, root)
+    path.write_text(yaml.safe_dump({**study, "skip_unfit_losses": True}))
+    runs = load({"studies": "label_marginal", "seeds": 0}, root).runs
+    left = {(run.dataset, run.loss) for run in runs}
+    assert left == {("phantom_scenes", "ce"), ("phantom_scenes", "lesions"), ("phantom_findings", "ce")}

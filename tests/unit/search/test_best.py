@@ -24,3 +24,12 @@ def test_a_run_has_the_settings_of_the_trial_its_own_name_and_seed_and_what_it_r
     inference = best_inference(best, own)
     assert inference.network == trial.inference_settings.network
     assert (inference.reads, inference.postprocessing) == (own.reads, own.postprocessing)
+
+
+def test_a_run_keeps_its_length_and_its_masks(tmp_path: Path) -> None:
+    own = next(run for run in load({"studies": ["liver_benchmark"]}).runs if run.search).training_settings
+    trial = own.model_dump(mode="json")
+    trial["training"]["epochs"] += 1
+    trial["masks"] = {"alpha": 0.5, "beta": 0.7}
+    write_json(tmp_path / "best.json", {"training": trial})
+    assert best_training(tmp_path / "best.json", own) == own
