@@ -15,10 +15,10 @@ from lib.errors import SeglossError
 from lib.suggest import shortened
 
 
-def test_demo_scale_expands_to_eight_losses_by_two_seeds() -> None:
+def test_demo_scale_expands_to_four_losses_by_two_seeds() -> None:
     runs = load({"studies": ["inverse_weighting"]}).runs
-    assert len(runs) == 16
-    assert len({run.id for run in runs}) == 16
+    assert len(runs) == 8
+    assert len({run.id for run in runs}) == 8
     assert {run.seed for run in runs} == {0, 1}
     assert "inverse_weighting/phantom_lesions/base/iwbce/seed-1" in {run.id for run in runs}
 

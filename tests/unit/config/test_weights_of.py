@@ -23,7 +23,7 @@ def test_a_run_takes_the_weights_of_the_same_loss_and_seed(root: Path) -> None:
     windows = {"inference": {"stride": [8, 8, 8]}, "weights_of": {"variant": "base"}}
     runs = load({}, with_variants(root, windows=windows)).runs
     taken = [run for run in runs if run.variant == "windows"]
-    assert len(taken) == 16 and all(run.source for run in taken)
+    assert len(taken) == 8 and all(run.source for run in taken)
     for run in taken:
         assert run.source.id == run.id.replace("/windows/", "/base/") and not run.source.source
         assert run.settings.inference.stride != run.source.settings.inference.stride
