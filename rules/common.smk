@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from itertools import chain
 
+import snakemake.benchmark
 from snakemake.dag import DAG
 
 from lib.datasets.archives import is_archive, stem
@@ -46,6 +47,8 @@ PLUGINS = "--plugins {CONFIG.workflow.plugins:q}"
 DEVICE = "--device {CONFIG.device} --threads {threads} --gpu-percent {resources.gpu_percent}"
 
 use_this_python()
+# Each look at a job's memory takes 25 ms of a core; twice a second that is a twentieth of its time.
+snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 2
 # The graph of jobs is of objects that stay: Python looks among them for garbage too often.
 gc.set_threshold(50_000)
 
