@@ -75,7 +75,9 @@ def test_means_of_other_trainings_lie_within_in_95_percent_of_cases() -> None:
     assert 0.93 < inside / 2000 < 0.97
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.74, "reproduced"), (0.70, "reproduced"), (0.699, "not reproduced")])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.74, "reproduced"), (0.70, "reproduced"), (0.699, "higher"), (0.741, "lower")]
+)
 def test_verdicts_on_numbers(value: float, expected: str) -> None:
     """The interval is 0.72 ± 0.0203."""
     row = only(beside([reached(0.72, sd=0.01, seeds=5)], [printed(value, n=3)]))
@@ -98,6 +100,29 @@ def test_one_seed_shows_nothing() -> None:
     row = only(beside([reached(0.72)], [printed(0.72)]))
     assert row["verdict"] == "not shown" and row["difference"] == 0
     assert np.isnan([row["low"], row["high"], row["ours_sd"]]).all()
+
+
+def test_a_number_that_our_runs_have_not_is_not_comparable() -> None:
+    assert only(beside([reached(np.nan, seeds=3)], [printed(0.72)]))["verdict"] == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reason"),
+    [
+        ("wmh2017", "loss, setting or number not among the runs"),
+        ("isles2018", "data set not run at demo scale"),
+        ("lits_liver", "data set not run at demo scale; data after registration only"),
+        ("retinal_lesions", "data set not run at demo scale; data on request only"),
+        ("theirs", "data set not run at demo scale"),  # one of ours that stands for it is public
+        ("met", "no such data set here"),
+    ],
+)
+def test_what_was_not_run_has_a_reason(dataset: str, reason: str) -> None:
+    names = Published(table="boundary", datasets={"msd_liver_whole": "theirs", "retinal_lesions_512": "theirs"})
+    results = StudyResults([RUN], published=names, scale="demo")
+    row = only(beside([reached(0.72, loss="ce")], [printed(0.7, dataset=dataset)], results))
+    assert (row["verdict"], row["reason"]) == ("not run", reason)
+    assert np.isnan(only(beside([reached(0.72)], [printed(0.7)]))["reason"])
 
 
 def test_the_title_is_that_of_our_data_set_where_the_published_one_is_not_here() -> None:
