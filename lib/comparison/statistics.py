@@ -10,6 +10,7 @@ to 47 % of them different with two seeds (simulated in `tests/unit/comparison/te
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -123,9 +124,19 @@ def _half_widths(found: Difference, seeds: np.ndarray | int, cases: np.ndarray |
     """Half the interval of :func:`crossed_difference` that components of variance lead to expect; numbers above 1."""
     of_seeds, of_cases = found.sd_rest**2 + cases * found.sd_seeds**2, seeds * found.sd_cases**2
     total = of_seeds + of_cases
-    tail = (1 - LEVEL) / 2
-    weighted = of_seeds * special.stdtrit(seeds - 1, tail) + of_cases * special.stdtrit(cases - 1, tail)
-    return -weighted / np.where(total > 0, np.sqrt(total * seeds * cases), 1)
+    weighted = of_seeds * _critical(seeds - 1) + of_cases * _critical(cases - 1)
+    return weighted / np.where(total > 0, np.sqrt(total * seeds * cases), 1)
+
+
+def _critical(freedom: np.ndarray | int) -> np.ndarray:
+    """Student's critical value at ``LEVEL``, of a table as :func:`needed` asks for thousands of each difference."""
+    most = int(np.max(freedom))
+    return _critical_values(max(most, MOST_NEEDED))[freedom]
+
+
+@cache
+def _critical_values(most: int) -> np.ndarray:
+    return -special.stdtrit(np.arange(most + 1), (1 - LEVEL) / 2)
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -241,10 +252,11 @@ def _compared(
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         of_cases = [by_case(runs, cut) for runs in pair]
         shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
+        of_cases = [[cases.loc[shared] for cases in of_seeds] for of_seeds in of_cases]
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
             if name in of_cases[0][0] and name in of_cases[1][0]:
-                values = [np.stack([cases.loc[shared, name] for cases in of_seeds]) for of_seeds in of_cases]
+                values = [np.stack([cases[name] for cases in of_seeds]) for of_seeds in of_cases]
             elif all(name in rows for rows in of_cut):
                 values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:
@@ -276,9 +288,7 @@ def _described(differences: np.ndarray, column: Column) -> dict[str, float]:
 
 def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     """Of each run the means over structures, a row for each case, in the order of their names."""
-    tables = [run.cases_of_structures for run in runs]
-    of_cut = [table[table["cut"] == cut] for table in tables]
-    return [cases.groupby("case").mean(numeric_only=True) for cases in of_cut]
+    return [run.means_of_cases[cut] for run in runs]
 
 
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
