@@ -51,7 +51,7 @@ def main() -> None:
             start, start_cpu = time.perf_counter(), time.process_time()
             made = table()
             passed, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-            print(f"{name}: {len(made)} rows of {made['column'].nunique()} columns, {passed:.1f} s ({cpu:.1f} s of CPU)")
+            print(f"{name}: {len(made)} rows of {made['column'].nunique()} columns, {passed:.1f} s, CPU {cpu:.1f} s")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import RootModel
 from scipy import stats
 
+from lib.comparison.claims import EVIDENCE, Correlations, published_evidence
 from lib.comparison.results import ALL, StudyResults
 from lib.comparison.statistics import BETTER, EQUIVALENT, LEVEL, NOT_SHOWN, WORSE
 from lib.config.schema import FACTORS
@@ -31,6 +32,23 @@ COLUMNS = [
     *("dataset", "title", "published_loss", *FACTORS, "structure", "metric", "label", "published", "spread"),
     *("spread_kind", "n", "source", "our_dataset", "loss", "variant", "cut", "seeds", "ours", "ours_sd", "low", "high"),
     *("difference", "verdict", "attempt", "remark", "reason"),
+]
+CLAIM_COLUMNS = [
+    *("claim", "source", "dataset", "noise", "loss", "relation", "than", "column"),
+    *(
+        "our_dataset",
+        "our_loss",
+        "variant",
+        "seeds",
+        "cases",
+        "difference",
+        "low",
+        "high",
+        "p_holm",
+        "verdict",
+        "attempt",
+    ),
+    *EVIDENCE,
 ]
 
 
@@ -164,7 +182,10 @@ def prediction_interval(mean: float, sd: float, n: float, n_other: float) -> tup
 
 
 class Claim(Section):
-    """What a publication says of a loss and each of some others, with its names; ``noise`` of the training masks."""
+    """What a publication says of a loss and each of some others, with its names; ``noise`` of the training masks.
+
+    ``column``: of `runs.csv`; ``metric``: that of the published table where it has another name, apart from epochs.
+    """
 
     claim: Text
     source: Text
@@ -173,6 +194,7 @@ class Claim(Section):
     relation: Literal["better", "equivalent"] = "better"
     than: NameList
     column: Name
+    metric: Name | None = None
     noise: NameList = ["clean"]
 
 
@@ -190,37 +212,37 @@ def read_claims(path: Path, study: str) -> list[Claim]:
     return validated(Claims, read_yaml(path, where), where).root.get(study, [])
 
 
-def judged(claims: Iterable[Claim], results: StudyResults, comparisons: pd.DataFrame) -> pd.DataFrame:
+def judged(
+    claims: Iterable[Claim],
+    results: StudyResults,
+    comparisons: pd.DataFrame,
+    published: pd.DataFrame,
+    per_run: pd.DataFrame,
+) -> pd.DataFrame:
     """Each claim, a row for each variant that was run for it, with the comparison that decides it.
 
     ``verdict``: ``holds``, ``does not hold`` (the opposite, or equivalence, is shown), ``not shown`` or ``not run``.
+    What the published numbers say by themselves: :func:`lib.comparison.claims.published_evidence`.
+
+    Args:
+        published: rows of a table of `published/`.
+        per_run: rows of :func:`lib.comparison.summary.run_rows`.
     """
-    rows = []
+    rows, measured = [], Correlations(results, per_run)
     for claim in claims:
         for dataset, noise, other in itertools.product(claim.datasets, claim.noise, claim.than):
             fixed = claim.model_dump(include={"claim", "source", "loss", "relation", "column"})
             fixed |= {"dataset": dataset, "noise": noise, "than": other}
+            fixed |= published_evidence(fixed, claim.metric, published, measured)
             found = [*_compared(fixed, results, comparisons)]
             rows += [fixed | row for row in found] or [fixed | {"verdict": NOT_RUN}]
-    keys = ["claim", "source", "dataset", "noise", "loss", "relation", "than", "column"]
-    evidence = [
-        "our_dataset",
-        "our_loss",
-        "variant",
-        "seeds",
-        "cases",
-        "difference",
-        "low",
-        "high",
-        "p_holm",
-        "verdict",
-        "attempt",
-    ]
-    return pd.DataFrame(rows).reindex(columns=[*keys, *evidence])
+    return pd.DataFrame(rows).reindex(columns=CLAIM_COLUMNS)
 
 
 def _compared(claim: Mapping[str, str], results: StudyResults, comparisons: pd.DataFrame) -> Iterable[dict[str, Any]]:
     """The comparisons of the two losses of a claim, whichever was the reference."""
+    if comparisons.empty:
+        return
     names = results.published.names if results.published else {}
     ours = {
         column: comparisons[column].replace(dict(names.get("dataset" if column == "dataset" else "loss", {})))

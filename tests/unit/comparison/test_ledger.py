@@ -19,7 +19,7 @@ from lib.errors import SeglossError
 from lib.measures.catalogue import DECIDED, MEASURES, columns_of, monitored
 from lib.tables import EPOCHS, PUBLISHED_COLUMNS, read_published
 
-STUDIES = ("inverse_weighting", "t_loss", "boundary", "label_marginal")
+STUDIES = ("inverse_weighting", "t_loss", "boundary", "label_marginal", "liver_benchmark")
 RUN = EvaluatedRun(
     keys(), "WMH", Path(), measures=[*map(MEASURES.parse, ("overlap", "slices", "surface"))], cuts=[DECIDED]
 )
@@ -215,7 +215,8 @@ def comparison(verdict: str, loss: str = "boundary", reference: str = "gdl", **c
 
 
 def judge(chosen: Claim, *compared: dict, results: StudyResults = RESULTS) -> pd.DataFrame:
-    return judged([chosen], results, pd.DataFrame(compared, columns=[*comparison("better")]))
+    tables = (pd.DataFrame(compared, columns=[*comparison("better")]), pd.DataFrame(columns=PUBLISHED_COLUMNS))
+    return judged([chosen], results, *tables, per_run=pd.DataFrame())
 
 
 @pytest.mark.parametrize(
@@ -326,6 +327,16 @@ def test_shipped_claims_are_of_published_losses_and_of_comparisons_that_the_stud
         assert (known | over_epochs)[chosen.column].better
 
 
+def test_published_claims_without_a_study_are_of_losses_and_data_sets_of_their_table() -> None:
+    published = pd.DataFrame(read_published(ROOT / "published/seg_loss_odyssey.csv"))
+    known = set(zip(published["dataset"], published["loss"], published["metric"], strict=True))
+    claims = read_claims(ROOT / "published/claims.yaml", "seg_loss_odyssey")
+    assert claims
+    for chosen in claims:
+        losses = (chosen.loss, *chosen.than)
+        assert {(data, loss, chosen.column) for data in chosen.datasets for loss in losses} <= known
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_shipped_numbers_are_of_columns_and_levels_that_the_study_has(study: str) -> None:
     rows = read_published(ROOT / f"published/{study}.csv")
@@ -358,3 +369,10 @@ def test_the_published_tables_are_complete() -> None:
         ("dice_slices", "best_test"): 6,
         ("row_hausdorff", "best_test"): 4,
     }
+    odyssey = pd.read_csv(ROOT / "published/seg_loss_odyssey.csv")
+    assert odyssey.groupby(["network", "metric"]).size().to_dict() == {
+        ("nnunet_v1", "dice"): 80,
+        ("nnunet_v1", "nsd"): 80,
+        ("nnunet_v1_trainer_v2", "dice"): 18,
+    }
+    assert set(odyssey.groupby("loss")["value"].count()) == {8, 11}
