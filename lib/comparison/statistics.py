@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from lib.comparison.results import ALL, KEYS, SETTING, EvaluatedRun
-from lib.comparison.summary import directed_columns
+from lib.comparison.summary import directed_columns, signed_columns
 from lib.measures.catalogue import Column
 
 LEVEL = 0.95
@@ -171,10 +171,12 @@ def comparisons(
     base: str | None = None,
     bases: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Each loss against the reference, in each setting, for each cut and column of which high or low is better.
+    """Each loss against the reference, in each setting, for each cut and column that is signed or has a better end.
 
     With a ``base`` also each loss of the other variants against the same loss of that one.
 
+    Of a signed column, such as a bias, the mean that is closer to 0 is better: ``difference`` is that of the absolute
+    means, by the differences of what has the sign of its mean, and ``better_share`` how often the loss is closer to 0.
     Columns of cases are compared by case (mean over its structures) and seed; those of whole runs by seed, ``cases`` is
     1 there. ``p_holm`` is adjusted within data set, cut and column. ``better_share``: how often the loss is better than
     the reference in a case and seed, a tie counts half. ``seeds_needed``, ``cases_needed``: of :func:`needed`, before
@@ -189,7 +191,7 @@ def comparisons(
         test: ``anova_tukey`` adds ``published_test_p``: one-way ANOVA over losses with seeds as samples, and Tukey's
             test of the pair; the larger p.
     """
-    directed = directed_columns(runs)
+    directed = directed_columns(runs) | signed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
     settings = by_setting(runs)
     pairs = [*_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
@@ -261,11 +263,11 @@ def _compared(
                 values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:
                 continue
-            differences = values[0] - values[1]
-            differences = differences[:, ~np.isnan(differences).any(axis=0)]
-            if differences.size:
-                counts = {"seeds": len(seeds), "cases": differences.shape[1]}
-                yield _keys(pair) | {"cut": cut, "column": name, **counts, **_described(differences, column)}
+            pair_of_values = np.stack(values)
+            pair_of_values = pair_of_values[:, :, ~np.isnan(pair_of_values).any(axis=(0, 1))]
+            if pair_of_values.size:
+                counts = {"seeds": len(seeds), "cases": pair_of_values.shape[2]}
+                yield _keys(pair) | {"cut": cut, "column": name, **counts, **_described(*pair_of_values, column)}
 
 
 def _keys(pair: Sequence[Sequence[EvaluatedRun]]) -> dict[str, Any]:
@@ -280,10 +282,16 @@ def _rows_of(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFram
     return overall[alike & overall["seed"].isin([run.keys["seed"] for run in runs])].sort_values("seed")
 
 
-def _described(differences: np.ndarray, column: Column) -> dict[str, float]:
-    found = asdict(crossed_difference(differences))
-    signed = differences if column.better == "higher" else -differences
-    return {"difference": found.pop("mean"), "better_share": float((np.sign(signed) + 1).mean() / 2)} | found
+def _described(compared: np.ndarray, reference: np.ndarray, column: Column) -> dict[str, float]:
+    """Numbers of a pair from its values (seeds, cases)."""
+    better = compared - reference
+    if column.signed:
+        better = np.abs(reference) - np.abs(compared)
+        compared, reference = (np.copysign(1, values.mean()) * values for values in (compared, reference))
+    elif column.better == "lower":
+        better = -better
+    found = asdict(crossed_difference(compared - reference))
+    return {"difference": found.pop("mean"), "better_share": float((np.sign(better) + 1).mean() / 2)} | found
 
 
 def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:

@@ -45,6 +45,27 @@ def test_losses_are_compared_by_case_and_seed(tmp_path: Path) -> None:
     assert set(table.index.get_level_values("loss")) == {"dl", "iwdl"}
 
 
+def test_signed_columns_are_compared_too(tmp_path: Path) -> None:
+    bias = {"bce": (-0.3, 0.1), "dl": (0.2, 0.3)}
+    of_runs = [
+        evaluated(
+            tmp_path,
+            [
+                case_row(case, proportion_bias=value, proportion_bias_abs=abs(value))
+                for case, value in zip("ab", of_loss, strict=True)
+            ],
+            measures=("overlap", "proportion"),
+            loss=loss,
+            seed=seed,
+        )
+        for loss, of_loss in bias.items()
+        for seed in (0, 1)
+    ]
+    table = compared(of_runs, "dl").set_index("column")["difference"]
+    assert table["proportion_bias"] == pytest.approx(0.1 - 0.25)
+    assert table["proportion_bias_abs"] == pytest.approx(0.2 - 0.25)
+
+
 def test_what_is_not_shown_has_the_numbers_that_would_decide(tmp_path: Path) -> None:
     table = compared(runs(tmp_path), "bce")
     row = table.set_index(["loss", "column"]).loc[("iwdl", "dice")]
