@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations
 
 import numpy as np
@@ -93,7 +93,9 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     for by_loss in by_setting(runs).values():
         seeds = sorted(set.intersection(*(set(of_seeds) for of_seeds in by_loss.values())))
         if len(by_loss) > 1 and seeds:
-            cases = {loss: by_case([of_seeds[seed] for seed in seeds], cut) for loss, of_seeds in by_loss.items()}
+            cases = _of_shared_cases(
+                [by_case([of_seeds[seed] for seed in seeds], cut) for of_seeds in by_loss.values()]
+            )
             for name, column in directed_columns(runs).items():
                 values = _common_values(cases, name)
                 if values.size:
@@ -103,13 +105,17 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
-    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column."""
-    tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
-    if any(of_seed is None for of_loss in tables for of_seed in of_loss):
+def _of_shared_cases(tables: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
+    shared = reduce(pd.Index.intersection, (of_seed.index for of_loss in tables for of_seed in of_loss))
+    return [[of_seed.loc[shared] for of_seed in of_loss] for of_loss in tables]
+
+
+def _common_values(tables: Sequence[Sequence[pd.DataFrame]], column: str) -> np.ndarray:
+    """Values (losses, seeds, cases) of the cases that have one everywhere; empty where a table lacks the column."""
+    if any(column not in of_seed for of_loss in tables for of_seed in of_loss):
         return np.empty(0)
-    joined = pd.concat([of_seed for of_loss in tables for of_seed in of_loss], axis=1, join="inner").dropna()
-    return joined.to_numpy(float).T.reshape(len(tables), -1, len(joined))
+    values = np.array([[of_seed[column].to_numpy(float) for of_seed in of_loss] for of_loss in tables])
+    return values[:, :, ~np.isnan(values).any(axis=(0, 1))]
 
 
 def _rows(by_loss: Mapping[str, Seeds], ranks: Ranks, shared: Mapping[str, object]) -> list[dict[str, object]]:

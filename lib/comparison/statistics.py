@@ -296,7 +296,7 @@ def _described(compared: np.ndarray, reference: np.ndarray, column: Column) -> d
 
 def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     """Of each run the means over structures, a row for each case, in the order of their names."""
-    return [run.means_of_cases[cut] for run in runs]
+    return [run.means_of_cases.get(cut, run.cases[:0].set_index("case")) for run in runs]
 
 
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
