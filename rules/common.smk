@@ -13,6 +13,7 @@ from itertools import chain
 import snakemake.benchmark
 from snakemake.dag import DAG
 
+from lib.config.study import study_files
 from lib.datasets.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
 from lib.datasets.own import digest_of_description

@@ -16,6 +16,7 @@ def study_targets():
         *(PATHS.result(f"{study}/agreement.csv") for study in studies if study in studies_measuring("surface")),
         *(PATHS.plot(f"noise/{'/'.join(noise)}.pdf") for noise in noisy),
         *chain.from_iterable(map(report_targets, datasets_used())),
+        *(rules.ledger.output if studies else []),
     ]
 
 

@@ -185,6 +185,50 @@ rule summarize:
         " --tables {output:q} &> {log:q}"
 
 
+def studies_run():
+    return [study for study in CONFIG.studies if CONFIG.runs_of(study)]
+
+
+def recomputed_records():
+    return [PATHS.result("published/inverse_weighting.csv")] if takes_published_records() else []
+
+
+def stated_numbers():
+    """Digest of what is published, and of the files of studies that are not run, which say by what data it would be."""
+    folder = Path(workflow.basedir)
+    others = [path for name, path in study_files(folder).items() if name not in studies_run()]
+    stated = [*sorted((folder / "published").glob("[!.]*")), *others]
+    return hashlib.sha256("".join(map(sha256, stated)).encode()).hexdigest()
+
+
+rule ledger:
+    input:
+        ledgers=lambda wildcards: [PATHS.result(f"{study}/ledger.csv") for study in studies_run()],
+        claims=lambda wildcards: [PATHS.result(f"{study}/claims.csv") for study in studies_run()],
+        recomputed=lambda wildcards: recomputed_records(),
+    output:
+        ledger=PATHS.result("ledger.csv"),
+        claims=PATHS.result("claims.csv"),
+    log:
+        PATHS.log("ledger"),
+    benchmark:
+        PATHS.benchmark("ledger")
+    localrule: True
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        studies=lambda wildcards, input: [str(Path(path).parent) for path in input.ledgers],
+        records=lambda wildcards: option("recomputed", *recomputed_records()),
+        published=lambda wildcards: stated_numbers(),
+        code=lambda wildcards: code_version("scripts.ledger"),
+    message:
+        "published numbers and claims of all studies"
+    shell:
+        f"python {SCRIPTS}/ledger.py {PRODUCTS} {PLUGINS} --published {{workflow.basedir:q}}/published"
+        " --studies {params.studies:q} --ledger {output.ledger:q} --claims {output.claims:q}{params.records} &> {log:q}"
+
+
 rule list_code_changes:
     input:
         lambda wildcards: sorted(set(chain.from_iterable(made.files for made in study_artifacts(wildcards.study)))),

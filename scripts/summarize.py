@@ -31,7 +31,7 @@ def main(configuration: dict, study: str, published: Path, tables: list[Path]) -
         "comparisons": tested,
         "ranks": rank_table(results.runs, results.primary_cut),
         "ledger": ledger(results, losses, printed),
-        "claims": judged(read_claims(published / "claims.yaml", study), results, tested),
+        "claims": judged(read_claims(published / "claims.yaml", study), results, tested, printed, rows),
     }
     for path in tables:
         write_text(path, contents[path.stem].round(6).to_csv(index=False))

@@ -10,22 +10,45 @@ import pandas as pd
 from pydantic import RootModel
 from scipy import stats
 
+from lib.comparison.claims import EVIDENCE, Correlations, published_evidence
 from lib.comparison.results import ALL, StudyResults
 from lib.comparison.statistics import BETTER, EQUIVALENT, LEVEL, NOT_SHOWN, WORSE
 from lib.config.schema import FACTORS
-from lib.config.study_schema import OVER_EPOCHS
+from lib.config.study_schema import OVER_EPOCHS, Published
+from lib.datasets import DATASETS
+from lib.datasets.sources import load_source
 from lib.fields import Name, NameList, Section, Text
 from lib.measures.catalogue import Column
 from lib.strict_yaml import read_yaml
 from lib.validation import validated
 
-INSIDE, OUTSIDE, NOT_RUN = "reproduced", "not reproduced", "not run"
+INSIDE, HIGHER, LOWER = "reproduced", "higher", "lower"
+NOT_COMPARABLE, NOT_RUN = "not comparable", "not run"
+EXACT, SAME, OTHER, REDUCED = "exact digits", "same protocol", "other protocol", "reduced"
+HAD = {"request": "; data on request only", "registration": "; data after registration only"}
 EPOCHS = {"mean": "the mean over the last epochs", "best_test": "of the epoch that is best on the test cases"}
 SUFFIX = {"last": "", "mean": OVER_EPOCHS[0], "best_test": OVER_EPOCHS[1]}
 COLUMNS = [
     *("dataset", "title", "published_loss", *FACTORS, "structure", "metric", "label", "published", "spread"),
     *("spread_kind", "n", "source", "our_dataset", "loss", "variant", "cut", "seeds", "ours", "ours_sd", "low", "high"),
-    *("difference", "verdict", "attempt", "remark"),
+    *("difference", "verdict", "attempt", "remark", "reason"),
+]
+CLAIM_COLUMNS = [
+    *("claim", "source", "dataset", "noise", "loss", "relation", "than", "column"),
+    *(
+        "our_dataset",
+        "our_loss",
+        "variant",
+        "seeds",
+        "cases",
+        "difference",
+        "low",
+        "high",
+        "p_holm",
+        "verdict",
+        "attempt",
+    ),
+    *EVIDENCE,
 ]
 
 
@@ -39,17 +62,38 @@ def ledger(results: StudyResults, summary: pd.DataFrame, published: pd.DataFrame
     Returns:
         :data:`COLUMNS`. ``low`` to ``high``: where a mean over as many seeds as published (as ours, where it is not
         known) of trainings like ours would lie with a probability of 95 %; none for a single seed. ``verdict``: the
-        published value lies there (``reproduced``), not (``not reproduced``), cannot be judged (``not shown``) or was
-        not attempted (``not run``). ``attempt``: ``same protocol`` at paper scale in the variants that the
-        study names for it, ``other protocol`` in others, and ``reduced``.
+        published value lies there (``reproduced``), or ours is ``higher`` or ``lower``; it cannot be judged of one seed
+        (``not shown``), our runs have no such number (``not comparable``), or it was not attempted (``not run``, for a
+        ``reason``). ``attempt``: ``same protocol`` at paper scale in the variants that the study names for it,
+        ``other protocol`` in others, and ``reduced``.
     """
     rows = []
     for printed in published.to_dict("records"):
         fixed = _fixed(printed, results)
         same = summary[_matches(summary, printed, results)]
         rows += [fixed | _reached(row, printed, results) for row in same.to_dict("records")]
-        rows += [] if len(same) else [fixed | {"verdict": NOT_RUN}]
+        if same.empty:
+            rows.append(fixed | {"verdict": NOT_RUN, "reason": _why_not_run(printed["dataset"], results)})
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _why_not_run(dataset: str, results: StudyResults) -> str:
+    standing = standing_for(dataset, results.published)
+    if standing & {run.keys["dataset"] for run in results.runs}:
+        return "loss, setting or number not among the runs"
+    return f"data set not run at {results.scale} scale{how_had(standing)}" if standing else "no such data set here"
+
+
+def standing_for(dataset: str, published: Published | None) -> set[str]:
+    """Our data sets that stand for a published one."""
+    ours = published.datasets if published else {}
+    return {name for name in {dataset, *ours} & DATASETS.keys() if ours.get(name, name) == dataset}
+
+
+def how_had(datasets: Iterable[str]) -> str:
+    """How data are had that nobody can download, where that is so of all of some data sets; otherwise empty."""
+    access = [{load_source(source).access for source in DATASETS[name].sources} for name in datasets]
+    return next((text for kind, text in HAD.items() if access and all(kind in needed for needed in access)), "")
 
 
 def _fixed(printed: Mapping[str, Any], results: StudyResults) -> dict[str, Any]:
@@ -97,7 +141,6 @@ def _reached(row: Mapping[str, Any], printed: Mapping[str, Any], results: StudyR
     column = results.columns.get(metric)
     if column and column.context and pd.notna(row.get(column.context[1])):
         remarks.append(f"{column.context[0]}: {row[column.context[1]]:.3f}")
-    inside = INSIDE if low <= printed["value"] <= high else OUTSIDE
     return {
         **{key: row[key] for key in ("loss", "variant", "cut", "seeds", *FACTORS)},
         "ours": value,
@@ -105,18 +148,28 @@ def _reached(row: Mapping[str, Any], printed: Mapping[str, Any], results: StudyR
         "low": low,
         "high": high,
         "difference": value - printed["value"],
-        "verdict": NOT_SHOWN if np.isnan(low) else inside,
+        "verdict": _verdict(value, low, high, printed["value"]),
         "our_dataset": row["dataset"],
         "attempt": _attempt(row, results),
         "remark": "; ".join(remarks),
     }
 
 
+def _verdict(ours: float, low: float, high: float, published: float) -> str:
+    if np.isnan(ours):
+        return NOT_COMPARABLE
+    if np.isnan(low):
+        return NOT_SHOWN
+    if low <= published <= high:
+        return INSIDE
+    return HIGHER if ours > published else LOWER
+
+
 def _attempt(row: Mapping[str, Any], results: StudyResults) -> str:
     if row["scale"] != "paper":
-        return "reduced"
+        return REDUCED
     variants = results.published.variants if results.published else []
-    return "same protocol" if row["variant"] in variants else "other protocol"
+    return SAME if row["variant"] in variants else OTHER
 
 
 def prediction_interval(mean: float, sd: float, n: float, n_other: float) -> tuple[float, float]:
@@ -129,7 +182,10 @@ def prediction_interval(mean: float, sd: float, n: float, n_other: float) -> tup
 
 
 class Claim(Section):
-    """What a publication says of a loss and each of some others, with its names; ``noise`` of the training masks."""
+    """What a publication says of a loss and each of some others, with its names; ``noise`` of the training masks.
+
+    ``column``: of `runs.csv`; ``metric``: that of the published table where it has another name, apart from epochs.
+    """
 
     claim: Text
     source: Text
@@ -138,6 +194,7 @@ class Claim(Section):
     relation: Literal["better", "equivalent"] = "better"
     than: NameList
     column: Name
+    metric: Name | None = None
     noise: NameList = ["clean"]
 
 
@@ -155,37 +212,37 @@ def read_claims(path: Path, study: str) -> list[Claim]:
     return validated(Claims, read_yaml(path, where), where).root.get(study, [])
 
 
-def judged(claims: Iterable[Claim], results: StudyResults, comparisons: pd.DataFrame) -> pd.DataFrame:
+def judged(
+    claims: Iterable[Claim],
+    results: StudyResults,
+    comparisons: pd.DataFrame,
+    published: pd.DataFrame,
+    per_run: pd.DataFrame,
+) -> pd.DataFrame:
     """Each claim, a row for each variant that was run for it, with the comparison that decides it.
 
     ``verdict``: ``holds``, ``does not hold`` (the opposite, or equivalence, is shown), ``not shown`` or ``not run``.
+    What the published numbers say by themselves: :func:`lib.comparison.claims.published_evidence`.
+
+    Args:
+        published: rows of a table of `published/`.
+        per_run: rows of :func:`lib.comparison.summary.run_rows`.
     """
-    rows = []
+    rows, measured = [], Correlations(results, per_run)
     for claim in claims:
         for dataset, noise, other in itertools.product(claim.datasets, claim.noise, claim.than):
             fixed = claim.model_dump(include={"claim", "source", "loss", "relation", "column"})
             fixed |= {"dataset": dataset, "noise": noise, "than": other}
+            fixed |= published_evidence(fixed, claim.metric, published, measured)
             found = [*_compared(fixed, results, comparisons)]
             rows += [fixed | row for row in found] or [fixed | {"verdict": NOT_RUN}]
-    keys = ["claim", "source", "dataset", "noise", "loss", "relation", "than", "column"]
-    evidence = [
-        "our_dataset",
-        "our_loss",
-        "variant",
-        "seeds",
-        "cases",
-        "difference",
-        "low",
-        "high",
-        "p_holm",
-        "verdict",
-        "attempt",
-    ]
-    return pd.DataFrame(rows).reindex(columns=[*keys, *evidence])
+    return pd.DataFrame(rows).reindex(columns=CLAIM_COLUMNS)
 
 
 def _compared(claim: Mapping[str, str], results: StudyResults, comparisons: pd.DataFrame) -> Iterable[dict[str, Any]]:
     """The comparisons of the two losses of a claim, whichever was the reference."""
+    if comparisons.empty:
+        return
     names = results.published.names if results.published else {}
     ours = {
         column: comparisons[column].replace(dict(names.get("dataset" if column == "dataset" else "loss", {})))

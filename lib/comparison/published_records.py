@@ -24,7 +24,7 @@ PAIRS = (
 DatasetLoss = tuple[str, str]
 _FOLDER_OF_SEARCH = "val_focal_loss"
 _PATH_TAIL = ("experiment_0", "test_metrics", "prc_records.json")
-_PRINTED_METRICS = {
+PRINTED_METRICS = {
     "object_dice": "object_dice",
     "avg_recall_published": "avg_recall",
     "luna_metric_published": "luna_metric",
@@ -78,7 +78,7 @@ def published_table(
                 row |= froc_numbers(part, draws)
             prints = {
                 name: printed_of[dataset, loss, metric]
-                for metric, name in _PRINTED_METRICS.items()
+                for metric, name in PRINTED_METRICS.items()
                 if objects == "all" and (dataset, loss, metric) in printed_of
             }
             row |= {f"printed_{metric}": f"{mean} ± {std}" for metric, (mean, std) in prints.items()}
@@ -124,5 +124,5 @@ def _rounded_like(text: str, value: float) -> str:
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """Printed numbers last, whatever row came first."""
-    last = [*(f"printed_{name}" for name in _PRINTED_METRICS.values()), "agrees_with_print"]
+    last = [*(f"printed_{name}" for name in PRINTED_METRICS.values()), "agrees_with_print"]
     return table.reindex(columns=[*(column for column in table if column not in last), *last])

@@ -1,7 +1,8 @@
 """How sure the ranks of losses are: ranks of their means over resampled seeds and cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 from itertools import combinations
 
 import numpy as np
@@ -45,32 +46,36 @@ def bootstrap_ranks(values: np.ndarray, higher_is_better: bool, resamples: int =
     if np.isnan(values).any():
         raise ValueError("values are missing; leave out the cases that some loss or seed lacks")
     signed = values if higher_is_better else -values
-    rng = np.random.default_rng(seed)
-    drawn = np.concatenate(
-        [
-            _ranks(_resampled_means(signed, rng, min(_AT_ONCE, resamples - start)))
-            for start in range(0, resamples, _AT_ONCE)
-        ]
-    )
+    drawn = np.concatenate([_ranks(means) for means in _resampled_means(signed, resamples, seed)])
     best = drawn == drawn.min(axis=1, keepdims=True)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
     return Ranks(_ranks(signed.mean((1, 2))[None])[0], low, high, (best / best.sum(1, keepdims=True)).mean(0))
 
 
-def _resampled_means(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
-    """Means (resamples, losses) of values (losses, seeds, cases)."""
+def _resampled_means(values: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Means (some resamples, losses) of values (losses, seeds, cases)."""
     losses, seeds, cases = values.shape
-    by_seed = values.reshape(losses * seeds, cases) @ _weights(rng, cases, resamples).T
-    return np.einsum("lsr,rs->rl", by_seed.reshape(losses, seeds, resamples), _weights(rng, seeds, resamples))
+    of_seeds, of_cases = (_counts(n, resamples, (seed, axis)) for axis, n in enumerate((seeds, cases)))
+    for start in range(0, resamples, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        by_seed = values.reshape(losses * seeds, cases) @ _weights(of_cases[some]).T
+        yield (by_seed.reshape(losses, seeds, -1) * _weights(of_seeds[some]).T).sum(1).T
 
 
-def _weights(rng: np.random.Generator, n: int, resamples: int) -> np.ndarray:
-    """Weights (resamples, n) of a mean over n draws with replacement, stretched about equal ones."""
+@lru_cache(maxsize=4)  # the columns of a study share their draws
+def _counts(n: int, resamples: int, seed: tuple[int, int]) -> np.ndarray:
+    """How often each of ``n`` is drawn, with replacement (resamples, n)."""
     if n == 1:
-        return np.ones((resamples, 1))
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    return 1 / n + np.sqrt(n / (n - 1)) * (drawn - 1 / n)
+        return np.ones((resamples, 1), np.int16)
+    cells = np.random.default_rng(seed).integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
+    return np.bincount(cells.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.int16)
+
+
+def _weights(counts: np.ndarray) -> np.ndarray:
+    """Weights (resamples, n) of a mean over n draws, stretched about equal ones."""
+    n = counts.shape[1]
+    return 1 / n + np.sqrt(n / max(n - 1, 1)) * (counts - 1) / n
 
 
 def _ranks(means: np.ndarray) -> np.ndarray:
@@ -88,7 +93,9 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     for by_loss in by_setting(runs).values():
         seeds = sorted(set.intersection(*(set(of_seeds) for of_seeds in by_loss.values())))
         if len(by_loss) > 1 and seeds:
-            cases = {loss: by_case([of_seeds[seed] for seed in seeds], cut) for loss, of_seeds in by_loss.items()}
+            cases = _of_shared_cases(
+                [by_case([of_seeds[seed] for seed in seeds], cut) for of_seeds in by_loss.values()]
+            )
             for name, column in directed_columns(runs).items():
                 values = _common_values(cases, name)
                 if values.size:
@@ -98,13 +105,17 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
-    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column."""
-    tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
-    if any(of_seed is None for of_loss in tables for of_seed in of_loss):
+def _of_shared_cases(tables: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
+    shared = reduce(pd.Index.intersection, (of_seed.index for of_loss in tables for of_seed in of_loss))
+    return [[of_seed.loc[shared] for of_seed in of_loss] for of_loss in tables]
+
+
+def _common_values(tables: Sequence[Sequence[pd.DataFrame]], column: str) -> np.ndarray:
+    """Values (losses, seeds, cases) of the cases that have one everywhere; empty where a table lacks the column."""
+    if any(column not in of_seed for of_loss in tables for of_seed in of_loss):
         return np.empty(0)
-    joined = pd.concat([of_seed for of_loss in tables for of_seed in of_loss], axis=1, join="inner").dropna()
-    return joined.to_numpy(float).T.reshape(len(tables), -1, len(joined))
+    values = np.array([[of_seed[column].to_numpy(float) for of_seed in of_loss] for of_loss in tables])
+    return values[:, :, ~np.isnan(values).any(axis=(0, 1))]
 
 
 def _rows(by_loss: Mapping[str, Seeds], ranks: Ranks, shared: Mapping[str, object]) -> list[dict[str, object]]:

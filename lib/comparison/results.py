@@ -99,6 +99,12 @@ class EvaluatedRun:
         return self.cases[self.cases.groupby("structure")["present"].transform("sum") > 0]
 
     @cached_property
+    def means_of_cases(self) -> dict[str, pd.DataFrame]:
+        """By cut the means over structures, a row for each case, in the order of their names."""
+        cuts = self.cases_of_structures.groupby("cut")
+        return {cut: cases.groupby("case").mean(numeric_only=True) for cut, cases in cuts}
+
+    @cached_property
     def case_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.cases["case"]))
 

@@ -10,6 +10,7 @@ to 47 % of them different with two seeds (simulated in `tests/unit/comparison/te
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from lib.comparison.results import ALL, KEYS, SETTING, EvaluatedRun
-from lib.comparison.summary import directed_columns
+from lib.comparison.summary import directed_columns, signed_columns
 from lib.measures.catalogue import Column
 
 LEVEL = 0.95
@@ -123,9 +124,19 @@ def _half_widths(found: Difference, seeds: np.ndarray | int, cases: np.ndarray |
     """Half the interval of :func:`crossed_difference` that components of variance lead to expect; numbers above 1."""
     of_seeds, of_cases = found.sd_rest**2 + cases * found.sd_seeds**2, seeds * found.sd_cases**2
     total = of_seeds + of_cases
-    tail = (1 - LEVEL) / 2
-    weighted = of_seeds * special.stdtrit(seeds - 1, tail) + of_cases * special.stdtrit(cases - 1, tail)
-    return -weighted / np.where(total > 0, np.sqrt(total * seeds * cases), 1)
+    weighted = of_seeds * _critical(seeds - 1) + of_cases * _critical(cases - 1)
+    return weighted / np.where(total > 0, np.sqrt(total * seeds * cases), 1)
+
+
+def _critical(freedom: np.ndarray | int) -> np.ndarray:
+    """Student's critical value at ``LEVEL``, of a table as :func:`needed` asks for thousands of each difference."""
+    most = int(np.max(freedom))
+    return _critical_values(max(most, MOST_NEEDED))[freedom]
+
+
+@cache
+def _critical_values(most: int) -> np.ndarray:
+    return -special.stdtrit(np.arange(most + 1), (1 - LEVEL) / 2)
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -160,10 +171,12 @@ def comparisons(
     base: str | None = None,
     bases: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Each loss against the reference, in each setting, for each cut and column of which high or low is better.
+    """Each loss against the reference, in each setting, for each cut and column that is signed or has a better end.
 
     With a ``base`` also each loss of the other variants against the same loss of that one.
 
+    Of a signed column, such as a bias, the mean that is closer to 0 is better: ``difference`` is that of the absolute
+    means, by the differences of what has the sign of its mean, and ``better_share`` how often the loss is closer to 0.
     Columns of cases are compared by case (mean over its structures) and seed; those of whole runs by seed, ``cases`` is
     1 there. ``p_holm`` is adjusted within data set, cut and column. ``better_share``: how often the loss is better than
     the reference in a case and seed, a tie counts half. ``seeds_needed``, ``cases_needed``: of :func:`needed`, before
@@ -178,7 +191,7 @@ def comparisons(
         test: ``anova_tukey`` adds ``published_test_p``: one-way ANOVA over losses with seeds as samples, and Tukey's
             test of the pair; the larger p.
     """
-    directed = directed_columns(runs)
+    directed = directed_columns(runs) | signed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
     settings = by_setting(runs)
     pairs = [*_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
@@ -241,19 +254,20 @@ def _compared(
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         of_cases = [by_case(runs, cut) for runs in pair]
         shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
+        of_cases = [[cases.loc[shared] for cases in of_seeds] for of_seeds in of_cases]
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
             if name in of_cases[0][0] and name in of_cases[1][0]:
-                values = [np.stack([cases.loc[shared, name] for cases in of_seeds]) for of_seeds in of_cases]
+                values = [np.stack([cases[name] for cases in of_seeds]) for of_seeds in of_cases]
             elif all(name in rows for rows in of_cut):
                 values = [rows[name].to_numpy(float)[:, None] for rows in of_cut]
             else:
                 continue
-            differences = values[0] - values[1]
-            differences = differences[:, ~np.isnan(differences).any(axis=0)]
-            if differences.size:
-                counts = {"seeds": len(seeds), "cases": differences.shape[1]}
-                yield _keys(pair) | {"cut": cut, "column": name, **counts, **_described(differences, column)}
+            pair_of_values = np.stack(values)
+            pair_of_values = pair_of_values[:, :, ~np.isnan(pair_of_values).any(axis=(0, 1))]
+            if pair_of_values.size:
+                counts = {"seeds": len(seeds), "cases": pair_of_values.shape[2]}
+                yield _keys(pair) | {"cut": cut, "column": name, **counts, **_described(*pair_of_values, column)}
 
 
 def _keys(pair: Sequence[Sequence[EvaluatedRun]]) -> dict[str, Any]:
@@ -268,17 +282,21 @@ def _rows_of(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFram
     return overall[alike & overall["seed"].isin([run.keys["seed"] for run in runs])].sort_values("seed")
 
 
-def _described(differences: np.ndarray, column: Column) -> dict[str, float]:
-    found = asdict(crossed_difference(differences))
-    signed = differences if column.better == "higher" else -differences
-    return {"difference": found.pop("mean"), "better_share": float((np.sign(signed) + 1).mean() / 2)} | found
+def _described(compared: np.ndarray, reference: np.ndarray, column: Column) -> dict[str, float]:
+    """Numbers of a pair from its values (seeds, cases)."""
+    better = compared - reference
+    if column.signed:
+        better = np.abs(reference) - np.abs(compared)
+        compared, reference = (np.copysign(1, values.mean()) * values for values in (compared, reference))
+    elif column.better == "lower":
+        better = -better
+    found = asdict(crossed_difference(compared - reference))
+    return {"difference": found.pop("mean"), "better_share": float((np.sign(better) + 1).mean() / 2)} | found
 
 
 def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     """Of each run the means over structures, a row for each case, in the order of their names."""
-    tables = [run.cases_of_structures for run in runs]
-    of_cut = [table[table["cut"] == cut] for table in tables]
-    return [cases.groupby("case").mean(numeric_only=True) for cases in of_cut]
+    return [run.means_of_cases.get(cut, run.cases[:0].set_index("case")) for run in runs]
 
 
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:

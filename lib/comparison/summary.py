@@ -149,3 +149,8 @@ def directed_columns(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
     columns = {name: column for name, column in columns_of(runs[0].measures).items() if column.better}
     followed = [name for name in monitored(runs[0].measures) if name in columns]
     return columns | {f"{name}{suffix}": columns[name] for name in followed for suffix in OVER_EPOCHS}
+
+
+def signed_columns(runs: Sequence[EvaluatedRun]) -> dict[str, Any]:
+    """The columns of runs whose mean is the better the closer it is to 0."""
+    return {name: column for name, column in columns_of(runs[0].measures).items() if column.signed}

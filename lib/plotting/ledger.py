@@ -20,7 +20,7 @@ _OURS = PALETTE[0]
 _EXPLANATION = (
     "Bars: ±1 sd, of ours over seeds (none for one seed), of the published numbers as printed. At the right end: ours"
     " minus published; reproduced: the published mean lies where one of such trainings would lie with a probability of"
-    " 95 %."
+    " 95 %; otherwise ours is higher or lower."
 )
 _ROWS = "Rows: what was published; below it what was run: its loss where it has another name, its variant."
 _CHOSEN_ON_TEST = "epoch chosen on the test cases"

@@ -77,7 +77,7 @@ def test_comments_and_docstrings_run_nothing(workflow: Path) -> None:
 def test_a_loss_parameter_runs_only_what_depends_on_it(workflow: Path) -> None:
     edit(workflow / STUDY, "gamma: 2", "gamma: 3")
     of_one = {"train": 1, "predict": 1, "evaluate": 2}
-    assert planned(workflow) == {**of_one, "summarize": 1, "plot": 3, **AFTER_TRAINING}
+    assert planned(workflow) == {**of_one, "summarize": 1, "ledger": 1, "plot": 3, **AFTER_TRAINING}
 
 
 def study_of(project: Path, **changes: object) -> None:
@@ -90,7 +90,7 @@ def study_of(project: Path, **changes: object) -> None:
 
 def test_measures_are_taken_again_where_they_are_others_and_nothing_is_trained(workflow: Path) -> None:
     study = yaml.safe_load((workflow / STUDY).read_text())
-    again = {"evaluate": 3, "summarize": 1, "plot": 3, "crate": 1}  # one table of each run
+    again = {"evaluate": 3, "summarize": 1, "ledger": 1, "plot": 3, "crate": 1}  # one table of each run
     study_of(workflow, evaluation={"froc": {"size_bins": [0, 3]}})
     assert planned(workflow) == again
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
@@ -106,9 +106,9 @@ def test_measures_are_taken_again_where_they_are_others_and_nothing_is_trained(w
 
 def test_figures_and_what_is_compared_are_made_again_alone(workflow: Path) -> None:
     study_of(workflow, reference="fl")
-    assert planned(workflow) == {"summarize": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
     study_of(workflow, baseline=False, reference="bce")
-    assert planned(workflow) == {"summarize": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
 
 
 def test_code_runs_only_what_uses_it(workflow: Path) -> None:
@@ -148,7 +148,7 @@ def test_another_measure_or_figure_in_the_catalogues_runs_nothing(workflow: Path
     edit(figures, '        "froc": ', '        "other": FigureEntry("lib.x:other", Parameters),\n        "froc": ')
     assert planned(workflow) == {}
     edit(measures, '"share of lesions found"', '"lesions found, as a share"')
-    assert planned(workflow) == {"summarize": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
     edit(measures, "lib.measures.froc:lesion_rows", "lib.measures.froc:other_rows")
     assert planned(workflow)["evaluate"] == 3
     edit(figures, "lib.plotting.froc:froc_figures", "lib.plotting.froc:other_figures")
@@ -218,7 +218,7 @@ def test_a_moved_checkout_another_device_and_another_mirror_run_nothing(workflow
 
 
 def test_narrowing_keeps_the_other_trainings(workflow: Path) -> None:
-    assert planned(workflow, "--config", "losses=bce,fl") == {"summarize": 1, "plot": 3, **AFTER_TRAINING}
+    assert planned(workflow, "--config", "losses=bce,fl") == {"summarize": 1, "ledger": 1, "plot": 3, **AFTER_TRAINING}
 
 
 def test_another_working_directory(workflow: Path, tmp_path: Path) -> None:
@@ -300,6 +300,7 @@ def test_published_records_come_from_a_mirror(workflow: Path, shared: Path) -> N
     assert planned(workflow, *mirror) == {
         "download": 32,
         "recompute": 1,
+        "ledger": 1,
         "crate": 1,
     }
     done = snakemake(workflow, *mirror)

@@ -10,6 +10,7 @@ import pytest
 from evaluated_runs import case_row, evaluated, rows_of
 from scipy import stats
 
+from lib.comparison.ranks import rank_table
 from lib.comparison.results import EvaluatedRun
 from lib.comparison.statistics import comparisons, crossed_difference, holm, needed
 from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION, TUNED, Column, MeasureEntry, MeasureParameters
@@ -43,6 +44,37 @@ def test_losses_are_compared_by_case_and_seed(tmp_path: Path) -> None:
     found = row[["difference", "low", "high", "p", "sd_seeds", "sd_cases", "sd_rest"]].astype(float).tolist()
     assert found == pytest.approx([*vars(expected).values()], abs=1e-6)
     assert set(table.index.get_level_values("loss")) == {"dl", "iwdl"}
+
+
+def test_a_structure_that_no_case_has_leaves_nothing_to_compare(tmp_path: Path) -> None:
+    empty = [
+        evaluated(tmp_path, [case_row(case, present=0, both=0) for case in "ab"], loss=loss, seed=seed)
+        for loss in ("bce", "dl")
+        for seed in (0, 1)
+    ]
+    assert compared(empty, "bce").empty
+    assert rank_table(empty, DECIDED).empty
+
+
+def test_signed_columns_are_compared_too(tmp_path: Path) -> None:
+    bias = {"bce": (-0.3, 0.1), "dl": (0.2, 0.3)}
+    of_runs = [
+        evaluated(
+            tmp_path,
+            [
+                case_row(case, proportion_bias=value, proportion_bias_abs=abs(value))
+                for case, value in zip("ab", of_loss, strict=True)
+            ],
+            measures=("overlap", "proportion"),
+            loss=loss,
+            seed=seed,
+        )
+        for loss, of_loss in bias.items()
+        for seed in (0, 1)
+    ]
+    table = compared(of_runs, "dl").set_index("column")["difference"]
+    assert table["proportion_bias"] == pytest.approx(0.1 - 0.25)
+    assert table["proportion_bias_abs"] == pytest.approx(0.2 - 0.25)
 
 
 def test_what_is_not_shown_has_the_numbers_that_would_decide(tmp_path: Path) -> None:

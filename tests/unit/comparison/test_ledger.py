@@ -19,7 +19,7 @@ from lib.errors import SeglossError
 from lib.measures.catalogue import DECIDED, MEASURES, columns_of, monitored
 from lib.tables import EPOCHS, PUBLISHED_COLUMNS, read_published
 
-STUDIES = ("inverse_weighting", "t_loss", "boundary", "label_marginal")
+STUDIES = ("inverse_weighting", "t_loss", "boundary", "label_marginal", "liver_benchmark")
 RUN = EvaluatedRun(
     keys(), "WMH", Path(), measures=[*map(MEASURES.parse, ("overlap", "slices", "surface"))], cuts=[DECIDED]
 )
@@ -75,7 +75,9 @@ def test_means_of_other_trainings_lie_within_in_95_percent_of_cases() -> None:
     assert 0.93 < inside / 2000 < 0.97
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.74, "reproduced"), (0.70, "reproduced"), (0.699, "not reproduced")])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.74, "reproduced"), (0.70, "reproduced"), (0.699, "higher"), (0.741, "lower")]
+)
 def test_verdicts_on_numbers(value: float, expected: str) -> None:
     """The interval is 0.72 ± 0.0203."""
     row = only(beside([reached(0.72, sd=0.01, seeds=5)], [printed(value, n=3)]))
@@ -98,6 +100,29 @@ def test_one_seed_shows_nothing() -> None:
     row = only(beside([reached(0.72)], [printed(0.72)]))
     assert row["verdict"] == "not shown" and row["difference"] == 0
     assert np.isnan([row["low"], row["high"], row["ours_sd"]]).all()
+
+
+def test_a_number_that_our_runs_have_not_is_not_comparable() -> None:
+    assert only(beside([reached(np.nan, seeds=3)], [printed(0.72)]))["verdict"] == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reason"),
+    [
+        ("wmh2017", "loss, setting or number not among the runs"),
+        ("isles2018", "data set not run at demo scale"),
+        ("lits_liver", "data set not run at demo scale; data after registration only"),
+        ("retinal_lesions", "data set not run at demo scale; data on request only"),
+        ("theirs", "data set not run at demo scale"),  # one of ours that stands for it is public
+        ("met", "no such data set here"),
+    ],
+)
+def test_what_was_not_run_has_a_reason(dataset: str, reason: str) -> None:
+    names = Published(table="boundary", datasets={"msd_liver_whole": "theirs", "retinal_lesions_512": "theirs"})
+    results = StudyResults([RUN], published=names, scale="demo")
+    row = only(beside([reached(0.72, loss="ce")], [printed(0.7, dataset=dataset)], results))
+    assert (row["verdict"], row["reason"]) == ("not run", reason)
+    assert np.isnan(only(beside([reached(0.72)], [printed(0.7)]))["reason"])
 
 
 def test_the_title_is_that_of_our_data_set_where_the_published_one_is_not_here() -> None:
@@ -190,7 +215,8 @@ def comparison(verdict: str, loss: str = "boundary", reference: str = "gdl", **c
 
 
 def judge(chosen: Claim, *compared: dict, results: StudyResults = RESULTS) -> pd.DataFrame:
-    return judged([chosen], results, pd.DataFrame(compared, columns=[*comparison("better")]))
+    tables = (pd.DataFrame(compared, columns=[*comparison("better")]), pd.DataFrame(columns=PUBLISHED_COLUMNS))
+    return judged([chosen], results, *tables, per_run=pd.DataFrame())
 
 
 @pytest.mark.parametrize(
@@ -301,6 +327,16 @@ def test_shipped_claims_are_of_published_losses_and_of_comparisons_that_the_stud
         assert (known | over_epochs)[chosen.column].better
 
 
+def test_published_claims_without_a_study_are_of_losses_and_data_sets_of_their_table() -> None:
+    published = pd.DataFrame(read_published(ROOT / "published/seg_loss_odyssey.csv"))
+    known = set(zip(published["dataset"], published["loss"], published["metric"], strict=True))
+    claims = read_claims(ROOT / "published/claims.yaml", "seg_loss_odyssey")
+    assert claims
+    for chosen in claims:
+        losses = (chosen.loss, *chosen.than)
+        assert {(data, loss, chosen.column) for data in chosen.datasets for loss in losses} <= known
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_shipped_numbers_are_of_columns_and_levels_that_the_study_has(study: str) -> None:
     rows = read_published(ROOT / f"published/{study}.csv")
@@ -333,3 +369,10 @@ def test_the_published_tables_are_complete() -> None:
         ("dice_slices", "best_test"): 6,
         ("row_hausdorff", "best_test"): 4,
     }
+    odyssey = pd.read_csv(ROOT / "published/seg_loss_odyssey.csv")
+    assert odyssey.groupby(["network", "metric"]).size().to_dict() == {
+        ("nnunet_v1", "dice"): 80,
+        ("nnunet_v1", "nsd"): 80,
+        ("nnunet_v1_trainer_v2", "dice"): 18,
+    }
+    assert set(odyssey.groupby("loss")["value"].count()) == {8, 11}

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from study_figures import NOTE, study, texts, words, write_table
 
-from lib.comparison.ledger import COLUMNS, INSIDE, NOT_RUN, OUTSIDE
-from lib.comparison.statistics import NOT_SHOWN
+from lib.comparison.ledger import COLUMNS, INSIDE, LOWER, NOT_COMPARABLE, NOT_RUN
 from lib.plotting.ledger import ledger_figures
 
 
@@ -31,11 +30,11 @@ def published_table() -> pd.DataFrame:
     wmh = {"title": "WMH", "noise": "clean", "variant": "slices", "seeds": 2, "attempt": "reduced"}
     slices, rows = {"label": "Dice per slice"}, {"label": "HD as printed"}
     gdl, both = {"published_loss": "gdl", "loss": "gdl"}, {"published_loss": "boundary", "loss": "mine"}
-    inside, outside = {"verdict": INSIDE, "ours": 0.72, "ours_sd": 0.02}, {"verdict": OUTSIDE, "ours": 0.7}
+    inside, outside = {"verdict": INSIDE, "ours": 0.72, "ours_sd": 0.02}, {"verdict": LOWER, "ours": 0.7}
     reached = [
         {**wmh, **slices, **gdl, **inside, "published": 0.7, "spread": 0.01, "difference": 0.02},
         {**wmh, **slices, **both, **outside, "published": 0.75, "difference": -0.05},
-        {**wmh, **rows, **gdl, "published": 1.045, "spread": 0.014, "verdict": NOT_SHOWN},
+        {**wmh, **rows, **gdl, "published": 1.045, "spread": 0.014, "verdict": NOT_COMPARABLE},
     ]
     missing = {"published_loss": "boundary", "published": 0.569, "spread": 0.0, "verdict": NOT_RUN}
     table = pd.DataFrame([*reached, {"title": "ISLES", **slices, **missing, "noise": "clean"}])
@@ -62,7 +61,7 @@ def test_ours_stand_beside_published_numbers(drawn: Callable) -> None:
     assert bars(dice) == {"D": [(0.7, 0.01), (0.75, 0)], "o": [(0.72, 0.02), (0.7, 0)]}
     assert texts(dice) == [
         "+0.020 (2 seeds): reproduced, reduced\nnothing predicted: 0.500",
-        "-0.050 (2 seeds): not reproduced, reduced",
+        "-0.050 (2 seeds): lower, reduced",
     ]
     assert names(dice) == ["GDL\nslices", "Boundary Loss\nmine; slices"]
     assert bars(rows) == {"D": [(1.045, 0.014)]} and texts(rows) == ["nothing to compare (2 seeds)"]
