@@ -77,7 +77,7 @@ class StudyTables:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Those that the page reads.
+        """Those that the page reads, with all columns of a setting and the loss.
 
         Raises:
             SeglossError: a table that every study has is missing, or one is damaged.
@@ -87,9 +87,8 @@ class StudyTables:
         return {name: _read(self.paths[name]) for name in (*NEEDED, *OPTIONAL) if name in self.paths}
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table with all columns of a setting and the loss; without rows where it is not there."""
-        found = self.tables.get(name, pd.DataFrame())
-        return found.reindex(columns=list(dict.fromkeys([*found.columns, *KEYS]))).fillna(dict.fromkeys(KEYS, ""))
+        """A table; without rows where it is not there."""
+        return self.tables.get(name, _EMPTY)
 
     def file(self, name: str) -> File:
         path = self.paths[name]
@@ -150,10 +149,15 @@ def tables_in(folder: Path) -> list[Path]:
     return [path for name in (*NEEDED, *OPTIONAL) if (path := folder / f"{name}.csv").is_file()]
 
 
+_EMPTY = pd.DataFrame(columns=KEYS)
+
+
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return read_csv(path)
+        table = read_csv(path)
     except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+        return _EMPTY
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise SeglossError(f"{path}: damaged ({error}); delete it and run again") from error
+    lacking = {name: "" for name in KEYS if name not in table}  # of a table from before a factor was one
+    return table.assign(**lacking).fillna(dict.fromkeys(KEYS, ""))
