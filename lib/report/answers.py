@@ -10,7 +10,7 @@ import pandas as pd
 from lib.comparison.ranks import FIRST
 from lib.comparison.statistics import EQUIVALENT, MOST_NEEDED, NOT_SHOWN
 from lib.measures.catalogue import Column
-from lib.report.columns import column_of, counted, interval, whole, written
+from lib.report.columns import column_of, counted, interval, listed, whole, written
 from lib.report.costs import cost_in_ce, measured_costs
 from lib.report.kinds import Facts, Kind
 from lib.report.studies import Setting, StudyTables
@@ -190,6 +190,23 @@ def in_short(found: Sequence[Answer]) -> str:
     shown = f"A loss is shown to be better than all others in {alone or 'none'} of them."
     failed = f" In {unusable} of them the first loss has trainings that failed or are poor (*)." if unusable else ""
     return f"{counted(len(chosen), 'comparison')} on {data}. Most often first: {firsts}. {shown}{failed}"
+
+
+def good_choices(found: Sequence[Answer]) -> str:
+    """The losses that are first, or not shown to be worse than the first, in all answers, or in most of them."""
+    chosen = of_real_data(found)
+    times = Counter(loss for answer in chosen for loss in (answer.first, *answer.tied))
+    always = [loss for loss, number in times.most_common() if number == len(chosen)]
+    if not chosen:
+        return ""
+    if always:
+        return f"First, or not shown to be worse than the first, {_in_all(len(chosen))}: {listed(always)}."
+    most = [f"{loss} ({number} of {len(chosen)})" for loss, number in times.most_common(3)]
+    return f"No loss is first or tied in all of them; most often: {', '.join(most)}."
+
+
+def _in_all(number: int) -> str:
+    return "here" if number == 1 else f"in all {number}"
 
 
 def needed_text(answer: Answer) -> str:

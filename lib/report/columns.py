@@ -1,7 +1,7 @@
 """How numbers of each column are written."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lib.config.study_schema import OVER_EPOCHS
 from lib.measures.catalogue import MEASURES, Column
@@ -66,6 +66,12 @@ def percent(share: float) -> str:
 def whole(value: float) -> str:
     """A rank or a count, with a decimal only where it has one."""
     return MISSING if math.isnan(value) else f"{value:g}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names with commas, the last of many as their number."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def counted(number: float, noun: str) -> str:

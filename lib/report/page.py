@@ -14,6 +14,7 @@ from lib.report.answers import (
     Answer,
     against_reference,
     answers,
+    good_choices,
     in_short,
     losses_first,
     needed_text,
@@ -22,7 +23,7 @@ from lib.report.answers import (
     rank_interval,
 )
 from lib.report.assets import FOLDER, SCRIPT, STYLE, TEMPLATE
-from lib.report.columns import MISSING, counted, percent, written
+from lib.report.columns import MISSING, counted, listed, percent, written
 from lib.report.content import Cell, Heading, Part, Row, Section, Table
 from lib.report.kinds import KINDS, Kind
 from lib.report.studies import About, StudyTables
@@ -89,10 +90,14 @@ def _data(studies: Sequence[StudyTables]) -> dict[str, Any]:
     return {"phantoms": phantoms, "real": real, "notes": {study.name: study.about.note for study in studies}}
 
 
-def _card(kind: Kind, found: Sequence[Answer]) -> tuple[Kind, str, list[dict[str, str]], int]:
-    """Kind, sentence, a few lines, and how many were left out."""
+def _card(kind: Kind, found: Sequence[Answer]) -> tuple[Kind, list[str], list[dict[str, str]], int]:
+    """Kind, sentences, a few lines, and how many were left out."""
     lines = leaders(found)
-    return kind, in_short(found), lines[:MOST_LINES], len(lines[MOST_LINES:])
+    return kind, _sentences(found), lines[:MOST_LINES], len(lines[MOST_LINES:])
+
+
+def _sentences(found: Sequence[Answer]) -> list[str]:
+    return [*filter(None, [in_short(found), good_choices(found)])]
 
 
 def leaders(found: Sequence[Answer]) -> list[dict[str, str]]:
@@ -123,7 +128,7 @@ def _answers(found: Mapping[Kind, Sequence[Answer]], studies: Sequence[StudyTabl
 
 
 def _part(kind: Kind, found: Sequence[Answer]) -> Part:
-    texts = [f"{kind.question} Judged where: {kind.when}.", in_short(found)]
+    texts = [f"{kind.question} Judged where: {kind.when}.", *_sentences(found)]
     if not found:
         return Part(kind.name, kind.id, texts)
     headings = [Heading("Data set", wide=True), Heading("Measure"), Heading("First"), Heading("P(first)", True)]
@@ -143,7 +148,7 @@ def _row(answer: Answer) -> Row:
             Cell(answer.column.axis, more=[value, *filter(None, [answer.beside])]),
             Cell(answer.first, kind="first", more=[f"runs: {answer.trouble}"] if answer.trouble else ()),
             Cell(percent(answer.p_first), answer.p_first, more=[rank_interval(answer)]),
-            Cell(_tied(answer), more=[", ".join(answer.tied)]),
+            Cell(_tied(answer), more=[listed(answer.tied)]),
             Cell(verdict, kind={"better": "good", "worse": "bad"}.get(shown, ""), more=[*filter(None, [difference])]),
             Cell(f"{counted(answer.cases, 'case')}, {counted(answer.seeds, 'seed')}", more=[f"step: {cost}"]),
             Cell(limits(answer)),

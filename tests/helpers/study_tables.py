@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from evaluated_runs import case_row, evaluated, rows_of
 
 from lib.comparison import ledger
 from lib.comparison.costs import COLUMNS as COST_COLUMNS
-from lib.comparison.ranks import rank_table
+from lib.comparison.ranks import bootstrap_ranks, rank_table
 from lib.comparison.results import EvaluatedRun
 from lib.comparison.statistics import comparisons
 from lib.comparison.summary import by_loss
@@ -62,7 +64,7 @@ def write_study(
         "runs": per_run,
         "summary": by_loss(per_run),
         "comparisons": comparisons(runs, per_run, reference),
-        "ranks": rank_table(runs, DECIDED, per_run),
+        "ranks": _ranks(runs, per_run),
         "ledger": pd.DataFrame(published or []).reindex(columns=ledger.COLUMNS),
         "claims": ledger.judged([], None, pd.DataFrame()),
     }
@@ -72,6 +74,12 @@ def write_study(
     for name, table in contents.items():
         table.round(6).to_csv(folder / f"{name}.csv", index=False)
     return [folder / f"{name}.csv" for name in contents]
+
+
+def _ranks(runs: list[EvaluatedRun], per_run: pd.DataFrame) -> pd.DataFrame:
+    """With few resamples, so that tests are quick."""
+    with patch("lib.comparison.ranks.bootstrap_ranks", partial(bootstrap_ranks, resamples=200)):
+        return rank_table(runs, DECIDED, per_run)
 
 
 def noisy(folder: Path, runs: list[EvaluatedRun], masks_dice: float) -> list[EvaluatedRun]:

@@ -7,7 +7,7 @@ import pytest
 from study_tables import DICE, cost_row, noisy, runs_of, write_study
 
 from lib.errors import SeglossError
-from lib.report.answers import answers, in_short, outcome, trouble
+from lib.report.answers import answers, good_choices, in_short, outcome, trouble
 from lib.report.kinds import KINDS, Kind
 from lib.report.page import limits
 from lib.report.studies import About, StudyTables, tables_in
@@ -91,6 +91,16 @@ def test_real_data_come_before_phantoms_and_alone_are_counted(tmp_path: Path) ->
     assert "phantoms, no evidence about patients" in in_short(found[1:])
     told = study_in(tmp_path / "s", About(phantoms=["mr"]))  # the configuration knows better than the name
     assert [answer.phantom for answer in answers(told, kind("Overlap"))] == [True, False]
+
+
+def test_losses_that_are_never_shown_to_be_worse_are_named(tmp_path: Path) -> None:
+    write_study(tmp_path / "s", [*runs_of(tmp_path / "runs"), *runs_of(tmp_path / "runs", dataset="ct")])
+    write_study(tmp_path / "t", runs_of(tmp_path / "other", {"focal": 0.5, "dice_ce": 0.8, "boundary": 0.8}))
+    found = answers(study_in(tmp_path / "s"), kind("Overlap"))
+    assert good_choices(found) == "First, or not shown to be worse than the first, in all 2: dice_ce, focal."
+    found += answers(study_in(tmp_path / "t"), kind("Overlap"))
+    assert good_choices(found).endswith("in all 3: dice_ce.")
+    assert good_choices([]) == ""
 
 
 def test_with_a_single_seed_nothing_is_shown(tmp_path: Path) -> None:
