@@ -1,7 +1,7 @@
 """The page of the whole comparison, made from the tables of the studies alone."""
 
-from lib.report.assets import ASSETS
 from lib.report.losses import maps_of
+from lib.report.sources import ASSETS, NEEDED, OPTIONAL
 
 
 def reported_studies():
@@ -9,8 +9,9 @@ def reported_studies():
 
 
 def reported_tables():
+    made = expand(rules.summarize.output, study=reported_studies())
     return [
-        *expand(rules.summarize.output, study=reported_studies()),
+        *(path for path in made if Path(path).stem in (*NEEDED, *OPTIONAL)),
         *(PATHS.result(f"{study}/cost.csv") for study in reported_studies() if shows_costs(study)),
     ]
 

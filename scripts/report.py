@@ -7,7 +7,7 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(configuration: dict, tables: list[Path], page: Path) -> None:
+def main(configuration: dict, tables: list[Path], page: Path, joined: list[Path] | None = None) -> None:
     from lib.config.load import load
     from lib.files import write_text
     from lib.report.page import report
@@ -18,7 +18,7 @@ def main(configuration: dict, tables: list[Path], page: Path) -> None:
     for table in tables:
         studies.setdefault(table.parent.name, []).append(table)
     about = {name: About.of_study(loaded, name) for name in studies}
-    write_text(page, report(studies, about, page.parent))
+    write_text(page, report(studies, about, page.parent, joined or ()))
 
 
 if __name__ == "__main__":

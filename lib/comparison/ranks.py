@@ -112,7 +112,7 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str, per_run: pd.DataFrame) ->
             chosen = {loss: [of_seeds[seed] for seed in seeds] for loss, of_seeds in by_loss.items()}
             cases = {loss: by_case(of_loss, cut) for loss, of_loss in chosen.items()}
             for name, column in directed_columns(runs).items():
-                values = _of_cases(cases, name)
+                values = _common_values(cases, name)
                 values = values if values.size else _of_whole_runs(chosen, overall, name)
                 if values.size:
                     ranks = bootstrap_ranks(values, column.better == "higher")
@@ -122,12 +122,14 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str, per_run: pd.DataFrame) ->
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _of_cases(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
-    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column."""
+def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
+    """Values (losses, seeds, cases) of the cases that all have; empty where there is none."""
     tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
     if any(of_seed is None for of_loss in tables for of_seed in of_loss):
         return np.empty(0)
     joined = pd.concat([of_seed for of_loss in tables for of_seed in of_loss], axis=1, join="inner").dropna()
+    if joined.empty:
+        return np.empty(0)
     return joined.to_numpy(float).T.reshape(len(tables), -1, len(joined))
 
 

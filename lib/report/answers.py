@@ -1,7 +1,7 @@
 """Which loss is first for a kind of task, how sure that is, and what was not shown."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,8 @@ class Answer:
         value: mean of the first loss over seeds and cases.
         pooled: the number is of all test cases together, so that intervals are of seeds alone.
         tied: losses that are not shown to be worse than the first.
-        others: number of losses besides the first.
+        worse: those that are.
+        failed: losses, of all, of which some training failed or is poor.
         reference: None where the first is the reference, or was not compared.
         visible: a difference to the first that would typically just be shown; NaN where there is no interval.
         cost: of a step, in units of cross-entropy; NaN where it was not measured.
@@ -59,7 +60,8 @@ class Answer:
     rank_low: float
     rank_high: float
     tied: Sequence[str]
-    others: int
+    worse: Sequence[str]
+    failed: Collection[str]
     reference: Reference | None
     is_reference: bool
     seeds: int
@@ -69,6 +71,11 @@ class Answer:
     cost: float
     trouble: str = ""
     beside: str = ""
+
+    @property
+    def others(self) -> int:
+        """Number of losses besides the first."""
+        return len(self.tied) + len(self.worse)
 
 
 def answers(study: StudyTables, kind: Kind) -> list[Answer]:
@@ -96,6 +103,7 @@ def _answer(
     judged = ranks["to_first_verdict"] if "to_first_verdict" in ranks else pd.Series(NOT_SHOWN, ranks.index)
     best = ranks[judged == FIRST] if (judged == FIRST).any() else ranks.nsmallest(1, "rank")
     first, others = best.iloc[0], ranks.drop(best.index[:1])
+    tied = judged[others.index].isin([NOT_SHOWN, EQUIVALENT])
     column, loss = column_of(first["column"]), first["loss"]
     of_loss = summary[summary["loss"] == loss].iloc[0]
     reference, is_reference = _reference(study, setting, loss, column.name)
@@ -111,8 +119,9 @@ def _answer(
         p_first=float(first["p_first"]),
         rank_low=float(first["low"]),
         rank_high=float(first["high"]),
-        tied=[*others.loc[judged[others.index].isin([NOT_SHOWN, EQUIVALENT]), "loss"]],
-        others=len(others),
+        tied=[*others.loc[tied, "loss"]],
+        worse=[*others.loc[~tied, "loss"]],
+        failed={row["loss"] for row in summary.to_dict("records") if trouble(row["status"])},
         reference=reference,
         is_reference=is_reference,
         seeds=int(first["seeds"]),
@@ -193,20 +202,22 @@ def in_short(found: Sequence[Answer]) -> str:
 
 
 def good_choices(found: Sequence[Answer]) -> str:
-    """The losses that are first, or not shown to be worse than the first, in all answers, or in most of them."""
+    """The losses that are first, or not shown to be worse than the first, in all answers, else in most of them.
+
+    Without those of which a training failed.
+    """
     chosen = of_real_data(found)
-    times = Counter(loss for answer in chosen for loss in (answer.first, *answer.tied))
-    always = [loss for loss, number in times.most_common() if number == len(chosen)]
-    if not chosen:
-        return ""
-    if always:
-        return f"First, or not shown to be worse than the first, {_in_all(len(chosen))}: {listed(always)}."
-    most = [f"{loss} ({number} of {len(chosen)})" for loss, number in times.most_common(3)]
-    return f"No loss is first or tied in all of them; most often: {', '.join(most)}."
-
-
-def _in_all(number: int) -> str:
-    return "here" if number == 1 else f"in all {number}"
+    there = Counter(loss for answer in chosen for loss in (answer.first, *answer.tied, *answer.worse))
+    good = Counter(
+        loss for answer in chosen for loss in (answer.first, *answer.tied) if loss not in answer.failed
+    ).most_common()
+    if not good:
+        return "Of every loss that is first or tied some training failed or is poor." if chosen else ""
+    if always := [loss for loss, number in good if number == len(chosen)]:
+        where = "here" if len(chosen) == 1 else f"in all {len(chosen)}"
+        return f"First or tied {where}: {listed(always)}."
+    most = [f"{loss} (in {number} of the {there[loss]} that have it)" for loss, number in good[:3]]
+    return f"No loss is first or tied in all of them; most often {', '.join(most)}."
 
 
 def needed_text(answer: Answer) -> str:

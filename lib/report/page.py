@@ -22,10 +22,10 @@ from lib.report.answers import (
     outcome,
     rank_interval,
 )
-from lib.report.assets import FOLDER, SCRIPT, STYLE, TEMPLATE
 from lib.report.columns import MISSING, counted, listed, percent, written
 from lib.report.content import Cell, Heading, Part, Row, Section, Table
 from lib.report.kinds import KINDS, Kind
+from lib.report.sources import FOLDER, SCRIPT, STYLE, TEMPLATE
 from lib.report.studies import About, StudyTables
 
 FEW_CASES, FEW_SEEDS = 30, 3
@@ -33,7 +33,10 @@ MOST_LINES = 6
 
 
 def report(
-    tables: Mapping[str, Sequence[Path]], about: Mapping[str, About] | None = None, base: Path | None = None
+    tables: Mapping[str, Sequence[Path]],
+    about: Mapping[str, About] | None = None,
+    base: Path | None = None,
+    joined: Sequence[Path] = (),
 ) -> str:
     """The page as HTML, equal for equal tables.
 
@@ -44,6 +47,8 @@ def report(
         base: the folder that the page will lie in, from which it links to the tables; without it links are such as
             ``<study>/runs.csv``.
 
+        joined: ``ledger.csv`` and ``claims.csv`` of all studies, which then stand for those of the studies.
+
     Raises:
         SeglossError: a table is missing or damaged.
     """
@@ -53,6 +58,7 @@ def report(
         for name, paths in tables.items()
     ]
     found = {kind: losses_first(answer for study in studies for answer in answers(study, kind)) for kind in KINDS}
+    published = sections.ledger(studies, {path.stem: path for path in joined}, base)
     content = [
         sections.results(studies),
         sections.differences(studies),
@@ -61,9 +67,9 @@ def report(
         sections.recall_by_size(studies),
         sections.proportions(studies),
         sections.costs(studies),
-        sections.ledger(studies),
+        published,
         sections.failures(studies),
-        sections.provenance(studies, {name: version(name) for name in ("pandas", "Jinja2")}, []),
+        sections.provenance(studies, {name: version(name) for name in ("pandas", "Jinja2")}, published.files),
     ]
     return _render(
         studies=studies,

@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from lib.comparison.statistics import NOT_SHOWN
 from lib.measures.catalogue import Column
 from lib.report.answers import UNUSABLE, within_setting
 from lib.report.columns import MISSING, column_of, counted, directed, interval, percent, whole, written
@@ -14,7 +15,7 @@ from lib.report.content import Cell, Chart, Heading, Part, Row, Section, Table, 
 from lib.report.costs import measured_costs
 from lib.report.kinds import KINDS
 from lib.report.losses import hyperparameters, maps_of
-from lib.report.studies import CLEAN, File, Setting, StudyTables
+from lib.report.studies import CLEAN, File, Setting, StudyTables, file_of, read_table
 from lib.report.svg import Line, Mark, curves, forest, key, ranks
 
 SHARE = Column("share", "share", largest=1)
@@ -28,7 +29,7 @@ def results(studies: Sequence[StudyTables]) -> Section:
         {column.name: column for column in directed(dict.fromkeys(present))}.values(),
         key=lambda column: MAIN_COLUMNS.index(column.name) if column.name in MAIN_COLUMNS else len(MAIN_COLUMNS),
     )
-    headings = [Heading("Loss"), Heading("Data set", wide=True), *map(Heading, ("Setting", "Study", "Runs"))]
+    headings = [Heading("Loss"), Heading("Data set", wide=True), *map(Heading, ("Study", "Runs"))]
     headings += [Heading("Cases", number=True)]
     headings += [heading_of(column, extra=column.name not in MAIN_COLUMNS) for column in columns]
     rows = [_result(study, row, columns) for study in studies for row in study.summary.to_dict("records")]
@@ -49,8 +50,7 @@ def results(studies: Sequence[StudyTables]) -> Section:
 def _result(study: StudyTables, row: dict, columns: Sequence) -> Row:
     cells = [
         Cell(row["loss"]),
-        Cell(_title(study, row["dataset"])),
-        Cell(study.place(row)),
+        Cell(_title(study, row["dataset"]), more=[study.place(row)]),
         Cell(study.name),
         Cell(str(row["status"]), kind="bad" if any(word in str(row["status"]) for word in UNUSABLE) else ""),
         number(float(row.get("test_cases", math.nan))),
@@ -137,25 +137,52 @@ def _counts(study: StudyTables, row: pd.Series) -> str:
 
 def agreement(studies: Sequence[StudyTables]) -> Section:
     """Kendall's tau between rankings, of the studies that have the table."""
-    with_table = [study for study in studies if "rank_agreement" in study.tables and len(study.table("rank_agreement"))]
-    names = ["One", "Other", "Between", "Data set", "Column", "Losses", "Kendall's tau"]
-    rows = []
-    for study in with_table:
-        for row in study.tables["rank_agreement"].fillna({"dataset": "", "column": ""}).to_dict("records"):
-            texts = [str(row[name]) for name in ("one", "other", "kind", "dataset", "column")]
-            tau = float(row["tau"])
-            cells = [*map(Cell, texts), Cell(whole(row["losses"]), row["losses"]), Cell(written(tau, signed=True), tau)]
-            rows.append(Row(cells, {"study": study.name}))
-    headings = [Heading(name, number=name in names[-2:]) for name in names]
-    table = Table("Agreement of rankings", headings, rows, {"study": "Study"})
+    with_table = [study for study in studies if len(study.table("rank_agreement"))]
+    names = ["Compared", "Data set", "Setting", "Measure", "Losses", "Kendall's tau", "Study"]
+    headings = [Heading(name, number=name in ("Losses", "Kendall's tau")) for name in names]
+    rows = [row for study in with_table for row in _agreements_of(study)]
+    table = Table("Agreement of rankings", headings, rows, {"kind": "Between", "study": "Study"})
     return Section(
         "agreement",
         "Does the ranking stay the same elsewhere?",
-        ["Kendall's tau between two rankings of the same losses: 1 is the same order, 0 none, −1 the reverse."],
-        [Part(tables=[table])] if rows else [],
+        [
+            "Kendall's tau between two rankings of the same losses: 1 is the same order, 0 none, −1 the reverse."
+            " Where it is low, the best loss depends on network, data or measure more than on the loss.",
+        ],
+        [Part(texts=_medians(rows), tables=[table])] if rows else [],
         [study.file("rank_agreement") for study in with_table],
         "Not measured in this call.",
     )
+
+
+def _agreements_of(study: StudyTables) -> Iterator[Row]:
+    shown = {*MAIN_COLUMNS, study.about.primary}
+    table = study.table("rank_agreement")
+    for row in table.astype(object).where(table.notna(), "").to_dict("records"):
+        compared = {row["one"], row["other"]} if row["kind"] == "measure" else {row["column"]}
+        if compared <= shown:
+            tau = _float(row["tau"])
+            cells = [
+                Cell(f"{row['kind']}: {row['one']}, {row['other']}"),
+                Cell(_title(study, row["dataset"]) if row["dataset"] else MISSING),
+                Cell(study.place(row) or MISSING),
+                Cell(column_of(row["column"]).label if row["column"] else MISSING),
+                Cell(whole(_float(row["losses"])), _float(row["losses"])),
+                Cell(written(tau, SHARE, signed=True), tau),
+                Cell(study.name),
+            ]
+            yield Row(cells, {"kind": row["kind"], "study": study.name})
+
+
+def _medians(rows: Sequence[Row]) -> list[str]:
+    kinds: dict[str, list[float]] = {}
+    for row in rows:
+        kinds.setdefault(row.keys["kind"], []).append(row.cells[5].value)
+    medians = [
+        f"{kind} {written(float(pd.Series(taus).median()), SHARE, signed=True)} ({counted(len(taus), 'pair')})"
+        for kind, taus in kinds.items()
+    ]
+    return [f"Median tau by what differs: {', '.join(medians)}."]
 
 
 def noise_response(studies: Sequence[StudyTables]) -> Section:
@@ -292,7 +319,10 @@ def costs(studies: Sequence[StudyTables]) -> Section:
     return Section(
         "cost",
         "Cost",
-        ["A step is forward, loss, backward and optimizer; the same network and batch for all losses of a setting."],
+        [
+            "A step is forward, loss, backward and optimizer; the same network and batch for all losses of a setting. A"
+            " dash: cross-entropy, or the memory of a GPU, was not measured there.",
+        ],
         parts,
         files,
         "Not measured in this call.",
@@ -325,23 +355,29 @@ def _needs(studies: Sequence[StudyTables]) -> list[Row]:
     return rows
 
 
-def ledger(studies: Sequence[StudyTables], whole_ledger: tuple[pd.DataFrame, File] | None = None) -> Section:
+def ledger(studies: Sequence[StudyTables], joined: Mapping[str, Path], base: Path | None) -> Section:
     """Published numbers and claims, with what was reached.
 
     Args:
-        whole_ledger: the ledger of all studies with its file, instead of those of the studies.
+        joined: ``ledger`` and ``claims`` of all studies, with a column ``study``, instead of those of each study.
+        base: the folder of the page.
     """
-    if whole_ledger:
-        numbers, files = whole_ledger[0], [whole_ledger[1]]
-    else:
-        numbers = pd.concat([study.table("ledger").assign(study=study.name) for study in studies], ignore_index=True)
-        files = [study.file("ledger") for study in studies]
-    claims = pd.concat([study.table("claims").assign(study=study.name) for study in studies], ignore_index=True)
+    tables, files = {}, []
+    for name in ("ledger", "claims"):
+        if name in joined:
+            tables[name] = read_table(joined[name])
+            files.append(file_of(joined[name], len(tables[name]), base, joined[name].name))
+        else:
+            of_studies = [study.table(name).assign(study=study.name) for study in studies]
+            tables[name] = pd.concat(of_studies, ignore_index=True)
+            files += [study.file(name) for study in studies]
     parts = []
-    if len(numbers):
-        parts.append(Part("Numbers", "ledger-numbers", tables=[_ledger_table(numbers)]))
-    if len(claims):
-        parts.append(Part("Claims", "ledger-claims", tables=[_claims_table(claims)]))
+    for name, heading, table_of in (("ledger", "Numbers", _ledger_table), ("claims", "Claims", _claims_table)):
+        if len(tables[name]):
+            counts = tables[name]["verdict"].value_counts()
+            said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+            rows = tables[name].astype(object).where(tables[name].notna(), "").to_dict("records")
+            parts.append(Part(heading, f"ledger-{name}", [f"{len(rows)}: {said}."], tables=[table_of(rows)]))
     return Section(
         "ledger",
         "What was published, and what was reached",
@@ -350,60 +386,66 @@ def ledger(studies: Sequence[StudyTables], whole_ledger: tuple[pd.DataFrame, Fil
             " smaller networks, data or schedules than published; such a number says nothing about the published one.",
         ],
         parts,
-        [*files, *(study.file("claims") for study in studies)],
+        files,
         "No study of this call has published numbers.",
     )
 
 
-def _ledger_table(numbers: pd.DataFrame) -> Table:
-    names = ["Published loss", "Data set", "Metric", "Noise", "Published", "Ours", "95 % prediction interval"]
-    headings = [Heading(name, number=name in ("Published", "Ours")) for name in (*names, "Verdict", "Attempt")]
-    headings += [Heading("Source", wide=True), Heading("Study")]
-    rows = []
-    for row in numbers.astype(object).where(numbers.notna(), "").to_dict("records"):
-        column = column_of(row["metric"])
-        published, ours, low, high = (_float(row.get(name)) for name in ("published", "ours", "low", "high"))
-        verdict = row["verdict"]
-        cells = [
-            Cell(str(row["published_loss"])),
-            Cell(str(row.get("title") or row["dataset"])),
-            Cell(column.axis),
-            Cell(str(row["noise"]) or CLEAN),
-            number(published, column),
-            number(ours, column),
-            Cell(interval(low, high, column, signed=False), low),
-            Cell(verdict, kind=_verdict_class(verdict)),
-            Cell(str(row.get("attempt") or MISSING)),
-            Cell(str(row["source"])),
-            Cell(str(row["study"])),
-        ]
-        rows.append(Row(cells, {"verdict": verdict, "study": str(row["study"])}))
-    return Table("Published numbers", headings, rows, {"verdict": "Verdict", "study": "Study"})
+def _ledger_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    headings = [Heading("Published loss"), Heading("Data set", wide=True), Heading("Measure"), Heading("Noise")]
+    headings += [Heading("Published", True), Heading("Ours", True), Heading("95 % prediction interval")]
+    headings += [*map(Heading, ("Verdict", "Attempt")), Heading("Remark", wide=True), Heading("Source", wide=True)]
+    headings += [Heading("Study")]
+    filters = {"verdict": "Verdict", "study": "Study"}
+    return Table("Published numbers", headings, [*map(_ledger_row, rows)], filters)
 
 
-def _claims_table(claims: pd.DataFrame) -> Table:
-    names = ["Data set", "Noise", "Ours: difference", "95 % interval", "Seeds", "Verdict", "Attempt"]
-    headings = [Heading("Claim", wide=True)]
-    headings += [Heading(name, number=name in ("Ours: difference", "Seeds")) for name in names]
-    headings += [Heading("Source", wide=True)]
-    rows = []
-    for row in claims.astype(object).where(claims.notna(), "").to_dict("records"):
-        column = column_of(row["column"])
-        difference, low, high, seeds = (_float(row.get(name)) for name in ("difference", "low", "high", "seeds"))
-        says = f"{row['claim']}: {row['loss']} {_relation(row['relation'])} {row['than']}"
-        cells = [
-            Cell(says),
-            Cell(str(row["dataset"])),
-            Cell(str(row["noise"])),
-            number(difference, column, signed=True),
-            Cell(interval(low, high, column), low),
-            Cell(whole(seeds), seeds),
-            Cell(row["verdict"], kind=_verdict_class(row["verdict"])),
-            Cell(str(row["attempt"]) or MISSING),
-            Cell(str(row["source"])),
-        ]
-        rows.append(Row(cells, {"verdict": row["verdict"], "study": row["study"]}))
-    return Table("Published claims", headings, rows, {"verdict": "Verdict", "study": "Study"})
+def _ledger_row(row: Mapping[str, Any]) -> Row:
+    column = column_of(row["metric"])
+    published, ours, low, high = (_float(row.get(name)) for name in ("published", "ours", "low", "high"))
+    remarks = [str(row[name]) for name in ("remark", "reason") if row.get(name)]
+    cells = [
+        Cell(str(row["published_loss"])),
+        Cell(str(row.get("title") or row["dataset"])),
+        Cell(column.axis),
+        Cell(str(row["noise"]) or CLEAN),
+        number(published, column),
+        number(ours, column),
+        Cell(interval(low, high, column, signed=False), low),
+        Cell(row["verdict"], kind=_verdict_class(row["verdict"])),
+        Cell(str(row.get("attempt") or MISSING)),
+        Cell("; ".join(remarks) or MISSING),
+        Cell(str(row["source"])),
+        Cell(str(row["study"])),
+    ]
+    return Row(cells, {"verdict": row["verdict"], "study": str(row["study"])})
+
+
+def _claims_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    headings = [Heading("Claim", wide=True), Heading("Data set"), Heading("Noise"), Heading("Ours: difference", True)]
+    headings += [Heading("95 % interval"), Heading("Seeds", True), *map(Heading, ("Verdict", "Attempt"))]
+    headings += [Heading("P(claim false) by the published numbers", True), Heading("Source", wide=True)]
+    filters = {"verdict": "Verdict", "study": "Study"}
+    return Table("Published claims", headings, [*map(_claims_row, rows)], filters)
+
+
+def _claims_row(row: Mapping[str, Any]) -> Row:
+    column = column_of(row["column"])
+    difference, low, high, seeds = (_float(row.get(name)) for name in ("difference", "low", "high", "seeds"))
+    false = _float(row.get("p_false"))
+    cells = [
+        Cell(f"{row['claim']}: {row['loss']} {_relation(row['relation'])} {row['than']}"),
+        Cell(str(row["dataset"])),
+        Cell(str(row["noise"])),
+        number(difference, column, signed=True),
+        Cell(interval(low, high, column), low),
+        Cell(whole(seeds), seeds),
+        Cell(row["verdict"], kind=_verdict_class(row["verdict"])),
+        Cell(str(row.get("attempt") or MISSING)),
+        Cell(percent(false), false),
+        Cell(str(row["source"])),
+    ]
+    return Row(cells, {"verdict": row["verdict"], "study": str(row["study"])})
 
 
 def _relation(relation: str) -> str:
@@ -413,9 +455,7 @@ def _relation(relation: str) -> str:
 def _verdict_class(verdict: str) -> str:
     if verdict in ("reproduced", "holds"):
         return "good"
-    if verdict in (NOT_SHOWN, "not run"):
-        return "open"
-    return "bad"
+    return "open" if verdict.startswith("not ") and verdict != "not reproduced" else "bad"
 
 
 def failures(studies: Sequence[StudyTables]) -> Section:
@@ -457,7 +497,7 @@ def _statuses(study: StudyTables) -> pd.DataFrame:
 
 def provenance(studies: Sequence[StudyTables], versions: dict[str, str], more: Sequence[File]) -> Section:
     """Every table with its SHA-256, and what made the page."""
-    files = [*more, *(study.file(name) for study in studies for name in study.tables)]
+    files = list(dict.fromkeys([*(study.file(name) for study in studies for name in study.tables), *more]))
     rows = [
         Row(
             [

@@ -13,12 +13,11 @@ from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
 from lib.errors import SeglossError
 from lib.files import sha256
+from lib.report.sources import NEEDED, OPTIONAL
 
 CLEAN = "clean"
 ORDINARY = ("base", "native")
 """Names of variants and of resampling that say nothing."""
-NEEDED = ("runs", "summary", "comparisons", "ranks", "ledger", "claims")
-OPTIONAL = ("cost", "rank_agreement")
 Setting = Mapping[str, str]
 """Scale, data set, variant and the level of each factor."""
 
@@ -84,16 +83,14 @@ class StudyTables:
         """
         if missing := [f"{name}.csv" for name in NEEDED if name not in self.paths]:
             raise SeglossError(f"study {self.name}: {', '.join(missing)} missing, which the page is made from")
-        return {name: _read(self.paths[name]) for name in (*NEEDED, *OPTIONAL) if name in self.paths}
+        return {name: read_table(self.paths[name]) for name in (*NEEDED, *OPTIONAL) if name in self.paths}
 
     def table(self, name: str) -> pd.DataFrame:
         """A table; without rows where it is not there."""
         return self.tables.get(name, _EMPTY)
 
     def file(self, name: str) -> File:
-        path = self.paths[name]
-        link = Path(os.path.relpath(path, self.base)).as_posix() if self.base else f"{self.name}/{path.name}"
-        return File(link, len(self.tables[name]), path.stat().st_size, sha256(path))
+        return file_of(self.paths[name], len(self.tables[name]), self.base, f"{self.name}/{name}.csv")
 
     @cached_property
     def cut(self) -> str:
@@ -127,9 +124,9 @@ class StudyTables:
 
     def place(self, setting: Setting) -> str:
         """Network, noise and what else the study varies, such as ``enet, slices, sgd``."""
-        noise = f"noise {setting['noise']}" if setting["noise"] != CLEAN else ""
+        noise = f"noise {setting['noise']}" if setting["noise"] not in ("", CLEAN) else ""
         varied = [setting[name] for name in self._varied if setting[name] not in ORDINARY]
-        return ", ".join(filter(None, [setting["network"], noise, *varied]))
+        return ", ".join(dict.fromkeys(filter(None, [setting["network"], noise, *varied])))
 
     def title(self, dataset: str) -> str:
         return self.about.titles.get(dataset, dataset)
@@ -152,7 +149,18 @@ def tables_in(folder: Path) -> list[Path]:
 _EMPTY = pd.DataFrame(columns=KEYS)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def file_of(path: Path, rows: int, base: Path | None, link: str) -> File:
+    """A table as the page names it; ``link``: where no ``base`` is known."""
+    found = Path(os.path.relpath(path, base)).as_posix() if base else link
+    return File(found, rows, path.stat().st_size, sha256(path))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table with all columns of a setting and the loss, which may have no row.
+
+    Raises:
+        SeglossError: it is damaged.
+    """
     try:
         table = read_csv(path)
     except pd.errors.EmptyDataError:

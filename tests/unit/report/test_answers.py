@@ -97,10 +97,15 @@ def test_losses_that_are_never_shown_to_be_worse_are_named(tmp_path: Path) -> No
     write_study(tmp_path / "s", [*runs_of(tmp_path / "runs"), *runs_of(tmp_path / "runs", dataset="ct")])
     write_study(tmp_path / "t", runs_of(tmp_path / "other", {"focal": 0.5, "dice_ce": 0.8, "boundary": 0.8}))
     found = answers(study_in(tmp_path / "s"), kind("Overlap"))
-    assert good_choices(found) == "First, or not shown to be worse than the first, in all 2: dice_ce, focal."
+    assert good_choices(found) == "First or tied in all 2: dice_ce, focal."
     found += answers(study_in(tmp_path / "t"), kind("Overlap"))
     assert good_choices(found).endswith("in all 3: dice_ce.")
     assert good_choices([]) == ""
+    for table in ("summary", "runs"):
+        path = tmp_path / f"t/{table}.csv"
+        path.write_text(path.read_text().replace("learnt", "poor"))
+    failed = [*found[:2], *answers(study_in(tmp_path / "t"), kind("Overlap"))]
+    assert "most often dice_ce (in 2 of the 3 that have it)" in good_choices(failed)
 
 
 def test_with_a_single_seed_nothing_is_shown(tmp_path: Path) -> None:

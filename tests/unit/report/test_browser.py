@@ -106,7 +106,7 @@ def test_rows_are_filtered_by_choice_and_by_name(html: str, tmp_path: Path) -> N
     """
     found = ask(html, tmp_path, script)
     assert found["all"] == "10 of 10 rows" and found["half"] == "5 of 10 rows"
-    assert found["sets"] == ["ct"] * 5
+    assert found["sets"] == ["ct plain_unet_2d"] * 5
     assert sorted(found["names"]) == ["loss1", "loss10"] and len(found["both"]) == 4
 
 

@@ -10,8 +10,8 @@ import pytest
 from study_tables import cost_row, noisy, runs_of, write_study
 
 from lib.losses.specification import resolved
-from lib.report.assets import FOLDER, STYLE
 from lib.report.page import report
+from lib.report.sources import FOLDER, STYLE
 from lib.report.studies import About, tables_in
 
 PUBLISHED = {
@@ -157,13 +157,28 @@ def test_one_other_number_changes_what_it_should_and_nothing_else(folder: Path, 
 
 def test_rankings_that_agree_are_shown_where_there_is_a_table(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "rank_agreement.csv"
-    table.write_text("kind,one,other,dataset,column,losses,tau\nnetwork,enet,plain_unet_2d,mr,dice,3,-0.333333\n")
+    rows = ["network,enet,plain_unet_2d,mr,dice,3,-0.333333", "measure,dice,nsd,mr,,3,1", "data set,mr,ct,,dice,3,0.5"]
+    rows += ["measure,dice,assd,mr,,3,1"]  # of a measure that no kind of task is judged by
+    table.write_text("\n".join(["kind,one,other,dataset,column,losses,tau", *rows, ""]))
     text = section(report({"small": [*tables_in(folder / "small"), table]}), "agreement")
-    assert "enet plain_unet_2d network mr dice 3 −0.33" in text
+    assert "network −0.333 (1 pair), measure +1.000 (1 pair), data set +0.500 (1 pair)" in text
+    assert "network: enet, plain_unet_2d mr – Dice 3 −0.333 small" in text and "assd" not in text
+
+
+def test_the_ledger_of_all_studies_stands_for_those_of_the_studies(folder: Path, tmp_path: Path) -> None:
+    joined = tmp_path / "ledger.csv"
+    rows = [{**PUBLISHED, "study": "odyssey", "verdict": "not run", "reason": "no such data set here"}]
+    pd.DataFrame(rows).to_csv(joined, index=False)
+    html = report({"small": tables_in(folder / "small")}, joined=[joined])
+    text = section(html, "ledger")
+    assert "1: 1 not run." in text and "no such data set here" in text and "reproduced reduced" not in text
+    assert hashlib.sha256(joined.read_bytes()).hexdigest() in section(html, "provenance")
 
 
 def test_published_numbers_and_failures_are_counted(html: str) -> None:
-    assert "GDL WMH Dice clean 0.727 0.700 0.600 to 0.800 reproduced reduced" in section(html, "ledger")
+    assert "GDL WMH Dice clean 0.727 0.700 0.600 to 0.800 reproduced reduced – Table 1 <x> small" in section(
+        html, "ledger"
+    )
     assert "dice_ce mr small 6 6" in section(html, "failures")
 
 
