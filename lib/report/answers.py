@@ -41,6 +41,7 @@ class Answer:
         pooled: the number is of all test cases together, so that intervals are of seeds alone.
         tied: losses that are not shown to be worse than the first.
         worse: those that are.
+        compared: whether the table says so of them, which older ones do not.
         failed: losses, of all, of which some training failed or is poor.
         reference: None where the first is the reference, or was not compared.
         visible: a difference to the first that would typically just be shown; NaN where there is no interval.
@@ -61,6 +62,7 @@ class Answer:
     rank_high: float
     tied: Sequence[str]
     worse: Sequence[str]
+    compared: bool
     failed: Collection[str]
     reference: Reference | None
     is_reference: bool
@@ -100,7 +102,8 @@ def _facts(setting: Setting, summary: pd.DataFrame) -> Facts:
 def _answer(
     study: StudyTables, kind: Kind, setting: Setting, ranks: pd.DataFrame, summary: pd.DataFrame, costs: pd.DataFrame
 ) -> Answer:
-    judged = ranks["to_first_verdict"] if "to_first_verdict" in ranks else pd.Series(NOT_SHOWN, ranks.index)
+    compared = "to_first_verdict" in ranks
+    judged = ranks["to_first_verdict"] if compared else pd.Series(NOT_SHOWN, ranks.index)
     best = ranks[judged == FIRST] if (judged == FIRST).any() else ranks.nsmallest(1, "rank")
     first, others = best.iloc[0], ranks.drop(best.index[:1])
     tied = judged[others.index].isin([NOT_SHOWN, EQUIVALENT])
@@ -121,6 +124,7 @@ def _answer(
         rank_high=float(first["high"]),
         tied=[*others.loc[tied, "loss"]],
         worse=[*others.loc[~tied, "loss"]],
+        compared=compared,
         failed={row["loss"] for row in summary.to_dict("records") if trouble(row["status"])},
         reference=reference,
         is_reference=is_reference,
@@ -178,6 +182,8 @@ def _beside(of_loss: pd.Series, name: str) -> str:
 
 def outcome(answer: Answer) -> str:
     """How the first stands to the others, in words."""
+    if not answer.compared:
+        return "the others were not compared with it"
     if not answer.tied:
         return f"better than {'the other' if answer.others == 1 else f'all {answer.others} others'}"
     return f"tied with {len(answer.tied)} of {counted(answer.others, 'other')}"
@@ -206,7 +212,7 @@ def good_choices(found: Sequence[Answer]) -> str:
 
     Without those of which a training failed.
     """
-    chosen = of_real_data(found)
+    chosen = [answer for answer in of_real_data(found) if answer.compared]
     there = Counter(loss for answer in chosen for loss in (answer.first, *answer.tied, *answer.worse))
     good = Counter(
         loss for answer in chosen for loss in (answer.first, *answer.tied) if loss not in answer.failed
@@ -225,6 +231,8 @@ def needed_text(answer: Answer) -> str:
     found = answer.reference
     if found is None or found.verdict != NOT_SHOWN:
         return ""
+    if found.seeds_needed <= answer.seeds or found.cases_needed <= answer.cases:
+        return f"clear of {found.loss} by itself, not after adjustment for the number of comparisons"
     ways = [
         counted(number, noun)
         for number, noun in ((found.seeds_needed, "seed"), (found.cases_needed, "case"))

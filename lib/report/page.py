@@ -112,7 +112,7 @@ def leaders(found: Sequence[Answer]) -> list[dict[str, str]]:
         {
             "where": f"{answer.title}, {answer.place}, {answer.column.label}",
             "first": answer.first + ("*" if answer.trouble else ""),
-            "outcome": outcome(answer),
+            "outcome": ", ".join([outcome(answer), *([] if math.isnan(answer.cost) else [f"step {_cost(answer)}"])]),
         }
         for answer in of_real_data(found)
     ]
@@ -147,22 +147,27 @@ def _row(answer: Answer) -> Row:
     verdict, difference = against_reference(answer)
     shown = answer.reference.verdict if answer.reference else ""
     value = written(answer.value, answer.column)
-    cost = "not measured" if math.isnan(answer.cost) else f"{written(answer.cost)} × cross-entropy"
     return Row(
         [
             Cell(sections.title_of(answer.title, answer.phantom), more=[answer.place]),
             Cell(answer.column.axis, more=[value, *filter(None, [answer.beside])]),
             Cell(answer.first, kind="first", more=[f"runs: {answer.trouble}"] if answer.trouble else ()),
             Cell(percent(answer.p_first), answer.p_first, more=[rank_interval(answer)]),
-            Cell(_tied(answer), more=[listed(answer.tied)]),
+            Cell(_tied(answer), more=[listed(answer.tied)] if answer.compared else ()),
             Cell(verdict, kind={"better": "good", "worse": "bad"}.get(shown, ""), more=[*filter(None, [difference])]),
-            Cell(f"{counted(answer.cases, 'case')}, {counted(answer.seeds, 'seed')}", more=[f"step: {cost}"]),
+            Cell(f"{counted(answer.cases, 'case')}, {counted(answer.seeds, 'seed')}", more=[f"step: {_cost(answer)}"]),
             Cell(limits(answer)),
         ]
     )
 
 
+def _cost(answer: Answer) -> str:
+    return "not measured" if math.isnan(answer.cost) else f"{written(answer.cost)} × cross-entropy"
+
+
 def _tied(answer: Answer) -> str:
+    if not answer.compared:
+        return "not compared with it"
     return f"{len(answer.tied) or 'none'} of {counted(answer.others, 'other')}"
 
 

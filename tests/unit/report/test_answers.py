@@ -1,13 +1,15 @@
 """What the page says of each kind of task, from small tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from study_tables import DICE, cost_row, noisy, runs_of, write_study
 
 from lib.errors import SeglossError
-from lib.report.answers import answers, good_choices, in_short, outcome, trouble
+from lib.report.answers import answers, good_choices, in_short, needed_text, outcome, trouble
 from lib.report.kinds import KINDS, Kind
 from lib.report.page import limits
 from lib.report.studies import About, StudyTables, tables_in
@@ -108,6 +110,22 @@ def test_losses_that_are_never_shown_to_be_worse_are_named(tmp_path: Path) -> No
     assert "most often dice_ce (in 2 of the 3 that have it)" in good_choices(failed)
 
 
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        ((7, np.nan), "about 7 seeds would decide against focal"),
+        ((7, 40), "about 7 seeds or 40 cases would decide against focal"),
+        ((np.nan, np.nan), "not even 10,000 seeds, or cases, would decide against focal"),
+        ((3, np.nan), "clear of focal by itself, not after adjustment for the number of comparisons"),
+    ],
+)
+def test_what_would_decide_is_said(small: Path, needed: tuple[float, float], said: str) -> None:
+    (answer,) = answers(study_in(small), kind("Overlap"))
+    reference = replace(answer.reference, verdict="not shown", seeds_needed=needed[0], cases_needed=needed[1])
+    assert needed_text(replace(answer, reference=reference)) == said
+    assert needed_text(answer) == ""  # equivalent
+
+
 def test_with_a_single_seed_nothing_is_shown(tmp_path: Path) -> None:
     write_study(tmp_path / "s", [run for run in runs_of(tmp_path / "runs") if run.keys["seed"] == 0])
     (answer,) = answers(study_in(tmp_path / "s"), kind("Overlap"))
@@ -133,7 +151,8 @@ def test_older_tables_without_some_columns_can_be_read(small: Path, tmp_path: Pa
         left_out = ["resampling", "reference_variant", "to_first_verdict", "seeds_needed", "cases_needed"]
         pd.read_csv(path).drop(columns=left_out, errors="ignore").to_csv(tmp_path / path.name, index=False)
     (answer,) = answers(study_in(tmp_path), kind("Overlap"))
-    assert answer.first == "dice_ce" and len(answer.tied) == 2
+    assert answer.first == "dice_ce" and outcome(answer) == "the others were not compared with it"
+    assert good_choices([answer]) == ""
 
 
 def test_a_missing_or_damaged_table_is_named(small: Path, tmp_path: Path) -> None:

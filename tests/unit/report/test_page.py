@@ -119,7 +119,7 @@ def test_every_section_with_numbers_names_its_files(html: str) -> None:
 
 def test_the_answer_stands_at_the_head_and_in_full(html: str) -> None:
     short, full = section(html, "short"), section(html, "answers")
-    assert "dice_ce , tied with 1 of 2 others" in short
+    assert "dice_ce , tied with 1 of 2 others, step 1.50 × cross-entropy" in short
     assert "1 comparison on real data" in short and "1 of 1" in short
     for text in ("P(first)", "only 12 cases", "12 cases, 3 seeds", "1.50 × cross-entropy", "is the reference"):
         assert text in full, text
