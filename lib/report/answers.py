@@ -222,7 +222,7 @@ def good_choices(found: Sequence[Answer]) -> str:
     if always := [loss for loss, number in good if number == len(chosen)]:
         where = "here" if len(chosen) == 1 else f"in all {len(chosen)}"
         return f"First or tied {where}: {listed(always)}."
-    most = [f"{loss} (in {number} of the {there[loss]} that have it)" for loss, number in good[:3]]
+    most = [f"{loss} (in {number} of {there[loss]} where it was run)" for loss, number in good[:3]]
     return f"No loss is first or tied in all of them; most often {', '.join(most)}."
 
 

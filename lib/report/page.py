@@ -137,7 +137,7 @@ def _part(kind: Kind, found: Sequence[Answer]) -> Part:
     texts = [f"{kind.question} Judged where: {kind.when}.", *_sentences(found)]
     if not found:
         return Part(kind.name, kind.id, texts)
-    headings = [Heading("Data set", wide=True), Heading("Measure"), Heading("First"), Heading("P(first)", True)]
+    headings = [Heading("Data set", wide=True), Heading("First"), Heading("P(first)", True)]
     headings += [Heading("Tied with it", wide=True), Heading("Against the reference", wide=True)]
     headings += [Heading("Evidence"), Heading("What was not shown", wide=True)]
     return Part(kind.name, kind.id, texts, tables=[Table(f"{kind.name}: first loss", headings, [*map(_row, found)])])
@@ -146,12 +146,12 @@ def _part(kind: Kind, found: Sequence[Answer]) -> Part:
 def _row(answer: Answer) -> Row:
     verdict, difference = against_reference(answer)
     shown = answer.reference.verdict if answer.reference else ""
-    value = written(answer.value, answer.column)
+    value = f"{answer.column.label}: {written(answer.value, answer.column)} {answer.column.unit}".strip()
+    remarks = [value, answer.beside, f"runs: {answer.trouble}" if answer.trouble else ""]
     return Row(
         [
-            Cell(sections.title_of(answer.title, answer.phantom), more=[answer.place]),
-            Cell(answer.column.axis, more=[value, *filter(None, [answer.beside])]),
-            Cell(answer.first, kind="first", more=[f"runs: {answer.trouble}"] if answer.trouble else ()),
+            Cell(sections.title_of(answer.title, answer.phantom), more=[answer.place, f"by {answer.column.label}"]),
+            Cell(answer.first, kind="first", more=[*filter(None, remarks)]),
             Cell(percent(answer.p_first), answer.p_first, more=[rank_interval(answer)]),
             Cell(_tied(answer), more=[listed(answer.tied)] if answer.compared else ()),
             Cell(verdict, kind={"better": "good", "worse": "bad"}.get(shown, ""), more=[*filter(None, [difference])]),
