@@ -204,7 +204,14 @@ def in_short(found: Sequence[Answer]) -> str:
     alone, unusable = sum(not answer.tied for answer in chosen), sum(bool(answer.trouble) for answer in chosen)
     shown = f"A loss is shown to be better than all others in {alone or 'none'} of them."
     failed = f" In {unusable} of them the first loss has trainings that failed or are poor (*)." if unusable else ""
-    return f"{counted(len(chosen), 'comparison')} on {data}. Most often first: {firsts}. {shown}{failed}"
+    size = f"{_span([a.cases for a in chosen], 'case')}, {_span([a.seeds for a in chosen], 'seed')}"
+    return f"{counted(len(chosen), 'comparison')} on {data} ({size}). Most often first: {firsts}. {shown}{failed}"
+
+
+def _span(numbers: Sequence[int], noun: str) -> str:
+    """``12 cases``, or ``8 to 12 cases``."""
+    low, high = min(numbers), max(numbers)
+    return counted(high, noun) if low == high else f"{low} to {counted(high, noun)}"
 
 
 def good_choices(found: Sequence[Answer]) -> str:

@@ -89,7 +89,7 @@ def test_real_data_come_before_phantoms_and_alone_are_counted(tmp_path: Path) ->
     write_study(tmp_path / "s", both)
     found = answers(study_in(tmp_path / "s"), kind("Overlap"))
     assert [answer.phantom for answer in found] == [False, True]
-    assert in_short(found).startswith("1 comparison on real data.")
+    assert in_short(found).startswith("1 comparison on real data (12 cases, 3 seeds).")
     assert "phantoms, no evidence about patients" in in_short(found[1:])
     told = study_in(tmp_path / "s", About(phantoms=["mr"]))  # the configuration knows better than the name
     assert [answer.phantom for answer in answers(told, kind("Overlap"))] == [True, False]
