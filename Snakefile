@@ -52,6 +52,7 @@ include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/cost.smk"
 include: "rules/plot.smk"
+include: "rules/report.smk"
 include: "rules/export.smk"
 include: "rules/crate.smk"
 
@@ -69,6 +70,7 @@ rule all:
     input:
         study_targets(),
         published_targets() if takes_published_records() else [],
+        rules.report.output,
         exported_targets(),
         rules.crate.output,
     localrule: True

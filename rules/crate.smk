@@ -32,6 +32,7 @@ OUTCOME = [
         expand(rules.summarize.output, study=study) for study in CONFIG.studies if CONFIG.runs_of(study)
     ),
     *(PATHS.result(f"{study}/cost.csv") for study in CONFIG.studies if CONFIG.runs_of(study) and shows_costs(study)),
+    *rules.report.output,
     *(PATHS.found(search, name) for search in SEARCHES for name in ("trials.csv", "importance.csv")),
     *expand(rules.data_report.output, dataset=datasets_used()),
     *chain.from_iterable(map(study_noise, CONFIG.studies)),
@@ -40,7 +41,7 @@ OUTCOME = [
 
 rule crate:
     input:
-        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv"))}),
+        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv", ".html"))}),
         runs=[PATHS.run(run.id, name) for run in CONFIG.runs for name in RUN_FILES],
     output:
         PATHS.result("crate.zip"),

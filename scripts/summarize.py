@@ -29,7 +29,7 @@ def main(configuration: dict, study: str, published: Path, tables: list[Path]) -
         "runs": rows,
         "summary": losses,
         "comparisons": tested,
-        "ranks": rank_table(results.runs, results.primary_cut),
+        "ranks": rank_table(results.runs, results.primary_cut, rows),
         "ledger": ledger(results, losses, printed),
         "claims": judged(read_claims(published / "claims.yaml", study), results, tested, printed, rows),
     }

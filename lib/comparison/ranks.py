@@ -4,17 +4,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.comparison.results import KEYS, EvaluatedRun
-from lib.comparison.statistics import LEVEL, Seeds, by_case, by_setting
+from lib.comparison.results import ALL, KEYS, EvaluatedRun
+from lib.comparison.statistics import (
+    LEVEL,
+    Seeds,
+    by_case,
+    by_setting,
+    crossed_difference,
+    holm,
+    rows_of_runs,
+    verdict,
+)
 from lib.comparison.summary import directed_columns
+from lib.measures.catalogue import Column
 
 RESAMPLES = 10_000
-COLUMNS = [*KEYS, "cut", "column", "losses", "seeds", "cases", "rank", "low", "high", "p_first"]
+FIRST = "first"
+COLUMNS = [
+    *(*KEYS, "cut", "column", "losses", "seeds", "cases", "rank", "low", "high", "p_first"),
+    *("to_first", "to_first_low", "to_first_high", "to_first_p_holm", "to_first_verdict"),
+]
 _AT_ONCE = 1_000  # resamples that are held in memory
 
 
@@ -83,25 +98,32 @@ def _ranks(means: np.ndarray) -> np.ndarray:
     return stats.rankdata(-means, axis=-1)
 
 
-def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
-    """Ranks of the losses of each setting that has several, by each column of cases of which high or low is better.
+def rank_table(runs: Sequence[EvaluatedRun], cut: str, per_run: pd.DataFrame) -> pd.DataFrame:
+    """Ranks of the losses of each setting that has several, by each column of which high or low is better.
 
-    A case is the mean over its structures. Seeds that some loss lacks, and cases without a value for some loss and
-    seed, are left out. ``low`` to ``high``: of the rank; ``p_first``: see :class:`Ranks`.
+    Columns of cases are ranked by case (mean over its structures) and seed, those of whole runs by seed, ``cases`` is 1
+    there. Seeds that some loss lacks, and cases without a value for some loss and seed, are left out. ``low`` to
+    ``high``: of the rank; ``p_first``: see :class:`Ranks`. ``to_first``: difference to the loss of the best mean, with
+    interval and verdict as in :func:`lib.comparison.statistics.comparisons`, adjusted for the losses of the setting.
+
+    Args:
+        per_run: rows of :func:`lib.comparison.summary.run_rows`.
     """
+    overall = per_run[(per_run["structure"] == ALL) & (per_run["cut"] == cut)]
     rows = []
     for by_loss in by_setting(runs).values():
         seeds = sorted(set.intersection(*(set(of_seeds) for of_seeds in by_loss.values())))
         if len(by_loss) > 1 and seeds:
-            cases = _of_shared_cases(
-                [by_case([of_seeds[seed] for seed in seeds], cut) for of_seeds in by_loss.values()]
-            )
+            chosen = {loss: [of_seeds[seed] for seed in seeds] for loss, of_seeds in by_loss.items()}
+            cases = _of_shared_cases([by_case(of_loss, cut) for of_loss in chosen.values()])
             for name, column in directed_columns(runs).items():
                 values = _common_values(cases, name)
+                values = values if values.size else _of_whole_runs(chosen, overall, name)
                 if values.size:
                     ranks = bootstrap_ranks(values, column.better == "higher")
                     counts = dict(zip(("losses", "seeds", "cases"), values.shape, strict=True))
-                    rows += _rows(by_loss, ranks, {"cut": cut, "column": name, **counts})
+                    behind = _to_first(values, ranks, column)
+                    rows += _rows(by_loss, ranks, behind, {"cut": cut, "column": name, **counts})
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
@@ -118,12 +140,42 @@ def _common_values(tables: Sequence[Sequence[pd.DataFrame]], column: str) -> np.
     return values[:, :, ~np.isnan(values).any(axis=(0, 1))]
 
 
-def _rows(by_loss: Mapping[str, Seeds], ranks: Ranks, shared: Mapping[str, object]) -> list[dict[str, object]]:
+def _of_whole_runs(runs: Mapping[str, Sequence[EvaluatedRun]], overall: pd.DataFrame, column: str) -> np.ndarray:
+    """Values (losses, seeds, 1) of the seeds of which each loss has one."""
+    if column not in overall:
+        return np.empty(0)
+    values = np.stack([rows_of_runs(of_loss, overall)[column].to_numpy(float) for of_loss in runs.values()])
+    return values[:, ~np.isnan(values).any(axis=0), None]
+
+
+def _to_first(values: np.ndarray, ranks: Ranks, column: Column) -> list[dict[str, Any]]:
+    """Of each loss, its difference to the first one of rank 1."""
+    first = int(ranks.rank.argmin())
+    found = [crossed_difference(of_loss - values[first]) for of_loss in values]
+    p = holm([np.nan if number == first else one.p for number, one in enumerate(found)])
+    rows = [
+        {"difference": one.mean, "low": one.low, "high": one.high, "p_holm": of_loss, "seeds": values.shape[1]}
+        for one, of_loss in zip(found, p, strict=True)
+    ]
+    verdicts = [FIRST if number == first else verdict(row, column) for number, row in enumerate(rows)]
+    return [
+        {
+            "to_first": row["difference"],
+            **{f"to_first_{name}": row[name] for name in ("low", "high", "p_holm")},
+            "to_first_verdict": judged,
+        }
+        for row, judged in zip(rows, verdicts, strict=True)
+    ]
+
+
+def _rows(
+    by_loss: Mapping[str, Seeds], ranks: Ranks, behind: Sequence[Mapping[str, Any]], shared: Mapping[str, object]
+) -> list[dict[str, object]]:
     keys = [{name: next(iter(of_seeds.values())).keys[name] for name in KEYS} for of_seeds in by_loss.values()]
     numbers = zip(ranks.rank, ranks.low, ranks.high, ranks.first, strict=True)
     return [
-        {**of_loss, **shared, **dict(zip(("rank", "low", "high", "p_first"), of_ranks, strict=True))}
-        for of_loss, of_ranks in zip(keys, numbers, strict=True)
+        {**of_loss, **shared, **dict(zip(("rank", "low", "high", "p_first"), of_ranks, strict=True)), **of_first}
+        for of_loss, of_ranks, of_first in zip(keys, numbers, behind, strict=True)
     ]
 
 

@@ -250,7 +250,7 @@ def _compared(
     """A row for each cut and column of a pair; of the cuts that both have."""
     seeds = sorted(compared.keys() & reference.keys())
     pair = [[of_seed[seed] for seed in seeds] for of_seed in (compared, reference)]
-    of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
+    of_runs = [rows_of_runs(runs, overall) for runs in pair] if seeds else []
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         of_cases = [by_case(runs, cut) for runs in pair]
         shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
@@ -276,7 +276,7 @@ def _keys(pair: Sequence[Sequence[EvaluatedRun]]) -> dict[str, Any]:
     return keys | {"reference": reference["loss"], "reference_variant": reference["variant"]}
 
 
-def _rows_of(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFrame:
+def rows_of_runs(runs: Sequence[EvaluatedRun], overall: pd.DataFrame) -> pd.DataFrame:
     """The rows of some runs that differ in the seed alone, in its order."""
     alike = (overall[KEYS] == [runs[0].keys[name] for name in KEYS]).all(axis=1)
     return overall[alike & overall["seed"].isin([run.keys["seed"] for run in runs])].sort_values("seed")
@@ -312,7 +312,7 @@ def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.Dat
     if column in of_cases[0]:
         values = np.stack([cases[column] for cases in of_cases])
     else:
-        rows = _rows_of(runs, overall)
+        rows = rows_of_runs(runs, overall)
         values = rows[rows["cut"] == cut][column].to_numpy(float)[:, None]
     return crossed_difference(values[:, ~np.isnan(values).any(axis=0)])
 

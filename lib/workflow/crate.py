@@ -53,6 +53,7 @@ PROFILES = {
 }
 ENCODINGS = {
     ".csv": "text/csv",
+    ".html": "text/html",
     ".json": "application/json",
     ".md": "text/markdown",
     ".pdf": "application/pdf",

@@ -139,7 +139,15 @@ def test_another_tolerance_evaluates_again_and_trains_nothing(workflow: Path) ->
     study["demo"]["evaluation"] = {"surface": {"tolerance": 2.0}}
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     plan = planned(workflow)
-    assert plan == {"evaluate": 4, "summarize": 1, "ledger": 1, "crosscheck": 1, "plot": len(FIGURES), "crate": 1}
+    assert plan == {
+        "evaluate": 4,
+        "summarize": 1,
+        "ledger": 1,
+        "crosscheck": 1,
+        "plot": len(FIGURES),
+        "report": 1,
+        "crate": 1,
+    }
 
 
 # A user's own structures

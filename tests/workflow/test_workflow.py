@@ -13,7 +13,7 @@ import yaml
 from projects import RUN, STUDY, assert_fails_with, copy_with_tiny_study, edit, flip_bits, jobs, planned, snakemake
 from whole_workflow import PARTS, ROOT
 
-AFTER_TRAINING = {"list_code_changes": 1, "crate": 1}
+AFTER_TRAINING = {"list_code_changes": 1, "report": 1, "crate": 1}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def study_of(project: Path, **changes: object) -> None:
 
 def test_measures_are_taken_again_where_they_are_others_and_nothing_is_trained(workflow: Path) -> None:
     study = yaml.safe_load((workflow / STUDY).read_text())
-    again = {"evaluate": 3, "summarize": 1, "ledger": 1, "plot": 3, "crate": 1}  # one table of each run
+    again = {"evaluate": 3, "summarize": 1, "ledger": 1, "plot": 3, "report": 1, "crate": 1}  # one table of each run
     study_of(workflow, evaluation={"froc": {"size_bins": [0, 3]}})
     assert planned(workflow) == again
     (workflow / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
@@ -106,9 +106,9 @@ def test_measures_are_taken_again_where_they_are_others_and_nothing_is_trained(w
 
 def test_figures_and_what_is_compared_are_made_again_alone(workflow: Path) -> None:
     study_of(workflow, reference="fl")
-    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "report": 1, "crate": 1}
     study_of(workflow, baseline=False, reference="bce")
-    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "report": 1, "crate": 1}
 
 
 def test_code_runs_only_what_uses_it(workflow: Path) -> None:
@@ -148,7 +148,7 @@ def test_another_measure_or_figure_in_the_catalogues_runs_nothing(workflow: Path
     edit(figures, '        "froc": ', '        "other": FigureEntry("lib.x:other", Parameters),\n        "froc": ')
     assert planned(workflow) == {}
     edit(measures, '"share of lesions found"', '"lesions found, as a share"')
-    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "crate": 1}
+    assert planned(workflow) == {"summarize": 1, "ledger": 1, "plot": 3, "report": 1, "crate": 1}
     edit(measures, "lib.measures.froc:lesion_rows", "lib.measures.froc:other_rows")
     assert planned(workflow)["evaluate"] == 3
     edit(figures, "lib.plotting.froc:froc_figures", "lib.plotting.froc:other_figures")

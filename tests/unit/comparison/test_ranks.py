@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluated_runs import case_row, evaluated
+from evaluated_runs import case_row, evaluated, rows_of
 from scipy import stats
 
-from lib.comparison.ranks import COLUMNS, agreement, bootstrap_ranks, rank_table
+from lib.comparison.ranks import COLUMNS, FIRST, agreement, bootstrap_ranks, rank_table
+from lib.comparison.statistics import comparisons
 from lib.measures.catalogue import DECIDED
 
 
@@ -114,7 +115,7 @@ def test_losses_of_a_setting_are_ranked_by_what_all_of_them_have(tmp_path: Path)
         for seed, cases in of_seeds.items()
     ]
     other = evaluated(tmp_path, [case_row("a", dice=0.5)], loss="bce", variant="alone")
-    table = rank_table([*runs, other], DECIDED)
+    table = rank_table([*runs, other], DECIDED, rows_of([*runs, other]))
     assert list(table) == COLUMNS and set(table["variant"]) == {"base"}
     by_dice = table[table["column"] == "dice"].set_index("loss")
     assert by_dice["rank"].to_dict() == {"bce": 3, "dl": 1, "gdl": 2}
@@ -122,6 +123,47 @@ def test_losses_of_a_setting_are_ranked_by_what_all_of_them_have(tmp_path: Path)
     assert set(map(tuple, by_dice[["losses", "seeds", "cases"]].to_numpy())) == {(3, 2, 2)}
 
 
+def test_what_is_of_whole_runs_is_ranked_by_seed(tmp_path: Path) -> None:
+    both = {"bce": {0: 0, 1: 30}, "dl": {0: 10, 1: 40}}
+    runs = [
+        evaluated(tmp_path, [case_row("a"), case_row("b", both=voxels)], loss=loss, seed=seed)
+        for loss, of_seeds in both.items()
+        for seed, voxels in of_seeds.items()
+    ]
+    table = rank_table(runs, DECIDED, rows_of(runs))
+    pooled = table[table["column"] == "dice_pooled"].set_index("loss")
+    assert (
+        pooled["rank"].to_dict() == {"bce": 2, "dl": 1} and set(pooled["cases"]) == {1} and set(pooled["seeds"]) == {2}
+    )
+    assert pooled.loc["bce", "to_first"] == pytest.approx(-10 / 80)
+
+
+def test_each_loss_is_compared_with_the_first(tmp_path: Path) -> None:
+    """Whatever the reference is; p are adjusted for the losses of the setting."""
+    rng, means = np.random.default_rng(0), {"bce": 0.5, "dl": 0.8, "gdl": 0.796}
+    cases = {case: 0.1 * rng.normal() for case in "abcdef"}
+    runs = [
+        evaluated(
+            tmp_path,
+            [case_row(case, dice=mean + shared + 0.002 * rng.normal()) for case, shared in cases.items()],
+            loss=loss,
+            seed=seed,
+        )
+        for loss, mean in means.items()
+        for seed in range(3)
+    ]
+    table = rank_table(runs, DECIDED, rows_of(runs))
+    by_dice = table[table["column"] == "dice"].set_index("loss")
+    assert by_dice["to_first_verdict"].to_dict() == {"bce": "worse", "dl": FIRST, "gdl": "equivalent"}
+    assert by_dice["to_first"].to_dict() == pytest.approx({"bce": -0.3, "dl": 0, "gdl": -0.004}, abs=0.003)
+    tested = comparisons(runs, rows_of(runs), reference="dl")
+    of_pair = tested[(tested["column"] == "dice") & (tested["loss"] == "bce")].iloc[0]
+    assert by_dice.loc["bce", ["to_first", "to_first_low", "to_first_p_holm"]].tolist() == pytest.approx(
+        of_pair[["difference", "low", "p_holm"]].tolist()
+    )
+
+
 def test_nothing_to_rank_leaves_an_empty_table(tmp_path: Path) -> None:
-    table = rank_table([evaluated(tmp_path, [case_row("a")], loss="bce")], DECIDED)
+    alone = [evaluated(tmp_path, [case_row("a")], loss="bce")]
+    table = rank_table(alone, DECIDED, rows_of(alone))
     assert table.empty and list(table) == COLUMNS

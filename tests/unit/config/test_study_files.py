@@ -401,7 +401,10 @@ def with_study(root: Path, name: str) -> Path:
     ("name", "message"),
     [
         *((name, "letters, digits, '_', '.' and '-' only") for name in ("a b", "a{b}", "a'b", "-a", "$(x)", "é", "~a")),
-        *((name, "results/ or plots/ has a file or folder") for name in ("data", "Noise", "crate.zip", "froc.pdf")),
+        *(
+            (name, "results/ or plots/ has a file or folder")
+            for name in ("data", "Noise", "crate.zip", "report.html", "froc.pdf")
+        ),
     ],
 )
 def test_studies_name_folders(root: Path, name: str, message: str) -> None:

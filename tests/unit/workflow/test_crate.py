@@ -268,4 +268,6 @@ def test_the_rule_takes_every_figure_and_table_that_a_job_makes(tmp_path: Path) 
 
 def figures_and_tables(command: str) -> set[str]:
     words = shlex.split(command)
-    return {word for word in words if word.startswith(("plots/", "results/")) and word.endswith((".csv", ".pdf"))}
+    return {
+        word for word in words if word.startswith(("plots/", "results/")) and word.endswith((".csv", ".pdf", ".html"))
+    }
