@@ -197,7 +197,7 @@ def of_real_data(found: Sequence[Answer]) -> Sequence[Answer]:
 def in_short(found: Sequence[Answer]) -> str:
     """What all answers for a kind have in common, of real data alone where there are any."""
     if not found:
-        return "Not measured: no study of this call has such data with these measures."
+        return "Not measured: no study of this call compares losses by these numbers on such data."
     chosen = of_real_data(found)
     data = "phantoms, no evidence about patients" if chosen[0].phantom else "real data"
     firsts = ", ".join(f"{loss} ({n} of {len(chosen)})" for loss, n in Counter(a.first for a in chosen).most_common(3))

@@ -20,6 +20,12 @@ PUBLISHED = {
     **{"loss": "focal", "ours": 0.7, "low": 0.6, "high": 0.8},
 }
 
+CLAIM = {
+    **{"claim": "It helps", "source": "Table 2", "dataset": "wmh2017", "noise": "clean", "loss": "GDL", "than": "CE"},
+    **{"relation": "better", "column": "dice", "seeds": 3, "difference": 0.02, "low": -0.01, "high": 0.05},
+    **{"verdict": "not shown", "attempt": "reduced"},
+}
+
 
 class Page(HTMLParser):
     """Elements with their attributes, text by element with an id, headings, and what is not closed."""
@@ -62,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clean = runs_of(folder / "runs")
     wrong = noisy(folder, runs_of(folder / "runs", noise="alpha0.7-beta0.7"), 0.7)
     costs = [cost_row("dice_ce", 0.3), cost_row("ce", 0.2)]
-    write_study(folder / "small", [*clean, *wrong], costs=costs, published=[PUBLISHED])
+    write_study(folder / "small", [*clean, *wrong], costs=costs, published=[PUBLISHED], claims=[CLAIM])
     write_study(folder / "other", runs_of(folder / "runs", dataset="phantom_blobs"))
     return folder
 
@@ -175,7 +181,9 @@ def test_the_ledger_of_all_studies_stands_for_those_of_the_studies(folder: Path,
     assert hashlib.sha256(joined.read_bytes()).hexdigest() in section(html, "provenance")
 
 
-def test_published_numbers_and_failures_are_counted(html: str) -> None:
+def test_published_numbers_claims_and_failures_are_counted(html: str) -> None:
+    claim = "It helps: GDL is better than CE wmh2017 clean +0.020 −0.010 to +0.050 3 not shown reduced – Table 2"
+    assert claim in section(html, "ledger") and "1: 1 not shown." in section(html, "ledger")
     assert "GDL WMH Dice clean 0.727 0.700 0.600 to 0.800 reproduced reduced – Table 1 <x> small" in section(
         html, "ledger"
     )
