@@ -53,7 +53,7 @@ def test_a_structure_that_no_case_has_leaves_nothing_to_compare(tmp_path: Path) 
         for seed in (0, 1)
     ]
     assert compared(empty, "bce").empty
-    assert rank_table(empty, DECIDED).empty
+    assert rank_table(empty, DECIDED, per_run_of(empty)).empty
 
 
 def test_signed_columns_are_compared_too(tmp_path: Path) -> None:
