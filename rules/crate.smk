@@ -39,7 +39,7 @@ OUTCOME = [
 
 rule crate:
     input:
-        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv"))}),
+        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv", TERMS))}),
         runs=[PATHS.run(run.id, name) for run in CONFIG.runs for name in RUN_FILES],
     output:
         PATHS.result("crate.zip"),

@@ -181,7 +181,7 @@ def comparisons(
     directed = directed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
     settings = by_setting(runs)
-    pairs = [*_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
+    pairs = [*pairs_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
     table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
@@ -206,7 +206,7 @@ def by_setting(runs: Sequence[EvaluatedRun]) -> Settings:
     return settings
 
 
-def _of_losses(
+def pairs_of_losses(
     by_setting: Settings, reference: str | None, references: Mapping[str, str]
 ) -> Iterator[tuple[Seeds, Seeds]]:
     """Each loss and its reference, in each setting."""

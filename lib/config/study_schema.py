@@ -19,7 +19,9 @@ from lib.suggest import shortened, suggestion
 
 OVER_EPOCHS = ("_epochs", "_best_epoch")
 """Endings of the columns of means over the last epochs, and of the epoch with the best Dice per slice (test cases)."""
-TAKEN = frozenset({"data", "noise", "published", "baseline", "crate.zip", *(f"{name}.pdf" for name in FIGURES)})
+TAKEN = frozenset(
+    {"data", "noise", "published", "baseline", "reanalyzed", "crate.zip", *(f"{name}.pdf" for name in FIGURES)}
+)
 """What no study can be called, in small letters: what else lies in results/ and plots/."""
 
 
