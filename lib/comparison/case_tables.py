@@ -152,7 +152,7 @@ def _terms(results: StudyResults) -> Terms:
     common = [*results.runs[0].measures]
     used = {run.keys["dataset"] for run in results.runs}
     return Terms(
-        study=results.name,
+        study=results.name or None,
         note=results.note,
         measures=common,
         measures_of={variant: own for variant, own in measures.items() if own != common},
@@ -172,7 +172,11 @@ def _joined(runs: Sequence[EvaluatedRun], name: str) -> pd.DataFrame:
     having = [run for run in runs if any(MEASURES.entry_of(measure).table == name for measure in run.measures)]
     parts = [(run, run.cases if name == "cases" else run.details(name)) for run in having]
     keyed = [pd.concat([pd.DataFrame([run.keys] * len(part)), part], axis=1) for run, part in parts if len(part)]
-    return pd.concat(keyed, ignore_index=True) if keyed else pd.DataFrame(columns=[*RUN, *PLACE])
+    return _with_front(pd.concat(keyed, ignore_index=True) if keyed else pd.DataFrame(), [*RUN, *PLACE])
+
+
+def _with_front(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    return table.reindex(columns=[*names, *(name for name in table if name not in names)])
 
 
 # Tables from anywhere
@@ -208,7 +212,7 @@ def _read_rows(path: Path, required: Sequence[str] = REQUIRED, may_be_empty: boo
     if (broken := (table["seed"] % 1 != 0) | (table["seed"] < 0)).any():
         raise SeglossError(f"{path}: row {_row(broken)}: seed: a whole number from 0 was expected")
     table["seed"] = table["seed"].astype(int)
-    return table[[*names, *(name for name in table if name not in names)]]
+    return _with_front(table, names)
 
 
 def _row(faulty: pd.Series) -> int:
@@ -221,7 +225,7 @@ def _check_numbers(path: Path, table: pd.DataFrame, names: Iterable[str]) -> Non
         numbers = pd.to_numeric(table[name], errors="coerce")
         broken = (numbers.isna() & table[name].notna()) | np.isinf(numbers)
         if broken.any():
-            found = shortened(table[name][broken].iloc[0])
+            found = shortened(str(table[name][broken].iloc[0]))
             raise SeglossError(
                 f"{path}: row {_row(broken)}: {name}: {found} is not a number; correct it, or leave the cell empty"
             )

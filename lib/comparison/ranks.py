@@ -102,11 +102,13 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
 
 
 def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
-    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column."""
+    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column, or there is none."""
     tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
     if any(of_seed is None for of_loss in tables for of_seed in of_loss):
         return np.empty(0)
     joined = pd.concat([of_seed for of_loss in tables for of_seed in of_loss], axis=1, join="inner").dropna()
+    if joined.empty:
+        return np.empty(0)
     return joined.to_numpy(float).T.reshape(len(tables), -1, len(joined))
 
 

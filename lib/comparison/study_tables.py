@@ -99,5 +99,5 @@ def check_verdicts(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 def _verdicts(path: Path, table: pd.DataFrame, name: str, judges: str) -> dict[tuple[str, ...], str]:
     if missing := [column for column in (*IDENTIFYING[name], judges) if column not in table]:
         raise SeglossError(f"{path}: no column {missing[0]!r}, so that it cannot be held against; move it away")
-    text = table[[*IDENTIFYING[name], judges]].fillna("").astype(str)
+    text = table[[*IDENTIFYING[name], judges]].astype(object).fillna("").astype(str)
     return {tuple(row[:-1]): row[-1] for row in text.itertuples(index=False)}

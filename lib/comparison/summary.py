@@ -55,10 +55,11 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
     """What the measures come to for some rows of the run's cases, and for the same rows of its other tables."""
     rows = cases.to_dict("records")
     numbers: Row = {"threshold": mean(cases["threshold"])}
+    complete = {name for name, known in cases.notna().all().items() if known}
     for measure in run.measures:
         entry, of_table = MEASURES.entry_of(measure), rows
         numbers |= {column.name: mean(cases[column.name]) for column in entry.columns if column.name in cases}
-        if not _counted(entry, cases):
+        if entry.table == "cases" and not _counted(entry, {*cases}, complete):
             continue
         if entry.absent and structure == ALL:
             of_table = run.cases[run.cases["cut"] == cut].to_dict("records")
@@ -70,19 +71,17 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
             of_table = details[same].to_dict("records")
         try:
             numbers |= entry.of_rows(of_table, run.case_names, **measure.for_dataset(run.keys["dataset"]))
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
             raise SeglossError(
-                f"{entry.table}.csv: {measure.name} needs a column {error}; complete the table"
+                f"{entry.table}.csv: no {measure.name} of such rows: {error}; correct the table"
             ) from error
     return numbers
 
 
-def _counted(entry: MeasureEntry, cases: pd.DataFrame) -> bool:
-    """Whether the numbers of whole runs follow: tables of other tools may lack the voxels that were counted."""
+def _counted(entry: MeasureEntry, there: Collection[str], complete: Collection[str]) -> bool:
+    """Whether numbers of whole runs follow: tables of other tools may lack columns, or counts in some rows."""
     columns = [column for one in (MEASURES["overlap"], entry) for column in one.columns]
-    if entry.table != "cases" or not {column.name for column in columns} <= set(cases):
-        return entry.table != "cases"
-    return bool(cases[[column.name for column in columns if not column.better]].notna().all(axis=None))
+    return all(column.name in (there if column.better else complete) for column in columns)
 
 
 def recorded(run: EvaluatedRun) -> Row:
