@@ -102,7 +102,7 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str) -> pd.DataFrame:
 
 
 def _common_values(cases: Mapping[str, Sequence[pd.DataFrame]], column: str) -> np.ndarray:
-    """Values (losses, seeds, cases) of the cases that all have; empty where a table lacks the column, or there is none."""
+    """Values (losses, seeds, cases) of the cases that all have; empty where there is none."""
     tables = [[of_seed.get(column) for of_seed in of_loss] for of_loss in cases.values()]
     if any(of_seed is None for of_loss in tables for of_seed in of_loss):
         return np.empty(0)

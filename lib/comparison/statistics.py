@@ -7,6 +7,7 @@ losses that do not differ it calls at most 6 % different, with any number of see
 to 47 % of them different with two seeds (simulated in `tests/unit/comparison/test_statistics.py`).
 """
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -240,7 +241,7 @@ def _compared(
     of_runs = [_rows_of(runs, overall) for runs in pair] if seeds else []
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         of_cases = [by_case(runs, cut) for runs in pair]
-        shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
+        shared = _cases_of_all([*of_cases[0], *of_cases[1]])
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
             if name in of_cases[0][0] and name in of_cases[1][0]:
@@ -281,10 +282,16 @@ def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     return [cases.groupby("case").mean(numeric_only=True) for cases in of_cut]
 
 
+def _cases_of_all(tables: Sequence[pd.DataFrame]) -> pd.Index:
+    return functools.reduce(pd.Index.intersection, [table.index for table in tables])
+
+
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
     """Mean of a column over the seeds of a loss and its cases, with the interval of :func:`crossed_difference`.
 
     A case is the mean over its structures. Of a column of whole runs seeds are all that varies.
+
+    NaN where no case has a value.
 
     Args:
         runs: that differ in the seed alone.
@@ -292,11 +299,12 @@ def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.Dat
     """
     of_cases = by_case(runs, cut)
     if column in of_cases[0]:
-        values = np.stack([cases[column] for cases in of_cases])
+        values = np.stack([cases.loc[_cases_of_all(of_cases), column] for cases in of_cases])
     else:
         rows = _rows_of(runs, overall)
         values = rows[rows["cut"] == cut][column].to_numpy(float)[:, None]
-    return crossed_difference(values[:, ~np.isnan(values).any(axis=0)])
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    return crossed_difference(known) if known.size else Difference(*[np.nan] * len(fields(Difference)))
 
 
 def _with_anova(table: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:

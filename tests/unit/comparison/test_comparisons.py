@@ -11,7 +11,7 @@ from evaluated_runs import case_row, evaluated, rows_of
 from scipy import stats
 
 from lib.comparison.results import EvaluatedRun
-from lib.comparison.statistics import comparisons, crossed_difference, holm, needed
+from lib.comparison.statistics import comparisons, crossed_difference, holm, mean_of, needed
 from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION, TUNED, Column, MeasureEntry, MeasureParameters
 
 DICE = {  # loss -> seed -> of the cases a and b
@@ -177,6 +177,16 @@ def test_cases_that_only_one_of_both_was_tested_on_do_not_count(tmp_path: Path) 
     fewer = [evaluated(tmp_path, rows[:2], loss="dl", seed=seed, variant="elsewhere") for seed in (0, 1)]
     row = compared([*base, *fewer], "dl", base="base").set_index("column").loc["dice"]
     assert (row["cases"], row["difference"]) == (2, 0)
+
+
+def test_a_case_that_one_seed_lacks_does_not_count(tmp_path: Path) -> None:
+    every = runs(tmp_path)
+    one = evaluated(tmp_path / "other", [case_row("b", dice=0.7)], loss="dl", seed=1)
+    found = [one if run.keys["loss"] == "dl" and run.keys["seed"] == 1 else run for run in every]
+    row = compared(found, "bce").set_index(["loss", "column"]).loc[("dl", "dice")]
+    assert (row["seeds"], row["cases"]) == (2, 1) and row["difference"] == pytest.approx(0.1)
+    dl = [run for run in found if run.keys["loss"] == "dl"]
+    assert mean_of(dl, "dice", DECIDED, rows_of(dl)).mean == pytest.approx(0.7)
 
 
 def test_p_is_adjusted_within_data_set_cut_and_column(tmp_path: Path) -> None:
