@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,7 +96,11 @@ class CaseTables:
         trainings = cases[RUN].drop_duplicates()
         if folder and (folder / TRAININGS).is_file():
             trainings = _read_trainings(folder / TRAININGS, trainings)
-        found = cls(_completed(terms, tables, file), trainings, tables)
+        terms = _completed(terms, tables, file)
+        of_measures = {MEASURES.entry_of(measure).table for measure in _all_measures(terms)}
+        found = cls(
+            terms, trainings, {name: table for name, table in tables.items() if name in {"cases", *of_measures}}
+        )
         _check_seeds(file, found.results())
         return found
 
@@ -276,7 +281,8 @@ def _completed(terms: Terms, tables: Mapping[str, pd.DataFrame], file: Path) -> 
     """With the measures that the tables have, and a column by which the study judges."""
     cases = tables["cases"]
     measures = terms.measures or [MEASURES.parse(name) for name in MEASURES if _has(name, tables)]
-    _check_tables(file, [*measures, *(one for own in terms.measures_of.values() for one in own)], tables)
+    terms = terms.model_copy(update={"measures": measures})
+    _check_tables(file, _all_measures(terms), tables)
     primary = terms.primary or Primary()
     columns = [column.name for one in measures for column in MEASURES.entry_of(one).columns if column.better]
     if terms.primary is None and primary.column not in cases:
@@ -284,7 +290,11 @@ def _completed(terms: Terms, tables: Mapping[str, pd.DataFrame], file: Path) -> 
     cut = primary.cut or cases["cut"].iloc[0]
     if cut not in set(cases["cut"]):
         raise SeglossError(f"{file}: no row of the cut {cut!r}, by which {TERMS} judges; add them or name another")
-    return terms.model_copy(update={"measures": measures, "primary": primary.model_copy(update={"cut": cut})})
+    return terms.model_copy(update={"primary": primary.model_copy(update={"cut": cut})})
+
+
+def _all_measures(terms: Terms) -> list[MeasureParameters]:
+    return [*chain(terms.measures, *terms.measures_of.values())]
 
 
 def _has(measure: str, tables: Mapping[str, pd.DataFrame]) -> bool:

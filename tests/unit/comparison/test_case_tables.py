@@ -154,6 +154,13 @@ def test_a_table_of_lesions_without_what_is_counted_is_named(tmp_path: Path) -> 
         run_rows(results.runs[0], DECIDED)
 
 
+def test_a_table_of_no_measure_of_the_study_is_left_alone(tmp_path: Path) -> None:
+    terms = '{"measures": ["overlap"]}'
+    table = "loss,seed,case,structure,cut\nce,0,a,structure,decided\n"
+    found = CaseTables.read(given(tmp_path, LEAST, lesions_csv=table, comparison_json=terms))
+    assert [*found.tables] == ["cases"]
+
+
 def test_another_file_than_cases_csv_is_read_alone(tmp_path: Path) -> None:
     given(tmp_path, LEAST, comparison_json='{"reference": "mine"}')
     (tmp_path / "other.csv").write_text(LEAST)
