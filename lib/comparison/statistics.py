@@ -289,9 +289,7 @@ def _cases_of_all(tables: Sequence[pd.DataFrame]) -> pd.Index:
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
     """Mean of a column over the seeds of a loss and its cases, with the interval of :func:`crossed_difference`.
 
-    A case is the mean over its structures. Of a column of whole runs seeds are all that varies.
-
-    NaN where no case has a value.
+    A case is the mean over its structures. Of a column of whole runs seeds are all that varies. NaN without any value.
 
     Args:
         runs: that differ in the seed alone.

@@ -55,11 +55,10 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
     """What the measures come to for some rows of the run's cases, and for the same rows of its other tables."""
     rows = cases.to_dict("records")
     numbers: Row = {"threshold": mean(cases["threshold"])}
-    complete = {name for name, known in cases.notna().all().items() if known}
     for measure in run.measures:
         entry, of_table = MEASURES.entry_of(measure), rows
         numbers |= {column.name: mean(cases[column.name]) for column in entry.columns if column.name in cases}
-        if entry.table == "cases" and not _counted(entry, {*cases}, complete):
+        if entry.aggregation and entry.table == "cases" and not _counted(entry, cases):
             continue
         if entry.absent and structure == ALL:
             of_table = run.cases[run.cases["cut"] == cut].to_dict("records")
@@ -78,10 +77,11 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
     return numbers
 
 
-def _counted(entry: MeasureEntry, there: Collection[str], complete: Collection[str]) -> bool:
+def _counted(entry: MeasureEntry, cases: pd.DataFrame) -> bool:
     """Whether numbers of whole runs follow: tables of other tools may lack columns, or counts in some rows."""
-    columns = [column for one in (MEASURES["overlap"], entry) for column in one.columns]
-    return all(column.name in (there if column.better else complete) for column in columns)
+    columns = MEASURES["overlap"].columns
+    there = {column.name for column in (*columns, *entry.columns)} <= {*cases}
+    return there and not cases[[column.name for column in columns if not column.better]].isna().to_numpy().any()
 
 
 def recorded(run: EvaluatedRun) -> Row:

@@ -74,6 +74,14 @@ def test_a_variant_keeps_its_own_measures_and_tables(tmp_path: Path) -> None:
     assert first.details("lesions").empty and of_lesions.details("lesions")["name"].tolist() == ["tum_1"]
 
 
+def test_a_study_without_any_lesion_has_a_table_without_rows(tmp_path: Path) -> None:
+    made = [evaluated(tmp_path, [case_row("a")], measures=["overlap", "froc"])]
+    made[0].folder.joinpath("lesions.csv").write_text("\n")  # as pandas writes a table without rows
+    gathered(made).write(tmp_path / "mine")
+    (run,) = CaseTables.read(tmp_path / "mine/cases.csv").results().runs
+    assert run.details("lesions").empty and run_rows(run, DECIDED)[0]["dice"] == 0.75
+
+
 def test_the_base_of_a_search_is_kept(tmp_path: Path) -> None:
     one, other, _ = made_runs(tmp_path)
     runs = gathered([replace(one, base_loss="ce"), other]).results().runs
