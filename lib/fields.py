@@ -101,6 +101,14 @@ def _existing_folder(path: str) -> str:
     return path
 
 
+def _existing_place(path: str) -> str:
+    if not _is(Path.exists, path):
+        raise ValueError(f"{shortened(path)} is neither a file nor a folder that exists")
+    if reason := unfit_for_path(path):
+        raise ValueError(f"{shortened(path)} has {reason}; make a link without")
+    return path
+
+
 def _folder_to_make(path: str) -> str:
     """The folder as Snakemake writes paths: no `./` in front, no `//` within."""
     path = str(Path(path))
@@ -166,6 +174,8 @@ Names = Annotated[Literal["all"] | NameList, BeforeValidator(_listed), BeforeVal
 Seeds = Annotated[Literal["all"] | SeedList, BeforeValidator(_listed), BeforeValidator(_split_at_commas)]
 Folder = Annotated[Text, AfterValidator(_folder_to_make)]
 ExistingFolder = Annotated[Text, AfterValidator(_existing_folder)]
+ExistingPlace = Annotated[Text, AfterValidator(_existing_place)]
+"""A file or a folder."""
 ExistingFile = Annotated[Text, AfterValidator(_existing_file)]
 Mirror = Annotated[Text, AfterValidator(_folder_or_address)]
 FilePattern = Annotated[str, AfterValidator(_with_case)]

@@ -13,6 +13,7 @@ from itertools import chain
 import snakemake.benchmark
 from snakemake.dag import DAG
 
+from lib.comparison.sets import CASES, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, files_of_set
 from lib.config.study import study_files
 from lib.datasets.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
@@ -190,6 +191,11 @@ def runs_of(study):
     if not (runs := CONFIG.runs_of(study)):
         raise WorkflowError(f"study {study!r} has no run at {CONFIG.workflow.scale} scale as it is narrowed")
     return runs
+
+
+def tables_in(place):
+    """The tables of a study, or of what is analysed again, in a folder of the results."""
+    return [PATHS.result(f"{place}/{name}") for name in (*map("{}.csv".format, TABLES), CASES, TRAININGS, TERMS)]
 
 
 def study_noise(study):

@@ -41,7 +41,7 @@ OUTCOME = [
 
 rule crate:
     input:
-        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv", ".html"))}),
+        outcome=sorted({path for path in OUTCOME if path.endswith((".pdf", ".csv", ".html", TERMS))}),
         runs=[PATHS.run(run.id, name) for run in CONFIG.runs for name in RUN_FILES],
     output:
         PATHS.result("crate.zip"),

@@ -160,10 +160,8 @@ rule summarize:
         baselines=lambda wildcards: study_baselines(wildcards.study),
         noise=lambda wildcards: study_noise(wildcards.study),
     output:
-        [
-            PATHS.result(f"{{study}}/{name}.csv")
-            for name in ("runs", "summary", "comparisons", "ranks", "ledger", "claims")
-        ],
+        tables_in("{study}"),
+        directory(PATHS.result(f"{{study}}/{EXPORTS}")),
     log:
         PATHS.log("summarize/{study}"),
     benchmark:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.comparison.results import ALL, KEYS, EvaluatedRun
+from lib.comparison.results import ALL, KEYS, SETTING, EvaluatedRun
 from lib.comparison.statistics import (
     LEVEL,
     Seeds,
@@ -30,6 +30,9 @@ COLUMNS = [
     *(*KEYS, "cut", "column", "losses", "seeds", "cases", "rank", "low", "high", "p_first"),
     *("to_first", "to_first_low", "to_first_high", "to_first_p_holm", "to_first_verdict"),
 ]
+AGREEMENT_COLUMNS = ["kind", *SETTING, "cut", "column", "one", "other", "losses", "tau"]
+NETWORK, MEASURE, DATASET, LEFT_OUT = "network", "measure", "data set", "left out"
+ALL_DATASETS = "all data sets"
 _AT_ONCE = 1_000  # resamples that are held in memory
 
 
@@ -189,3 +192,64 @@ def agreement(ranks: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], flo
         (one, other): float(stats.kendalltau(ranks[one], ranks[other]).statistic)
         for one, other in combinations(ranks, 2)
     }
+
+
+def agreement_table(ranks: pd.DataFrame) -> pd.DataFrame:
+    """How far rankings of the same losses agree, a row for each two of them that share two losses or more.
+
+    ``kind``: ``network`` (two networks, all else equal), ``measure`` (two columns, in one setting), ``data set`` (two
+    of them) and ``left out`` (all data sets, and all but ``other``). A data set ranks losses by their mean rank over
+    its variants, networks and other factors, each noise by itself; all data sets by the mean over data sets. What two
+    rankings do not share is empty. ``tau``: see :func:`agreement`, of ``losses`` that both have.
+
+    Args:
+        ranks: :func:`rank_table`.
+    """
+    rows = [row for kind in (_of_networks, _of_measures, _of_datasets) for row in kind(ranks)]
+    return pd.DataFrame(rows).reindex(columns=AGREEMENT_COLUMNS)
+
+
+def _of_networks(ranks: pd.DataFrame) -> Iterator[dict[str, object]]:
+    alike = [*(name for name in SETTING if name != "network"), "cut", "column"]
+    for keys, group in ranks.groupby(alike, sort=False):
+        yield from _agreeing(NETWORK, dict(zip(alike, keys, strict=True)), _by(group, ["network"]))
+
+
+def _of_measures(ranks: pd.DataFrame) -> Iterator[dict[str, object]]:
+    alike = [*SETTING, "cut"]
+    for keys, group in ranks.groupby(alike, sort=False):
+        yield from _agreeing(MEASURE, dict(zip(alike, keys, strict=True)), _by(group, ["column"]))
+
+
+def _of_datasets(ranks: pd.DataFrame) -> Iterator[dict[str, object]]:
+    alike = ["scale", "noise", "cut", "column"]
+    for keys, group in ranks.groupby(alike, sort=False):
+        shared = dict(zip(alike, keys, strict=True))
+        by_setting = _by(group, SETTING)
+        dataset_of = by_setting.columns.get_level_values("dataset")
+        datasets = list(dict.fromkeys(dataset_of))
+        for pair in combinations(datasets, 2):
+            yield from _agreeing(DATASET, shared, _by_dataset(by_setting.loc[:, dataset_of.isin(pair)]))
+        by_dataset = _by_dataset(by_setting)
+        for left_out in datasets if len(datasets) > 1 else ():
+            means = {ALL_DATASETS: by_dataset.mean(axis=1), left_out: by_dataset.drop(columns=left_out).mean(axis=1)}
+            yield from _agreeing(LEFT_OUT, shared, pd.DataFrame(means))
+
+
+def _by(ranks: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Ranks of each loss, a column for each combination of what is called ``names``."""
+    return ranks.pivot_table(index="loss", columns=[*names], values="rank", sort=False)
+
+
+def _by_dataset(by_setting: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank of each loss, among those that all settings have, a column for each data set."""
+    return by_setting.dropna().rank().T.groupby(level="dataset", sort=False).mean().T
+
+
+def _agreeing(kind: str, shared: Mapping[str, object], by_name: pd.DataFrame) -> Iterator[dict[str, object]]:
+    for pair in combinations(by_name, 2):
+        of_both = by_name[[*pair]].dropna()
+        if len(of_both) > 1:
+            (tau,) = agreement({name: of_both[name].round(9).tolist() for name in pair}).values()
+            names = dict(zip(("one", "other"), pair, strict=True))
+            yield {"kind": kind, **shared, **names, "losses": len(of_both), "tau": tau}

@@ -38,6 +38,8 @@ class EvaluatedRun:
         part: lists its test cases, below ``prepared``.
         baseline: holds the Dice of a threshold without learning, None where the study does not ask.
         base_loss: of the base that it is compared with where that is another one, as a search has chosen its own.
+        tables: ``cases`` and those of measures with their own, by name; None where they lie in ``folder``.
+        recorded: what `trainings.csv` says of it; None where its folder says it.
     """
 
     keys: Mapping[str, Any]
@@ -53,6 +55,8 @@ class EvaluatedRun:
     part: Path = Path()
     baseline: Path | None = None
     base_loss: str | None = None
+    tables: Mapping[str, pd.DataFrame] | None = None
+    recorded: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, run: Run, paths: Paths) -> Self:
@@ -91,11 +95,15 @@ class EvaluatedRun:
     @cached_property
     def cases(self) -> pd.DataFrame:
         """The table of its test cases."""
+        if self.tables is not None:
+            return self.tables["cases"]
         return read_table(self.folder / "cases.csv", ("case", "structure", "cut"))
 
     @cached_property
     def cases_of_structures(self) -> pd.DataFrame:
-        """The same without structures that no test case has."""
+        """The same without structures that no test case has, where voxels were counted."""
+        if "present" not in self.cases:
+            return self.cases
         return self.cases[self.cases.groupby("structure")["present"].transform("sum") > 0]
 
     @cached_property
@@ -110,6 +118,8 @@ class EvaluatedRun:
 
     def details(self, table: str) -> pd.DataFrame:
         """The rows of a table that a measure has of its own; there may be none."""
+        if self.tables is not None:
+            return self.tables[table]
         columns = ("case", "structure", "cut")
         path = self.folder / f"{table}.csv"
         if path.is_file() and path.read_text().strip() == "":  # nothing to record in any case
@@ -206,6 +216,7 @@ class StudyResults:
     """The runs of a study, and what its file says about them.
 
     Attributes:
+        name: of the study.
         note: what the scale is evidence of.
         scale: that the study is run at.
         folder: of the study's tables.
@@ -218,6 +229,7 @@ class StudyResults:
     """
 
     runs: Sequence[EvaluatedRun]
+    name: str = ""
     note: str = ""
     scale: str = ""
     folder: Path = Path()
@@ -246,6 +258,7 @@ class StudyResults:
         evaluated = {run.id: EvaluatedRun.of(run, paths) for run in runs}
         return cls(
             runs=[*evaluated.values()],
+            name=study,
             note=configuration.note(study),
             scale=configuration.workflow.scale,
             folder=Path(paths.result(study)),

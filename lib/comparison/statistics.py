@@ -7,6 +7,7 @@ losses that do not differ it calls at most 6 % different, with any number of see
 to 47 % of them different with two seeds (simulated in `tests/unit/comparison/test_statistics.py`).
 """
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -194,7 +195,7 @@ def comparisons(
     directed = directed_columns(runs) | signed_columns(runs)
     overall = per_run[per_run["structure"] == ALL]
     settings = by_setting(runs)
-    pairs = [*_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
+    pairs = [*pairs_of_losses(settings, reference, references or {}), *_of_variants(settings, base, bases or {})]
     table = pd.DataFrame(row for pair in pairs for row in _compared(*pair, overall, directed))
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
@@ -219,7 +220,7 @@ def by_setting(runs: Sequence[EvaluatedRun]) -> Settings:
     return settings
 
 
-def _of_losses(
+def pairs_of_losses(
     by_setting: Settings, reference: str | None, references: Mapping[str, str]
 ) -> Iterator[tuple[Seeds, Seeds]]:
     """Each loss and its reference, in each setting."""
@@ -253,7 +254,7 @@ def _compared(
     of_runs = [rows_of_runs(runs, overall) for runs in pair] if seeds else []
     for cut in [cut for cut in pair[0][0].cuts if cut in pair[1][0].cuts] if seeds else ():
         of_cases = [by_case(runs, cut) for runs in pair]
-        shared = of_cases[0][0].index.intersection(of_cases[1][0].index)
+        shared = _cases_of_all([*of_cases[0], *of_cases[1]])
         of_cases = [[cases.loc[shared] for cases in of_seeds] for of_seeds in of_cases]
         of_cut = [rows[rows["cut"] == cut] for rows in of_runs]
         for name, column in directed.items():
@@ -299,10 +300,14 @@ def by_case(runs: Sequence[EvaluatedRun], cut: str) -> list[pd.DataFrame]:
     return [run.means_of_cases.get(cut, run.cases[:0].set_index("case")) for run in runs]
 
 
+def _cases_of_all(tables: Sequence[pd.DataFrame]) -> pd.Index:
+    return functools.reduce(pd.Index.intersection, [table.index for table in tables])
+
+
 def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.DataFrame) -> Difference:
     """Mean of a column over the seeds of a loss and its cases, with the interval of :func:`crossed_difference`.
 
-    A case is the mean over its structures. Of a column of whole runs seeds are all that varies.
+    A case is the mean over its structures. Of a column of whole runs seeds are all that varies. NaN without any value.
 
     Args:
         runs: that differ in the seed alone.
@@ -310,11 +315,12 @@ def mean_of(runs: Sequence[EvaluatedRun], column: str, cut: str, overall: pd.Dat
     """
     of_cases = by_case(runs, cut)
     if column in of_cases[0]:
-        values = np.stack([cases[column] for cases in of_cases])
+        values = np.stack([cases.loc[_cases_of_all(of_cases), column] for cases in of_cases])
     else:
         rows = rows_of_runs(runs, overall)
         values = rows[rows["cut"] == cut][column].to_numpy(float)[:, None]
-    return crossed_difference(values[:, ~np.isnan(values).any(axis=0)])
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    return crossed_difference(known) if known.size else Difference(*[np.nan] * len(fields(Difference)))
 
 
 def _with_anova(table: pd.DataFrame, overall: pd.DataFrame) -> pd.DataFrame:

@@ -7,8 +7,9 @@ import pandas as pd
 
 from lib.comparison.results import ALL, KEYS, EvaluatedRun
 from lib.config.study_schema import OVER_EPOCHS
+from lib.errors import SeglossError
 from lib.labels import MASK_KINDS
-from lib.measures.catalogue import MEASURES, columns_of, monitored
+from lib.measures.catalogue import MEASURES, MeasureEntry, columns_of, monitored
 from lib.measures.segmentation import mean
 from lib.training.selection import best_epoch
 
@@ -30,13 +31,12 @@ def run_rows(run: EvaluatedRun, primary_cut: str) -> list[Row]:
     """All numbers of one run: rows for each cut, of all structures together and, if there are several, of each.
 
     Structures that no test case has are left out. A column of cases is its mean over cases and structures; the others
-    are those of :class:`lib.measures.catalogue.MeasureEntry`. Rows of all structures also have, the same for each cut:
-    ``baseline_dice`` (mean over cases, without learning), ``masks_dice`` (of the training masks with the clean ones)
-    and what the training recorded (:func:`from_history`). ``status``: see :func:`status`, the same for all rows.
+    are those of :class:`lib.measures.catalogue.MeasureEntry`. Rows of all structures also have, the same for each cut,
+    what is known of the training (:func:`recorded`). ``status``: see :func:`status`, the same for all rows.
     """
     cases = run.cases_of_structures
     structures = list(dict.fromkeys(cases["structure"]))
-    of_run = {"masks_dice": run.masks_dice(), "baseline_dice": run.baseline_dice(), **from_history(run)}
+    of_run = recorded(run)
     rows = []
     for cut in run.cuts:
         of_cut = cases[cases["cut"] == cut]
@@ -57,6 +57,9 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
     numbers: Row = {"threshold": mean(cases["threshold"])}
     for measure in run.measures:
         entry, of_table = MEASURES.entry_of(measure), rows
+        numbers |= {column.name: mean(cases[column.name]) for column in entry.columns if column.name in cases}
+        if entry.aggregation and entry.table == "cases" and not _counted(entry, cases):
+            continue
         if entry.absent and structure == ALL:
             of_table = run.cases[run.cases["cut"] == cut].to_dict("records")
         elif entry.table != "cases":
@@ -65,9 +68,31 @@ def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -
             same = (details["cut"] == cut) if entry.by_cut else True
             same &= details["structure"].isin(cases["structure"]) & details["case"].isin(run.case_names)
             of_table = details[same].to_dict("records")
-        numbers |= {column.name: mean(cases[column.name]) for column in entry.columns if column.name in cases}
-        numbers |= entry.of_rows(of_table, run.case_names, **measure.for_dataset(run.keys["dataset"]))
+        try:
+            numbers |= entry.of_rows(of_table, run.case_names, **measure.for_dataset(run.keys["dataset"]))
+        except (KeyError, ValueError) as error:
+            raise SeglossError(
+                f"{entry.table}.csv: no {measure.name} of such rows: {error}; correct the table"
+            ) from error
     return numbers
+
+
+def _counted(entry: MeasureEntry, cases: pd.DataFrame) -> bool:
+    """Whether numbers of whole runs follow: tables of other tools may lack columns, or counts in some rows."""
+    columns = MEASURES["overlap"].columns
+    there = {column.name for column in (*columns, *entry.columns)} <= {*cases}
+    return there and not cases[[column.name for column in columns if not column.better]].isna().to_numpy().any()
+
+
+def recorded(run: EvaluatedRun) -> Row:
+    """A run's row of `trainings.csv` without its keys.
+
+    ``masks_dice``: mean Dice of the training masks with the clean ones; ``baseline_dice``: mean over cases, without
+    learning; and what :func:`from_history` has.
+    """
+    if run.recorded is not None:
+        return {**run.recorded}
+    return {"masks_dice": run.masks_dice(), "baseline_dice": run.baseline_dice(), **from_history(run)}
 
 
 def from_history(run: EvaluatedRun) -> Row:
@@ -105,14 +130,16 @@ def status(row: Mapping[str, Any]) -> str:
     ``collapsed``: its mean Dice is not above that of marking nothing or of marking everything, whichever is larger;
     ``below baseline``: the Dice of the cases that have the structure is not above that of a threshold without learning;
     ``poor``: it is below ``POOR_DICE``, or there are more than ``POOR_COMPONENTS`` wrong components for each lesion;
-    ``learnt``: none of these.
+    ``learnt``: none of these; ``not known``: where nothing says what marking nothing would reach.
     """
     if not row.get("structures"):
         return "not measured: no test case has any structure"
+    if "dice_if_empty" not in row:
+        return "not known"
     dice, baseline = row["dice_present"], row.get("baseline_dice")
     if not row["dice"] > max(row["dice_if_empty"], row["dice_if_full"]):
         return "collapsed"
-    if baseline is not None and not dice > baseline:
+    if pd.notna(baseline) and not dice > baseline:
         return "below baseline"
     wrong, lesions = (row.get(name, 0) for name in ("components_wrong", "lesions"))
     return "poor" if dice < POOR_DICE or wrong > POOR_COMPONENTS * lesions else "learnt"

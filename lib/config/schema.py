@@ -16,6 +16,7 @@ from lib.config.own_data import OwnData
 from lib.fields import (
     ExistingFile,
     ExistingFolder,
+    ExistingPlace,
     Folder,
     Int,
     Mirror,
@@ -208,7 +209,7 @@ class WorkflowConfig(Section):
 
     ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard
     and in the ``trackers`` that runs are exported for besides. ``plan_memory``: of the GPU, in GB, that plans from the
-    data may use.
+    data may use. ``cases``: per-case tables that `reanalyze` takes.
     """
 
     scale: Name = "demo"
@@ -232,6 +233,7 @@ class WorkflowConfig(Section):
     own_losses: dict[Name, str | dict[str, Any]] = {}
     settings: dict[str, Any] = {}
     weights: dict[str, ExistingFile] = {}
+    cases: ExistingPlace | None = None
     folders: Folders = Folders()
 
 

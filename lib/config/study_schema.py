@@ -22,7 +22,17 @@ OVER_EPOCHS = ("_epochs", "_best_epoch")
 """Endings of the columns of means over the last epochs, and of the epoch with the best Dice per slice (test cases)."""
 TAKEN = frozenset(
     [
-        *("data", "noise", "published", "baseline", "crate.zip", "ledger.csv", "claims.csv", "report.html"),
+        *(
+            "data",
+            "noise",
+            "published",
+            "baseline",
+            "reanalyzed",
+            "crate.zip",
+            "ledger.csv",
+            "claims.csv",
+            "report.html",
+        ),
         *(f"{name}.pdf" for name in FIGURES),
     ]
 )

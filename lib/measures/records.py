@@ -38,8 +38,9 @@ class Records:
 
     @classmethod
     def of_rows(cls, rows: Iterable[Mapping[str, Any]], cases: Iterable[str]) -> "Records":
-        """Of rows with a ``case`` and :data:`COLUMNS`."""
-        table = pd.DataFrame([*rows], columns=["case", *COLUMNS])
+        """Of rows with a ``case`` and :data:`COLUMNS`; a KeyError names what they lack."""
+        found, names = [*rows], ["case", *COLUMNS]
+        table = pd.DataFrame(found)[names] if found else pd.DataFrame(columns=names)
         return cls(table.astype({"case": str, **COLUMNS}), tuple(cases))
 
 

@@ -77,7 +77,7 @@ TIMES = (
 
 def without_places(values: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what changes no result: where files lie, where jobs compute, how often they save."""
-    left_out = ("folders", "device", "mirror", "cases_per_job", "checkpoint_every")
+    left_out = ("folders", "device", "mirror", "cases_per_job", "checkpoint_every", "cases")
     return _named({key: value for key, value in values.items() if key not in left_out})
 
 

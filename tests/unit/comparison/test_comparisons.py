@@ -12,7 +12,7 @@ from scipy import stats
 
 from lib.comparison.ranks import rank_table
 from lib.comparison.results import EvaluatedRun
-from lib.comparison.statistics import comparisons, crossed_difference, holm, needed
+from lib.comparison.statistics import comparisons, crossed_difference, holm, mean_of, needed
 from lib.measures.catalogue import DECIDED, MEASURES, TRUE_REGION, TUNED, Column, MeasureEntry, MeasureParameters
 
 DICE = {  # loss -> seed -> of the cases a and b
@@ -53,7 +53,7 @@ def test_a_structure_that_no_case_has_leaves_nothing_to_compare(tmp_path: Path) 
         for seed in (0, 1)
     ]
     assert compared(empty, "bce").empty
-    assert rank_table(empty, DECIDED, per_run_of(empty)).empty
+    assert rank_table(empty, DECIDED, rows_of(empty)).empty
 
 
 def test_signed_columns_are_compared_too(tmp_path: Path) -> None:
@@ -209,6 +209,16 @@ def test_cases_that_only_one_of_both_was_tested_on_do_not_count(tmp_path: Path) 
     fewer = [evaluated(tmp_path, rows[:2], loss="dl", seed=seed, variant="elsewhere") for seed in (0, 1)]
     row = compared([*base, *fewer], "dl", base="base").set_index("column").loc["dice"]
     assert (row["cases"], row["difference"]) == (2, 0)
+
+
+def test_a_case_that_one_seed_lacks_does_not_count(tmp_path: Path) -> None:
+    every = runs(tmp_path)
+    one = evaluated(tmp_path / "other", [case_row("b", dice=0.7)], loss="dl", seed=1)
+    found = [one if run.keys["loss"] == "dl" and run.keys["seed"] == 1 else run for run in every]
+    row = compared(found, "bce").set_index(["loss", "column"]).loc[("dl", "dice")]
+    assert (row["seeds"], row["cases"]) == (2, 1) and row["difference"] == pytest.approx(0.1)
+    dl = [run for run in found if run.keys["loss"] == "dl"]
+    assert mean_of(dl, "dice", DECIDED, rows_of(dl)).mean == pytest.approx(0.7)
 
 
 def test_p_is_adjusted_within_data_set_cut_and_column(tmp_path: Path) -> None:

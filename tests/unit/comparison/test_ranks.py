@@ -3,11 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from evaluated_runs import case_row, evaluated, rows_of
+from evaluated_runs import case_row, evaluated, keys, rows_of
 from scipy import stats
 
-from lib.comparison.ranks import COLUMNS, FIRST, agreement, bootstrap_ranks, rank_table
+from lib.comparison.ranks import (
+    AGREEMENT_COLUMNS,
+    COLUMNS,
+    FIRST,
+    agreement,
+    agreement_table,
+    bootstrap_ranks,
+    rank_table,
+)
 from lib.comparison.statistics import comparisons
 from lib.measures.catalogue import DECIDED
 
@@ -167,3 +176,59 @@ def test_nothing_to_rank_leaves_an_empty_table(tmp_path: Path) -> None:
     alone = [evaluated(tmp_path, [case_row("a")], loss="bce")]
     table = rank_table(alone, DECIDED, rows_of(alone))
     assert table.empty and list(table) == COLUMNS
+
+
+# Agreement of rankings
+
+
+def ranking(order: str, column: str = "dice", **setting: str) -> list[dict[str, object]]:
+    """Rows of a table of ranks: the losses in this order."""
+    return [
+        {**keys(loss=loss, **setting), "cut": DECIDED, "column": column, "rank": float(rank)}
+        for rank, loss in enumerate(order, 1)
+    ]
+
+
+def taus(rows: list[dict[str, object]], kind: str) -> dict[tuple[str, str], tuple[int, float]]:
+    table = agreement_table(pd.DataFrame(rows))
+    assert list(table) == AGREEMENT_COLUMNS
+    of_kind = table[table["kind"] == kind].set_index(["one", "other"])
+    return {pair: (row["losses"], row["tau"]) for pair, row in of_kind.iterrows()}
+
+
+def test_networks_are_compared_where_all_else_is_equal() -> None:
+    rows = ranking("abc", network="unet") + ranking("acb", network="resunet") + ranking("cba", dataset="isles")
+    rows += ranking("ab", network="unet", noise="some") + ranking("dbea", network="resunet", noise="some")
+    table = agreement_table(pd.DataFrame(rows)).query("kind == 'network'")
+    assert table[["one", "other", "noise", "losses"]].to_numpy().tolist() == [
+        ["unet", "resunet", "clean", 3],
+        ["unet", "resunet", "some", 2],  # of the losses that both have
+    ]
+    assert table["tau"].tolist() == pytest.approx([1 / 3, -1])
+    assert table["network"].isna().all() and set(table["column"]) == {"dice"} and set(table["dataset"]) == {"wmh2017"}
+
+
+def test_measures_are_compared_in_each_setting() -> None:
+    rows = ranking("abc") + ranking("cba", "hd95") + ranking("abc", dataset="isles") + ranking("abc", "nsd")
+    assert taus(rows, "measure") == {("dice", "hd95"): (3, -1), ("dice", "nsd"): (3, 1), ("hd95", "nsd"): (3, -1)}
+
+
+def test_data_sets_are_compared_and_left_out() -> None:
+    """By hand: mean ranks of a, b, c over all are 2, 5/3, 7/3; without one 2.5, 1.5, 2; without two all 2; without
+    three 1.5, 1.5, 3, where a tie in one of both makes tau-b 2 / sqrt(3 * 2)."""
+    rows = [*ranking("abc", dataset="one"), *ranking("bac", dataset="two"), *ranking("cba", dataset="three")]
+    assert {pair: tau for pair, (_, tau) in taus(rows, "data set").items()} == pytest.approx(
+        {("one", "two"): 1 / 3, ("one", "three"): -1, ("two", "three"): -1 / 3}
+    )
+    left_out = {pair[1]: tau for pair, (_, tau) in taus(rows, "left out").items()}
+    assert left_out == pytest.approx({"one": 1 / 3, "two": np.nan, "three": 2 / 6**0.5}, nan_ok=True)
+    assert taus(ranking("abc"), "left out") == {}
+
+
+def test_a_data_set_ranks_by_the_mean_over_its_settings_of_the_losses_that_all_have() -> None:
+    """By hand: of a, b, c, which all have, the first ranks 1, 2, 3 and 3, 1, 2, in the mean 2, 1.5, 2.5."""
+    one = [*ranking("abdc", dataset="one", network="unet"), *ranking("bcda", dataset="one", network="resunet")]
+    assert taus([*one, *ranking("bac", dataset="two")], "data set") == {("one", "two"): (3, 1)}
+    noisy = ranking("cab", dataset="two", noise="some")
+    table = agreement_table(pd.DataFrame([*one, *noisy]))
+    assert "data set" not in set(table["kind"])  # each noise by itself
