@@ -1,6 +1,6 @@
 """How often a loss is found to differ from itself on other seeds: tables of cases in `results_archive/`, or others.
 
-    envs/run python benchmarks/aa_own_runs.py results_archive/*_cases.csv
+    envs/run python benchmarks/aa_own_runs.py results_archive/*/cases.csv
 
 Seeds: those of each loss in two halves, in every way. Half of three seeds is one, of which no verdict is given, as it
 says nothing about the next training: the share is that of the test over cases alone. Residuals: what a training has

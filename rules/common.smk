@@ -29,6 +29,7 @@ from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
 from lib.prediction.catalogue import POSTPROCESSING
 from lib.provenance import code_version, in_project
+from lib.report.sources import ASSETS
 from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
 from lib.workflow.code_changes import artifacts, code_changes, indexes_on_disk, present_code
 from lib.training.settings import identity

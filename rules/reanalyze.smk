@@ -29,6 +29,7 @@ rule reanalyze:
     output:
         [table for name in CASE_SETS for table in tables_in(f"reanalyzed/{name}")],
         [directory(PATHS.result(f"reanalyzed/{name}/{EXPORTS}")) for name in CASE_SETS],
+        page=PATHS.result("reanalyzed/report.html"),
     log:
         PATHS.log("reanalyze"),
     benchmark:
@@ -41,11 +42,12 @@ rule reanalyze:
         content=content_of_sets,
         output=str(REANALYZED),
         published=checksums_of_published,
-        code=lambda wildcards: code_version(
-            "scripts.reanalyze", *in_this_project(entry.module for entry in MEASURES.values())
-        ),
+        code=lambda wildcards: [
+            code_version("scripts.reanalyze", *in_this_project(entry.module for entry in MEASURES.values())),
+            *map(sha256, ASSETS),
+        ],
     message:
-        "tables and verdicts again from {CONFIG.workflow.cases}"
+        "tables, verdicts and page again from {CONFIG.workflow.cases}"
     shell:
         f"python {SCRIPTS}/reanalyze.py {PRODUCTS} {PLUGINS} --cases {{CONFIG.workflow.cases:q}}"
         " --published {workflow.basedir:q}/published --output {params.output:q} &> {log:q}"

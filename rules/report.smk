@@ -1,24 +1,20 @@
 """The page of the whole comparison, made from the tables of the studies alone."""
 
 from lib.report.losses import maps_of
-from lib.report.sources import ASSETS, NEEDED, OPTIONAL
-
-
-def reported_studies():
-    return [study for study in CONFIG.studies if CONFIG.runs_of(study)]
+from lib.report.sources import NEEDED, OPTIONAL
 
 
 def reported_tables():
-    made = expand(rules.summarize.output, study=reported_studies())
+    made = expand(rules.summarize.output, study=studies_run())
     return [
         *(path for path in made if Path(path).stem in (*NEEDED, *OPTIONAL)),
-        *(PATHS.result(f"{study}/cost.csv") for study in reported_studies() if shows_costs(study)),
+        *(PATHS.result(f"{study}/cost.csv") for study in studies_run() if shows_costs(study)),
     ]
 
 
 def report_settings():
     """What decides the page besides the tables: what the studies say of themselves and of their losses."""
-    losses = {study: CONFIG.resolved_losses(study) for study in reported_studies()}
+    losses = {study: CONFIG.resolved_losses(study) for study in studies_run()}
     maps = [maps_of(loss) for of_study in losses.values() for loss in of_study.values()]
     of_studies = [[study, study_settings(study), losses[study]] for study in losses]
     kinds = [
@@ -34,7 +30,8 @@ def report_code():
 
 rule report:
     input:
-        reported_tables(),
+        tables=reported_tables(),
+        joined=rules.ledger.output,
     output:
         PATHS.result("report.html"),
     log:
@@ -52,4 +49,4 @@ rule report:
         "{output}: which loss to use"
     shell:
         f"python {SCRIPTS}/report.py {PRODUCTS} {PLUGINS} --configuration {{CONFIG.as_json:q}}"
-        " --tables {input:q} --page {output:q} &> {log:q}"
+        " --tables {input.tables:q} --joined {input.joined:q} --page {output:q} &> {log:q}"

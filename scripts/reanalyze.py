@@ -1,4 +1,4 @@
-"""Compute all tables and verdicts of some sets of per-case tables again, and hold them against those beside them."""
+"""Compute all tables, verdicts and the page of some sets of per-case tables again; verdicts beside them must be the same."""
 
 from pathlib import Path
 
@@ -11,12 +11,19 @@ def main(cases: Path, published: Path, output: Path) -> list[Path]:
     from lib.comparison.case_tables import CaseTables
     from lib.comparison.sets import CASES, case_sets
     from lib.comparison.study_tables import write_study
+    from lib.files import write_text
+    from lib.report.page import report
+    from lib.report.studies import About, tables_in
 
-    written = []
+    written, about = [], {}
     for name, file in case_sets(cases, output).items():
+        tables = CaseTables.read(file)
         archived = file.parent if file.name == CASES else None
-        written += write_study(CaseTables.read(file), output / name, published, archived)
-    return written
+        written += write_study(tables, output / name, published, archived)
+        about[name] = About.of_terms(tables.terms, name)
+    page = output / "report.html"
+    write_text(page, report({name: tables_in(output / name) for name in about}, about, base=output))
+    return [*written, page]
 
 
 if __name__ == "__main__":

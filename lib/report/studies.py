@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
 from lib.errors import SeglossError
@@ -53,6 +54,11 @@ class About:
             phantoms={name for name, dataset in used.items() if dataset.known_index},
             losses=configuration.resolved_losses(study),
         )
+
+    @classmethod
+    def of_terms(cls, terms: Terms, name: str) -> "About":
+        """From what lies beside the per-case tables of a set of this name."""
+        return cls(title=terms.study or name, note=terms.note, primary=terms.primary.column, titles=terms.titles)
 
 
 @dataclass(frozen=True)

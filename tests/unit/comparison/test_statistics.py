@@ -178,7 +178,7 @@ def archived_components(table: str) -> tuple[float, float, float]:
 
     Root mean squares over all pairs of its losses.
     """
-    cases = pd.read_csv(ROOT / f"results_archive/{table}.csv")
+    cases = pd.read_csv(ROOT / f"results_archive/{table}/cases.csv")
     dice = cases.pivot_table("dice", ["loss", "seed"], "case")
     of_losses = [dice.loc[loss].to_numpy() for loss in dice.index.levels[0]]
     found = [crossed_difference(one - other) for one, other in itertools.combinations(of_losses, 2)]
@@ -186,7 +186,7 @@ def archived_components(table: str) -> tuple[float, float, float]:
     return tuple(np.sqrt(np.mean(squares, axis=0)))
 
 
-@pytest.mark.parametrize("table", ["label_marginal_idrid_cases", "label_marginal_idrid_findings_cases"])
+@pytest.mark.parametrize("table", ["label_marginal_idrid", "label_marginal_idrid_findings"])
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("cases", [8, 50])
 def test_the_level_is_kept_with_the_spreads_of_real_data(table: str, seeds: int, cases: int) -> None:

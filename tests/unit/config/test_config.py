@@ -70,26 +70,26 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
     named = losses_by_study(studies="t_loss", losses="ce,dice,t_loss")
     assert named == {"t_loss": {"ce", "dice", "t_loss"}}
     everywhere = losses_by_study(losses="ce")
-    assert everywhere == {"t_loss": {"ce"}, "boundary": {"ce"}, "label_marginal": {"ce"}}
+    assert everywhere == dict.fromkeys(("t_loss", "boundary", "label_marginal", "which_loss"), {"ce"})
     assert "ce" not in losses_by_study(studies="t_loss")["t_loss"]
 
 
 def test_any_loss_of_the_library_can_be_named() -> None:
-    named = losses_by_study(losses="focal_tversky,iwdl,generalized_surface")
-    new = {"focal_tversky", "generalized_surface"}
-    others = ("t_loss", "boundary", "label_marginal", "liver_benchmark")
+    named = losses_by_study(losses="asymmetric_similarity,iwdl,generalized_surface")
+    new = {"asymmetric_similarity", "generalized_surface"}
+    others = ("t_loss", "boundary", "label_marginal", "liver_benchmark", "which_loss")
     assert named == {"inverse_weighting": new | {"iwdl"}, **dict.fromkeys(others, new)}
-    note = "losses: focal_tversky: of the library, where a study file has none of the name"
-    assert load({"losses": "focal_tversky,ce"}).notes == (note,)
+    note = "losses: asymmetric_similarity: of the library, where a study file has none of the name"
+    assert load({"losses": "asymmetric_similarity,ce"}).notes == (note,)
     maps = {run.maps for run in load({"losses": "generalized_surface", "studies": "t_loss"}).runs}
     assert maps == {("published_distance",)}
 
 
 def test_a_loss_of_a_study_that_does_not_fit_the_data_comes_from_the_library() -> None:
-    assert losses_by_study(losses="tversky") == {"t_loss": {"tversky"}, "liver_benchmark": {"tversky"}}
-    assert losses_by_study(losses="tversky,bce", datasets="phantom_lesions") == {
-        "inverse_weighting": {"tversky", "bce"}
-    }
+    studies = ("t_loss", "liver_benchmark", "which_loss")
+    assert losses_by_study(losses="tversky") == dict.fromkeys(studies, {"tversky"})
+    named = losses_by_study(losses="tversky,bce", datasets="phantom_lesions", studies="inverse_weighting,t_loss")
+    assert named == {"inverse_weighting": {"tversky", "bce"}}
 
 
 @pytest.mark.parametrize("losses", ["bce,iwdl", ["bce", "iwdl"], "bce, iwdl"])

@@ -135,7 +135,7 @@ def test_each_loss_of_a_variant_has_its_own_search_and_its_runs_the_best_setting
     rate = {"variant": "base", "each_loss": True, "trials": 2, "epochs": 1, "space": RATE}
     before = [run.id for run in load({}, root).runs]
     configuration = load({}, with_searches(root, rate=rate))
-    assert [run.id for run in configuration.runs] == before and len(configuration.searches) == 8
+    assert [run.id for run in configuration.runs] == before and len(configuration.searches) == 4
     for run in configuration.runs:
         assert run.search.base.loss == run.loss and f"/rate-{run.loss}." in run.search.id
         assert run.training_settings.training.epochs == 16 and run.search.rungs == [Rung(1, 2)]
