@@ -70,7 +70,7 @@ def test_a_loss_that_stands_in_the_study_file_can_be_named() -> None:
     named = losses_by_study(studies="t_loss", losses="ce,dice,t_loss")
     assert named == {"t_loss": {"ce", "dice", "t_loss"}}
     everywhere = losses_by_study(losses="ce")
-    assert everywhere == dict.fromkeys(("t_loss", "boundary", "label_marginal", "which_loss"), {"ce"})
+    assert everywhere == {study: {"ce"} for study in ("t_loss", "boundary", "label_marginal", "which_loss")}
     assert "ce" not in losses_by_study(studies="t_loss")["t_loss"]
 
 
@@ -87,7 +87,7 @@ def test_any_loss_of_the_library_can_be_named() -> None:
 
 def test_a_loss_of_a_study_that_does_not_fit_the_data_comes_from_the_library() -> None:
     studies = ("t_loss", "liver_benchmark", "which_loss")
-    assert losses_by_study(losses="tversky") == dict.fromkeys(studies, {"tversky"})
+    assert losses_by_study(losses="tversky") == {study: {"tversky"} for study in studies}
     named = losses_by_study(losses="tversky,bce", datasets="phantom_lesions", studies="inverse_weighting,t_loss")
     assert named == {"inverse_weighting": {"tversky", "bce"}}
 
