@@ -1,4 +1,4 @@
-"""Compute all tables, verdicts and the page of per-case tables again; verdicts that lie beside them must be the same."""
+"""Compute tables, verdicts and the page of per-case tables again; verdicts that lie beside them must be the same."""
 
 from pathlib import Path
 
