@@ -217,14 +217,14 @@ rule ledger:
     threads: 1
     params:
         studies=lambda wildcards, input: [str(Path(path).parent) for path in input.ledgers],
-        records=lambda wildcards: option("recomputed", *recomputed_records()),
+        data=lambda wildcards: option("recomputed", *recomputed_records()),
         published=lambda wildcards: stated_numbers(),
         code=lambda wildcards: code_version("scripts.ledger"),
     message:
         "published numbers and claims of all studies"
     shell:
         f"python {SCRIPTS}/ledger.py {PRODUCTS} {PLUGINS} --published {{workflow.basedir:q}}/published"
-        " --studies {params.studies:q} --ledger {output.ledger:q} --claims {output.claims:q}{params.records} &> {log:q}"
+        " --studies {params.studies:q} --ledger {output.ledger:q} --claims {output.claims:q}{params.data} &> {log:q}"
 
 
 rule list_code_changes:

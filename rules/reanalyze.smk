@@ -40,7 +40,7 @@ rule reanalyze:
     threads: 1
     params:
         content=content_of_sets,
-        output=str(REANALYZED),
+        output=lambda wildcards: str(REANALYZED),
         published=checksums_of_published,
         code=lambda wildcards: [
             code_version("scripts.reanalyze", *in_this_project(entry.module for entry in MEASURES.values())),
