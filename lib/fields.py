@@ -96,14 +96,16 @@ def _existing_file(path: str) -> str:
 def _existing_folder(path: str) -> str:
     if not _is(Path.is_dir, path):
         raise ValueError(f"{shortened(path)} is not a folder that exists")
-    if reason := unfit_for_path(path):
-        raise ValueError(f"{shortened(path)} has {reason}; make a link without")
-    return path
+    return _fit_for_path(path)
 
 
 def _existing_place(path: str) -> str:
     if not _is(Path.exists, path):
         raise ValueError(f"{shortened(path)} is neither a file nor a folder that exists")
+    return _fit_for_path(path)
+
+
+def _fit_for_path(path: str) -> str:
     if reason := unfit_for_path(path):
         raise ValueError(f"{shortened(path)} has {reason}; make a link without")
     return path
