@@ -45,6 +45,7 @@ if workflow.is_main_process:
 include: "rules/download.smk"
 include: "rules/prepare.smk"
 include: "rules/maps.smk"
+include: "rules/plan.smk"
 include: "rules/noise.smk"
 include: "rules/search.smk"
 include: "rules/train.smk"

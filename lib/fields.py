@@ -159,6 +159,8 @@ Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Fraction = Annotated[Number, Field(gt=0, le=1)]
 Size = Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=3), AfterValidator(_of_an_image)]
+Planned = Literal["planned"]
+"""In the place of a value that a plan from the training cases gives, once it is made."""
 Seed = Annotated[Int, Field(ge=0, lt=2**32)]
 """What every generator of random numbers here takes, also after a training has mixed it with the epoch."""
 Text = Annotated[str, Field(min_length=1)]

@@ -66,6 +66,10 @@ class Paths:
         """Settings planned from the fingerprint; ``name``: ``plan``, or ``plan_slices`` for a 2D network on volumes."""
         return self.result(f"data/{dataset}/{split}/{name}.yaml")
 
+    def budget(self, condition: str) -> str:
+        """The steps and the time of the trainings of a planned variant, with one network on one data set."""
+        return self.result(f"{condition}/budget.json")
+
     def duplicates(self, tested: str, split: str, trained: str, trained_split: str) -> str:
         """The test cases of a split with the training and validation cases of another that are most like them."""
         return self.result(f"data/{tested}/{split}/duplicates_of_{trained}.{trained_split}.csv")

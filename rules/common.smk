@@ -14,6 +14,7 @@ import snakemake.benchmark
 from snakemake.dag import DAG
 
 from lib.comparison.sets import CASES, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, files_of_set
+from lib.config.schema import Planning
 from lib.config.study import study_files
 from lib.datasets.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index
@@ -28,6 +29,7 @@ from lib.networks.catalogue import NETWORKS
 from lib.paths import Paths
 from lib.plotting.catalogue import FIGURES
 from lib.prediction.catalogue import POSTPROCESSING
+from lib.search.rungs import total_epochs
 from lib.provenance import code_version, in_project
 from lib.report.sources import ASSETS
 from lib.workflow.job_environment import hand_over_mirror, use_this_python, visible_gpus
@@ -154,9 +156,27 @@ def split_parts(*parts):
     return lambda wildcards: [PATHS.part(*dataset_and_split(wildcards), part) for part in parts]
 
 
-def fingerprint_of(run):
-    """The file that says which spacing the median is; none where the run has another one."""
+def grid_of(run):
+    """The file by which training cases decide the grid: a plan, or the fingerprint for a median; none of other runs."""
+    if run.settings.plan:
+        return [PATHS.plan(run.dataset, run.split, run.settings.plan_name)]
     return [PATHS.fingerprint(run.dataset, run.split)] if run.settings.resampling.spacing == "median" else []
+
+
+def of_data(run):
+    """The files by which training cases decide settings of the run: those of the grid, and the budget where it counts."""
+    is_budgeted = run.settings.training.steps_per_epoch == "planned"
+    return grid_of(run) + ([PATHS.budget(run.condition)] if is_budgeted else [])
+
+
+def estimate_of(run):
+    """The estimate of the time that all takes, which is said before any training."""
+    return [ancient(PATHS.budget(run.condition))] if run.settings.plan else []
+
+
+def run_parts(run, dataset, part):
+    """A file that lists the cases of a part of the split, of the run's data set or of one that is made of it."""
+    return [PATHS.part(getattr(run, dataset), run.split, part)]
 
 
 def noisy_set(run, file=""):

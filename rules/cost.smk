@@ -15,7 +15,7 @@ def cost_data(wildcards):
     """Params function: options with the data that not every training has."""
     run = run_of(wildcards)
     return (
-        option("fingerprint", *fingerprint_of(run))
+        option("of-data", *of_data(run))
         + option("best", *best_trial(wildcards))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
@@ -46,7 +46,7 @@ rule measure_cost:
         masks=run_masks,
         maps=run_maps,
         best=best_trial,
-        fingerprint=lambda wildcards: fingerprint_of(run_of(wildcards)),
+        of_data=lambda wildcards: of_data(run_of(wildcards)),
         checked=checked_parts,
     output:
         PATHS.run("{run}", "cost.json"),

@@ -52,7 +52,7 @@ def files_of_cases(wildcards):
 
 def fingerprints(dataset):
     """The fingerprint from which the spacing of resampled cases comes, if it does."""
-    return sorted({path for run in RUNS.values() if run.trained_on == dataset for path in fingerprint_of(run)})
+    return sorted({path for run in RUNS.values() if run.trained_on == dataset for path in grid_of(run)})
 
 
 def first_split(dataset):
@@ -181,57 +181,6 @@ rule check_part:
         "check the {wildcards.part} cases of {wildcards.dataset}, split {wildcards.split}"
     shell:
         f"python {SCRIPTS}/check_part.py {PRODUCTS} --cases {{input:q}} --name {{params.name:q}} --output {{output:q}} &> {{log:q}}"
-
-
-rule fingerprint:
-    input:
-        PATHS.part("{dataset}", "{split}", "train"),
-    output:
-        PATHS.fingerprint("{dataset}", "{split}"),
-    log:
-        PATHS.log("fingerprint/{dataset}/{split}"),
-    benchmark:
-        PATHS.benchmark("fingerprint/{dataset}/{split}")
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
-        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
-        code=lambda wildcards: data_code("scripts.fingerprint"),
-    message:
-        "fingerprint of {wildcards.dataset}, split {wildcards.split}"
-    shell:
-        f"python {SCRIPTS}/fingerprint.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input:q}}"
-        " --labels {params.labels:q} --output {output:q} &> {log:q}"
-
-
-rule plan:
-    input:
-        PATHS.fingerprint("{dataset}", "{split}"),
-    output:
-        PATHS.plan("{dataset}", "{split}", "{name}"),
-    log:
-        PATHS.log("{name}/{dataset}/{split}"),
-    benchmark:
-        PATHS.benchmark("{name}/{dataset}/{split}")
-    wildcard_constraints:
-        name="plan|plan_slices",
-    localrule: True
-    conda:
-        "../envs/segloss.yaml"
-    threads: 1
-    params:
-        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].labels.names),
-        memory=CONFIG.workflow.plan_memory,
-        precision=CONFIG.workflow.computing.precision,
-        code=lambda wildcards: code_version("scripts.plan"),
-    message:
-        "plan a network for {wildcards.dataset}, split {wildcards.split}"
-    shell:
-        f"python {SCRIPTS}/plan.py {PRODUCTS} --fingerprint {{input:q}} --dataset {{wildcards.dataset:q}}"
-        " --split {wildcards.split:q} --name {wildcards.name:q} --classes {params.classes:q} --memory {params.memory:q}"
-        " --precision {params.precision:q} --output {output:q} &> {log:q}"
 
 
 rule data_report:

@@ -70,7 +70,7 @@ def trial_options(wildcards):
         + option("promoted", *promoted_trials(wildcards))
         + option("pretrained", *trial_pretrained(wildcards))
         + (option("native", PATHS.prepared(base.measured_on)) if base.trained_on != base.measured_on else "")
-        + option("fingerprint", *fingerprint_of(base))
+        + option("of-data", *of_data(base))
         + (option("cost", search.search.cost) if search.search.cost else "")
     )
 
@@ -114,14 +114,15 @@ rule trial:
         measured=trial_cases("validation"),
         maps=trial_maps,
         pretrained=trial_pretrained,
-        fingerprint=lambda wildcards: fingerprint_of(base_of(wildcards)),
+        of_data=lambda wildcards: of_data(base_of(wildcards)),
         checked=lambda wildcards: [
             ancient(PATHS.checked_part(dataset, base_of(wildcards).split, part))
             for dataset, part in (
                 (base_of(wildcards).trained_on, "train"),
                 (base_of(wildcards).measured_on, "validation"),
             )
-        ],
+        ]
+        + estimate_of(base_of(wildcards)),
     output:
         PATHS.rung("{search}", "{rung}", "{slot}"),
     log:

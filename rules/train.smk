@@ -40,7 +40,8 @@ def checked_parts(wildcards):
     parts = [(run.dataset, part) for part in run.evaluated]  # post-processing is no reason to train again
     parts += [] if given else [(run.measured_on, part) for part in run.settings.training.measured]
     parts += [] if given else [(run.trained_on, "train")]
-    return [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in dict.fromkeys(parts)]
+    checked = [ancient(PATHS.checked_part(dataset, run.split, part)) for dataset, part in dict.fromkeys(parts)]
+    return checked + ([] if given else estimate_of(run))
 
 
 def run_masks(wildcards):
@@ -96,7 +97,7 @@ def data_options(wildcards):
     return (
         option("measured", *run_measured(wildcards))
         + (option("native", PATHS.prepared(run.measured_on)) if run.trained_on != run.measured_on else "")
-        + option("fingerprint", *fingerprint_of(run))
+        + option("of-data", *of_data(run))
         + option("best", *best_trial(wildcards))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
@@ -136,7 +137,7 @@ rule train:
         pretrained=for_training(run_pretrained),
         best=for_training(best_trial),
         source=source_weights,
-        fingerprint=for_training(lambda wildcards: fingerprint_of(run_of(wildcards))),
+        of_data=for_training(lambda wildcards: of_data(run_of(wildcards))),
         checked=checked_parts,
     output:
         weights=PATHS.run("{run}", "weights.pt"),

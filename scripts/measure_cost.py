@@ -20,10 +20,10 @@ def main(
     best: Path | None = None,
     maps: list[Path] | None = None,
     noisy: Path | None = None,
-    fingerprint: Path | None = None,
+    of_data: list[Path] | None = None,
 ) -> None:
     from lib.cost import measure_cost
-    from lib.datasets.fingerprint import on_resolved_grid
+    from lib.datasets.decided import decided
     from lib.files import write_json
     from lib.search.best import best_inference, best_training
     from lib.store import open_cases
@@ -33,7 +33,7 @@ def main(
     inference = InferenceSettings.model_validate(settings["inference"])
     if best:
         training, inference = best_training(best, training), best_inference(best, inference)
-    inference = on_resolved_grid(inference, fingerprint)
+    training, inference = decided(training, of_data or ()), decided(inference, of_data or ())
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     data = {"prepared": prepared, "cases": cases, "maps": maps or (), "noisy": noisy}
     write_json(output, measure_cost(training, inference, open_cases(native, tested), computing=computing, **data))

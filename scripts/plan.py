@@ -8,7 +8,16 @@ from lib.cli import run
 
 
 def main(
-    fingerprint: Path, dataset: str, split: str, name: str, classes: int, memory: float, precision: str, output: Path
+    fingerprint: Path,
+    dataset: str,
+    split: str,
+    name: str,
+    classes: int,
+    memory: float,
+    precision: str,
+    coverage: float,
+    features: list,
+    output: Path,
 ) -> None:
     from lib.datasets.fingerprint import read_fingerprint
     from lib.datasets.plan import as_yaml, plan
@@ -17,7 +26,9 @@ def main(
 
     found = read_fingerprint(fingerprint)
     try:
-        planned = plan(found, classes, memory, precision, by_slice=name == "plan_slices")
+        planned = plan(
+            found, classes, memory, precision, name.startswith("plan_slices"), coverage, tuple(features) or None
+        )
     except SeglossError as error:
         raise SeglossError(f"data set {dataset}, split {split}: {error}") from None
     write_text(output, as_yaml(planned, found, dataset, split, memory, precision))

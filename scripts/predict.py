@@ -26,12 +26,12 @@ def main(
     predictions: Path,
     checksums: Path,
     model: Path,
-    fingerprint: Path | None = None,
+    of_data: list[Path] | None = None,
     best: Path | None = None,
     first: Path | None = None,
 ) -> None:
     from lib.arrays import write_array
-    from lib.datasets.fingerprint import on_resolved_grid
+    from lib.datasets.decided import decided
     from lib.files import atomic_path, sha256, write_json
     from lib.networks import build_network
     from lib.prediction.postprocessing import choose, processed
@@ -42,7 +42,7 @@ def main(
     from lib.training.settings import InferenceSettings
 
     chosen = InferenceSettings.model_validate(settings)
-    chosen = on_resolved_grid(best_inference(best, chosen) if best else chosen, fingerprint)
+    chosen = decided(best_inference(best, chosen) if best else chosen, of_data or ())
     computing = prepare_device(device, threads, gpu_percent)
     of_part = {path.stem: open_cases(prepared, path) for path in cases}
     channels = next(iter(of_part.values()))[0].description["channels"]

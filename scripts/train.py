@@ -27,10 +27,11 @@ def main(
     noisy: Path | None = None,
     pretrained: Path | None = None,
     native: Path | None = None,
-    fingerprint: Path | None = None,
+    of_data: list[Path] | None = None,
     tracking: Path | None = None,
     log: Path | None = None,
 ) -> None:
+    from lib.datasets.decided import decided
     from lib.provenance import provenance_record
     from lib.search.best import best_training
     from lib.store import open_cases
@@ -42,13 +43,14 @@ def main(
     chosen = TrainingSettings.model_validate(settings)
     if best:
         chosen = best_training(best, chosen)
+    chosen = decided(chosen, of_data or ())
     outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
     if given:
         return take_weights(outputs, Path(given), chosen, open_cases(prepared, cases)[0], about)
     data = {"measured": measured or (), "maps": maps or (), "noisy": noisy, "pretrained": pretrained}
     links = {"checkpoints/best.pt": weights, "checkpoints/last.pt": checkpoint}
     links |= {"logs/train.log": log} if log else {}
-    data |= {"native": native, "fingerprint": fingerprint, "tracking": tracking, "links": links}
+    data |= {"native": native, "tracking": tracking, "links": links}
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     trainer = trainer_for(chosen, prepared, cases, checkpoint, save_every, scale, **computing, **data)
     rows = trainer.train()

@@ -26,9 +26,10 @@ def main(
     maps: list[Path] | None = None,
     pretrained: Path | None = None,
     native: Path | None = None,
-    fingerprint: Path | None = None,
+    of_data: list[Path] | None = None,
     tracking: Path | None = None,
 ) -> None:
+    from lib.datasets.decided import decided
     from lib.files import read_json
     from lib.search.trials import train_trial, trial_folder, write_result
     from lib.training.job import trainer_for
@@ -37,11 +38,11 @@ def main(
     number = read_json(promoted)[slot] if promoted else slot
     folder = trial_folder(trials, number)
     proposed = read_json(folder / "settings.json")
-    chosen = TrainingSettings.model_validate(proposed["training"])
+    chosen = decided(TrainingSettings.model_validate(proposed["training"]), of_data or ())
     data = {"measured": measured or (), "maps": maps or (), "pretrained": pretrained}
     links = {"checkpoints/last.pt": folder / "checkpoint.pt"}
     tracking = trial_folder(tracking, number) if tracking else None
-    data |= {"native": native, "fingerprint": fingerprint, "tracking": tracking, "links": links}
+    data |= {"native": native, "tracking": tracking, "links": links}
     computing = {"device": device, "threads": threads, "gpu_percent": gpu_percent}
     trainer = trainer_for(chosen, prepared, cases, folder / "checkpoint.pt", save_every, scale, **computing, **data)
     write_result(output, number, train_trial(trainer, proposed["parameters"], epochs, measure, cost))

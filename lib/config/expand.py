@@ -12,7 +12,7 @@ from pydantic import create_model
 from lib.config.dependencies import with_others
 from lib.config.fit import dimensions_of, fits_none, split_of, unfit
 from lib.config.run import Run
-from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Resampling, Settings, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, FACTORS, PLANNED, Factors, Noise, Resampling, Settings, WorkflowConfig
 from lib.config.search import SEARCHED, TRIAL_SEED, RunSearch, merged
 from lib.config.study_schema import Scale, Study, StudySearch
 from lib.datasets import Dataset
@@ -62,8 +62,9 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
         where = f"{path}: {workflow.scale} ({name})"
-        if workflow.settings and name in used:
-            values = merged(values, workflow.settings)
+        given = workflow.settings if name in used else {}
+        if given:
+            values = merged(values, given)
             where = f"{CONFIG_NAME}: settings, in {where}"
         crossed = values.pop("factors", None) or {}
         factors = validated(Factors, crossed, f"{where}: factors").given
@@ -77,6 +78,8 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             of_level = values
             for factor, level in chosen.items():
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
+            if values.get("plan") is not None:
+                of_level = merged(merged(of_level, _planned(workflow)), given)
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
 
@@ -111,10 +114,16 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
             raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
 
 
+def _planned(workflow: WorkflowConfig) -> dict[str, Any]:
+    """What a plan decides, and the budget where there is one."""
+    return PLANNED | ({"training": {"steps_per_epoch": "planned"}} if workflow.minutes else {})
+
+
 def _may_have_noise(values: Mapping[str, Any], factors: Iterable[str], where: str) -> bool:
     """Whether it sees whole images on their own grid, in whose masks noise is made."""
     grid = validated(Resampling, values.get("resampling") or {}, f"{where}: resampling")
-    return grid.is_native and "resampling" not in factors and not values.get("cascade")
+    is_changed = "resampling" in factors or values.get("cascade") or values.get("plan") is not None
+    return grid.is_native and not is_changed
 
 
 def _noises(factors: Mapping[str, Mapping[str, Any]], single: Any, more: Iterable[Noise], where: str) -> dict[str, Any]:
@@ -146,6 +155,7 @@ def _expand(
     listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
     named = [*([] if workflow.losses == "all" else workflow.losses), *workflow.own_losses]
     added = [loss for loss in dict.fromkeys(named) if loss in specifications and loss not in listed]
+    of_own = {own: _for_own_data(datasets[own], variants, study) for own in workflow.own_data}
     own_runs: set[tuple[str, ...]] = set()
     for variant in variants:
         settings = variant.settings
@@ -155,7 +165,7 @@ def _expand(
             loss: _for_outputs(specifications[loss], settings, f"{variant.where}: losses.{loss}")
             for loss in [*settings.losses, *added]
         }
-        own = [own for own in workflow.own_data if unfit(datasets[own], settings, study) is None]
+        own = [own for own in workflow.own_data if variant in of_own[own]]
         alike = settings.model_dump_json(exclude={"datasets", "losses", "seeds"}), *variant.levels.values()
         for dataset, loss, seed in itertools.product(dict.fromkeys([*settings.datasets, *own]), chosen, settings.seeds):
             if dataset in own:  # variants may differ in data sets and losses alone
@@ -185,6 +195,12 @@ def _expand(
                 measures=measures,
                 file=study,
             )
+
+
+def _for_own_data(dataset: Dataset, variants: Sequence[Variant], study: Study) -> list[Variant]:
+    """The variants that a user's data set takes part in: all that it fits, or those that are planned, if there are some."""
+    fitting = [variant for variant in variants if unfit(dataset, variant.settings, study) is None]
+    return [variant for variant in fitting if variant.settings.plan] or fitting
 
 
 def _with_searches(scale: Scale, runs: list[Run], place: str) -> list[Run]:

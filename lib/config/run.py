@@ -68,13 +68,19 @@ class Run:
 
     @property
     def trained_on(self) -> str:
-        """The same, or its cases on the grid of the run; a median is that of the split's training cases."""
+        """The same, or its cases on the grid of the run; a median and a plan are those of the split's training cases."""
         grid = self.settings.resampling
         if grid.is_native:
             return self.measured_on
-        of_split = f".{self.split}" if grid.spacing == "median" else ""
+        of_split = f".{self.split}" if isinstance(grid.spacing, str) else ""
         by_slice = ".slices" if self.settings.slices else ""
-        return f"{self.measured_on}.{grid.name}{of_split}{by_slice}"
+        name = f"{self.settings.plan_name}-grid" if self.settings.plan else grid.name
+        return f"{self.measured_on}.{name}{of_split}{by_slice}"
+
+    @property
+    def condition(self) -> str:
+        """What the runs of all losses and seeds have in common, as a folder."""
+        return f"{self.study}/{self.dataset}/{self.folder}"
 
     @property
     def factors(self) -> dict[str, str]:
@@ -102,7 +108,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        return f"{self.study}/{self.dataset}/{self.folder}/{self.loss}/seed-{self.seed}"
+        return f"{self.condition}/{self.loss}/seed-{self.seed}"
 
     @property
     def keys(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from lib.fields import (
     Names,
     NonNegative,
     Number,
+    Planned,
     Positive,
     PositiveInt,
     Section,
@@ -109,11 +110,11 @@ Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 class Resampling(Section):
     """The grid that a network is trained on and sees; its predictions return to that of the image.
 
-    ``spacing``: in mm by axis, ``median`` as nnU-Net takes it from the training cases, or each image's own. Voxels are
-    then ``factor`` times as long, but across slices that a 2D network sees one by one.
+    ``spacing``: in mm by axis, ``median`` as nnU-Net takes it from the training cases, ``planned``, or each image's own.
+    Voxels are then ``factor`` times as long, but across slices that a 2D network sees one by one.
     """
 
-    spacing: Literal["median"] | Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
+    spacing: Literal["median", "planned"] | Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
     factor: Annotated[Number, Field(ge=1)] = 1.0
 
     @property
@@ -123,13 +124,14 @@ class Resampling(Section):
     @property
     def name(self) -> str:
         """What distinguishes it from every other grid, fit for a path."""
-        spacing = "x".join(f"{length:.12g}" for length in self.spacing or ()) if self.spacing != "median" else "-median"
+        of_cases = isinstance(self.spacing, str)
+        spacing = f"-{self.spacing}" if of_cases else "x".join(f"{length:.12g}" for length in self.spacing or ())
         parts = [f"spacing{spacing}"] if self.spacing else []
         parts += [f"factor{self.factor:.12g}"] if self.factor != 1 else []
         return "-".join(parts) or "native"
 
     def shape_of(self, shape: Sequence[int], spacing: Sequence[float], by_slice: bool = False) -> tuple[int, ...]:
-        """The shape of an image on this grid, once ``median`` is resolved."""
+        """The shape of an image on this grid, once ``median`` or ``planned`` is resolved."""
         factors = [self.factor] * len(shape)
         if by_slice:
             factors[-1] = 1.0
@@ -209,7 +211,8 @@ class WorkflowConfig(Section):
 
     ``settings``: replace those of all variants of the studies, key by key. ``name``: of the experiment in TensorBoard
     and in the ``trackers`` that runs are exported for besides. ``plan_memory``: of the GPU, in GB, that plans from the
-    data may use. ``cases``: per-case tables that `reanalyze` takes.
+    data may use. ``minutes``: that all trainings of planned variants and their predictions may take together.
+    ``cases``: per-case tables that `reanalyze` takes.
     """
 
     scale: Name = "demo"
@@ -234,6 +237,7 @@ class WorkflowConfig(Section):
     settings: dict[str, Any] = {}
     weights: dict[str, ExistingFile] = {}
     cases: ExistingPlace | None = None
+    minutes: Positive | None = None
     folders: Folders = Folders()
 
 
@@ -246,8 +250,8 @@ class Sampling(Section):
     inverse weighting.
     """
 
-    patch_size: Size
-    batch_size: PositiveInt
+    patch_size: Size | Planned
+    batch_size: PositiveInt | Planned
     cases: Literal["by_lesions", "passes"] = "by_lesions"
     foreground_fraction: Share = 0.5
     place: Literal["anywhere", "centre", "anywhere_or_centre"] = "anywhere"
@@ -279,7 +283,7 @@ class Training(Section):
     """
 
     epochs: PositiveInt
-    steps_per_epoch: PositiveInt
+    steps_per_epoch: PositiveInt | Planned
     optimizer: chosen_from(OPTIMIZERS)
     scheduler: chosen_from(SCHEDULERS) = SCHEDULERS.parse("constant")
     gradient_clipping: Positive | None = None
@@ -288,7 +292,8 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Training":
-        if self.scheduler.warmup_steps >= self.epochs * self.steps_per_epoch:
+        is_known = self.steps_per_epoch != "planned"
+        if is_known and self.scheduler.warmup_steps >= self.epochs * self.steps_per_epoch:
             raise ValueError(f"scheduler: warmup_steps {self.scheduler.warmup_steps} leave no step of the training")
         if SCHEDULERS.entry_of(self.scheduler).monitored and not self.monitor:
             raise ValueError(
@@ -304,16 +309,38 @@ class Training(Section):
 
 
 class Inference(Section):
-    patch_size: Size
-    stride: Size
+    patch_size: Size | Planned
+    stride: Size | Planned
 
     @model_validator(mode="after")
     def _covers(self) -> "Inference":
+        if "planned" in (self.patch_size, self.stride):
+            return self
         if len(self.stride) != len(self.patch_size) or any(
             s > p for s, p in zip(self.stride, self.patch_size, strict=True)
         ):
             raise ValueError(f"stride {self.stride} must not exceed patch_size {self.patch_size} on any axis")
         return self
+
+
+class Planning(Section):
+    """How settings that are ``planned`` come from the training cases: `lib.datasets.plan`.
+
+    ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that a
+    patch covers at least; voxels are enlarged until it does.
+    """
+
+    memory: Positive | None = None
+    coverage: Share = 0.0
+
+
+PLANNED: dict[str, Any] = {
+    "resampling": {"spacing": "planned"},
+    "network": {"patch_size": "planned", "spacing": "planned"},
+    "sampling": {"patch_size": "planned", "batch_size": "planned"},
+    "inference": {"patch_size": "planned", "stride": "planned"},
+}
+"""The settings that a plan decides."""
 
 
 class WeightsOf(Section):
@@ -334,10 +361,11 @@ class Settings(Section):
     """Everything of a run but its loss and seed; ``split`` None is the data set's first.
 
     With ``slices`` a 2D network sees volumes slice by slice (last axis). ``evaluation``: parameters by measure.
-    ``weights_of``: the run is not trained, it takes the weights of another one of its loss and seed.
+    ``weights_of``: the run is not trained, it takes the weights of another one of its loss and seed. ``plan``: what is
+    ``planned`` comes from the training cases.
     """
 
-    datasets: NameList
+    datasets: Annotated[list[str], AfterValidator(unique)]
     losses: NameList
     seeds: SeedList
     split: Text | None = None
@@ -353,6 +381,7 @@ class Settings(Section):
     cascade: Cascade | None = None
     evaluation: dict[str, dict[str, Any]] = {}
     weights_of: WeightsOf | None = None
+    plan: Planning | None = None
 
     @model_validator(mode="after")
     def _noise_is_native(self) -> "Settings":
@@ -371,13 +400,31 @@ class Settings(Section):
             )
         return self
 
+    @property
+    def plan_name(self) -> str:
+        """What distinguishes the plan from every other one of the same cases, fit for a path."""
+        features = {key: getattr(self.network, key) for key in ("base_features", "max_features")}
+        options = features | self.plan.model_dump()
+        defaults = {key: type(self.network).model_fields[key].default for key in features} | Planning().model_dump()
+        changed = [f"{key}{value:.12g}" for key, value in options.items() if value != defaults[key]]
+        return "-".join(["plan_slices" if self.slices else "plan", *changed])
+
     def labels_of_network(self, labels: Labels) -> Labels:
         """What the network segments of a data set's labels."""
         return self.cascade.labels_inside(labels) if self.cascade else labels
 
     @model_validator(mode="after")
+    def _plan_has_a_network(self) -> "Settings":
+        is_planned = getattr(self.network, "patch_size", None) == "planned"
+        if is_planned != bool(self.plan):
+            raise ValueError("plan: patches and networks such as dyn_unet are planned together: in variants with plan")
+        return self
+
+    @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> "Settings":
         for key, section in (("sampling", self.sampling), ("inference", self.inference)):
+            if "planned" in (section.patch_size, getattr(self.network, "patch_size", None)):
+                continue
             if reason := size_refusal(self.network, section.patch_size):
                 raise ValueError(f"{key}.patch_size {section.patch_size} {reason} for network {self.network.name!r}")
         return self

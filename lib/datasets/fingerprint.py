@@ -5,19 +5,16 @@ Isensee et al., Nature Methods 2021, supplementary note 2; its release's ``Datas
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from lib.config.schema import Resampling
 from lib.errors import SeglossError
-from lib.fields import Section
 from lib.files import read_json
 from lib.labels import IGNORED, Labels
 from lib.resampling import ANISOTROPIC
 from lib.store import StoredCase
 
-S = TypeVar("S", bound=Section)
 VOXELS = 10_000
 """Of the foreground of a case, drawn for the intensities."""
 PERCENTILES = (0.5, 50, 99.5)
@@ -100,21 +97,6 @@ def _class_shares(cases: Sequence[StoredCase], labels: Labels) -> dict[str, floa
         name: sum(count.get(str(labels.number(name)), 0) for count in counts) / max(annotated, 1)
         for name in labels.names
     }
-
-
-def resolved(grid: Resampling, *fingerprints: Path) -> Resampling:
-    """The grid with the spacing that the fingerprint of the training cases gives for ``median``."""
-    if grid.spacing != "median":
-        return grid
-    (path,) = fingerprints
-    return grid.model_copy(update={"spacing": tuple(read_fingerprint(path)["target_spacing"])})
-
-
-def on_resolved_grid(settings: S, fingerprint: Path | None) -> S:
-    """Settings with a ``resampling`` whose spacing is no ``median`` any more; the same without a fingerprint."""
-    if not fingerprint:
-        return settings
-    return settings.model_copy(update={"resampling": resolved(settings.resampling, fingerprint)})
 
 
 def read_fingerprint(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from lib.errors import SeglossError
@@ -19,6 +20,8 @@ LARGEST_SHARE = 0.05
 """Of the voxels of all cases, in a batch."""
 SMALLEST_BATCH = 2
 BASE_FEATURES = 32
+LARGER_SPACING = 1.03
+"""By which voxels are enlarged, again and again, until a patch covers enough of the image."""
 
 
 class Reference(NamedTuple):
@@ -43,18 +46,21 @@ REFERENCES = {
 class Plan:
     """A plan for ``cases`` images.
 
-    ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, which have pixels. ``shape``:
-    the median at that spacing, in voxels. ``patch_size`` and ``spacing``: of the network, without the last axis of
-    volumes that it sees ``by_slice``. ``memory``: in GB, estimated.
+    ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, whose pixels become ``factor``
+    times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network, without
+    the last axis of volumes that it sees ``by_slice``. ``features``: channels at full resolution, and at most.
+    ``memory``: in GB, estimated.
     """
 
     cases: int
     resampled: tuple[float, ...] | None
+    factor: float
     shape: tuple[int, ...]
     by_slice: bool
     patch_size: tuple[int, ...]
     spacing: tuple[float, ...]
     batch_size: int
+    features: tuple[int, int]
     memory: float
 
     @property
@@ -63,14 +69,14 @@ class Plan:
         reference = REFERENCES[len(self.patch_size)]
         stride = [max(1, length // 2) for length in self.patch_size]
         return {
-            "resampling": {"spacing": self.resampled and list(self.resampled), "factor": 1},
+            "resampling": {"spacing": self.resampled and list(self.resampled), "factor": self.factor},
             "slices": self.by_slice,
             "network": {
                 "name": reference.network,
                 "patch_size": list(self.patch_size),
                 "spacing": list(self.spacing),
-                "base_features": BASE_FEATURES,
-                "max_features": reference.max_features,
+                "base_features": self.features[0],
+                "max_features": self.features[1],
             },
             "sampling": {"patch_size": list(self.patch_size), "batch_size": self.batch_size},
             "inference": {"patch_size": list(self.patch_size), "stride": stride},
@@ -83,6 +89,8 @@ def plan(
     memory: float = MEMORY,
     precision: str = "float32",
     by_slice: bool = False,
+    coverage: float = 0.0,
+    features: tuple[int, int] | None = None,
 ) -> Plan:
     """Plan the largest patches of the images' proportions that a GPU has memory for.
 
@@ -100,6 +108,9 @@ def plan(
         memory: of the GPU, in GB.
         precision: of the network's passes, as in `lib.config.schema.Computing`.
         by_slice: for a 2D network that sees volumes slice by slice (last axis).
+        coverage: share of the median image that a patch covers at least. Voxels are enlarged by 3 % until it does, those
+            less than half as long as the longest first, as for nnU-Net's ``3d_lowres``, whose share is 0.25.
+        features: channels at full resolution, and at most; nnU-Net's if they are not given.
 
     Raises:
         SeglossError: images are too small for the network, or the memory is.
@@ -107,26 +118,45 @@ def plan(
     volumes = len(fingerprint["median_shape"]) == 3
     if by_slice and not volumes:
         raise SeglossError("pictures have no slices; ask for plan.yaml")
-    resampled = tuple(float(f"{length:.6g}") for length in fingerprint["target_spacing"]) if volumes else None
-    shape = tuple(map(round, fingerprint["median_target_shape" if volumes else "median_shape"]))
+    finest = np.array(fingerprint["target_spacing"] if volumes else [1.0, 1.0], float)
+    lengths = np.array(fingerprint["median_target_shape" if volumes else "median_shape"])
     axes = slice(None, -1 if by_slice else None)
-    size, spacing = shape[axes], (resampled or (1.0, 1.0))[axes]
-    reference = REFERENCES[len(size)]
+    reference = REFERENCES[len(lengths[axes])]
     budget = reference.values * reference.batch_size * memory / _gigabytes_of_reference(precision)
-    patch_size = _patch_size(size, spacing, budget, classes, memory)
-    values = feature_map_values(patch_size, spacing, classes)
+    features = features or (BASE_FEATURES, reference.max_features)
+    larger = finest.copy()
+    while True:
+        grid, shape = _rounded(larger), tuple(map(round, lengths * finest / larger))
+        size, spacing = shape[axes], grid[axes]
+        patch_size = _patch_size(size, spacing, budget, classes, memory, features)
+        if prod(patch_size) >= coverage * prod(size):
+            break
+        larger[axes] = _enlarged(larger[axes])
+    values = feature_map_values(patch_size, spacing, classes, features)
     few = round(LARGEST_SHARE * prod(shape) * fingerprint["cases"] / prod(patch_size))
     batch_size = max(SMALLEST_BATCH, min(int(budget / values), few))
     return Plan(
         fingerprint["cases"],
-        resampled,
+        grid if volumes else None,
+        1 if volumes else grid[0],
         shape,
         by_slice,
         patch_size,
         spacing,
         batch_size,
+        features,
         memory * batch_size * values / budget,
     )
+
+
+def _rounded(spacing: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{length:.6g}") for length in spacing)
+
+
+def _enlarged(spacing: np.ndarray) -> np.ndarray:
+    """By ``LARGER_SPACING``, of axes that are less than half as long as the longest alone, where there are some."""
+    fine = spacing < spacing.max() / 2
+    return np.where(fine | ~fine.any(), spacing * LARGER_SPACING, spacing)
 
 
 def _gigabytes_of_reference(precision: str) -> float:
@@ -134,7 +164,12 @@ def _gigabytes_of_reference(precision: str) -> float:
 
 
 def _patch_size(
-    size: Sequence[int], spacing: Sequence[float], budget: float, classes: int, memory: float
+    size: Sequence[int],
+    spacing: Sequence[float],
+    budget: float,
+    classes: int,
+    memory: float,
+    features: tuple[int, int],
 ) -> tuple[int, ...]:
     """The largest of which the smallest batch fits the ``budget`` of values."""
     side = (REFERENCES[len(size)].first_voxels * prod(spacing)) ** (1 / len(size))  # in the unit of the spacing
@@ -145,11 +180,11 @@ def _patch_size(
             f"images of {by_axis(size)} voxels are too small for dyn_unet, which has {STAGES} stages or more, by"
             f" nnU-Net's rules {stages}; choose another network"
         )
-    while SMALLEST_BATCH * feature_map_values(patch_size, spacing, classes) > budget:
+    while SMALLEST_BATCH * feature_map_values(patch_size, spacing, classes, features) > budget:
         patch_size = _smaller(patch_size, size, spacing)
         if len(topology(patch_size, spacing).strides) < STAGES:
             raise SeglossError(
-                f"plan_memory: {memory:g} GB is too little for two patches of {STAGES} stages; give more, or choose"
+                f"{memory:g} GB of memory (plan.memory, or plan_memory) is too little for two patches of {STAGES} stages; give more, or choose"
                 " another network"
             )
     return patch_size
@@ -174,18 +209,20 @@ def _smaller(patch_size: Sequence[int], size: Sequence[int], spacing: Sequence[f
     return _divisible(shorter, spacing)
 
 
-def feature_map_values(patch_size: Sequence[int], spacing: Sequence[float], classes: int) -> int:
+def feature_map_values(
+    patch_size: Sequence[int], spacing: Sequence[float], classes: int, features: tuple[int, int]
+) -> int:
     """Values in the outputs of all convolutions of `dyn_unet` for one patch, by which its memory is estimated.
 
     Each stage has two convolutions on the way down, the last one no others; on the way up, a transposed one and two.
     """
-    max_features = REFERENCES[len(patch_size)].max_features
+    first, most = features
     lengths, total = list(patch_size), classes * prod(patch_size)
     strides = topology(patch_size, spacing).strides
     for stage, stride in enumerate(strides):
         lengths = [length // step for length, step in zip(lengths, stride, strict=True)]
         convolutions = 5 if stage < len(strides) - 1 else 2
-        total += convolutions * min(BASE_FEATURES * 2**stage, max_features) * prod(lengths)
+        total += convolutions * min(first * 2**stage, most) * prod(lengths)
     return total
 
 
@@ -194,11 +231,11 @@ def as_yaml(
 ) -> str:
     """A configuration file of the workflow that trains with a plan, with comments on what it rests on."""
     spacing = f"median spacing {by_axis(fingerprint['median_spacing'])} mm, " if planned.resampled else ""
-    target = f", {by_axis(planned.shape)} at the spacing below" if planned.resampled else ""
+    target = f", {by_axis(planned.shape)} on the grid below"
     comments = [
         f"Plan for {dataset}, split {split}, by nnU-Net's rules (docs/own_data.md) from fingerprint.json beside it",
         f"{planned.cases} training cases, {spacing}median shape {by_axis(fingerprint['median_shape'])}{target}",
-        f"GPU memory: about {planned.memory:.2g} of {memory:g} GB (plan_memory), activations in {precision}",
+        f"Memory: about {planned.memory:.2g} of {memory:g} GB, activations in {precision}",
     ]
     settings = {"datasets": [dataset], "split": split, **planned.settings}
     if precision != "float32":

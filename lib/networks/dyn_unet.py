@@ -20,6 +20,7 @@ class DynUNet(nets.DynUNet):
         out_channels: channels of the output; one is a logit of foreground against background. (nnU-Net has two for
             two classes: `background_channel`.)
         deep_supervision: in training, return the outputs of all stages but the coarsest, full resolution first.
+        residual: add the input of each block to its output, which nnU-Net's plain network does not.
 
     Convolutions, instance normalisation, leaky ReLU, transposed convolutions, concatenated skips. Unlike nnU-Net's its
     convolutions have no bias, and those behind a skip have the kernel of the next coarser stage, as in v1. Patches of
@@ -38,6 +39,7 @@ class DynUNet(nets.DynUNet):
         max_features: int,
         out_channels: int = 1,
         deep_supervision: bool = False,
+        residual: bool = False,
     ) -> None:
         planned = topology(patch_size, spacing)
         stages = len(planned.strides)
@@ -51,6 +53,7 @@ class DynUNet(nets.DynUNet):
             filters=[min(base_features * 2**stage, max_features) for stage in range(stages)],
             deep_supervision=deep_supervision,
             deep_supr_num=stages - 2,
+            res_block=residual,
         )
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:

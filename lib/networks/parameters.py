@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lib.fields import Int, Number, Positive, PositiveInt
+from lib.fields import Int, Number, Planned, Positive, PositiveInt
 from lib.networks.topology import Topology, topology
 from lib.registry import Parameters
 
@@ -256,13 +256,18 @@ class MedNeXt(DeeplySupervised):
 
 
 class DynUNet(DeeplySupervised):
-    patch_size: Annotated[tuple[PositiveInt, ...], OF_3D]
-    spacing: Annotated[tuple[Positive, ...], OF_3D] = (1.0, 1.0, 1.0)
+    patch_size: Annotated[tuple[PositiveInt, ...], OF_3D] | Planned
+    spacing: Annotated[tuple[Positive, ...], OF_3D] | Planned = (1.0, 1.0, 1.0)
     base_features: PositiveInt = 32
     max_features: PositiveInt = 320
+    residual: bool = False
 
     @model_validator(mode="after")
     def _can_be_planned(self) -> "DynUNet":
+        if "planned" in (self.patch_size, self.spacing):
+            if self.deep_supervision:  # whose losses are weighed by the number of outputs
+                raise ValueError("deep_supervision needs a patch_size and a spacing that are known, not planned")
+            return self
         stages, divisor = len(self.topology.strides), self.divisor
         if stages < 3:
             raise ValueError(f"patch_size {self.patch_size}: {stages} stages by nnU-Net's rules, not 3; enlarge it")
@@ -288,6 +293,6 @@ class DynUNet(DeeplySupervised):
 
 
 class DynUNet2D(DynUNet):
-    patch_size: Annotated[tuple[PositiveInt, ...], OF_2D]
-    spacing: Annotated[tuple[Positive, ...], OF_2D] = (1.0, 1.0)
+    patch_size: Annotated[tuple[PositiveInt, ...], OF_2D] | Planned
+    spacing: Annotated[tuple[Positive, ...], OF_2D] | Planned = (1.0, 1.0)
     max_features: PositiveInt = 512

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from lib.datasets.fingerprint import on_resolved_grid
 from lib.losses import build_resolved
 from lib.networks import build_network
 from lib.store import StoredCase, open_cases, open_noisy_cases
@@ -36,7 +35,6 @@ def trainer_for(
     noisy: Path | None = None,
     pretrained: Path | None = None,
     native: Path | None = None,
-    fingerprint: Path | None = None,
     tracking: Path | None = None,
     links: Mapping[str, Path] | None = None,
 ) -> Trainer:
@@ -48,7 +46,6 @@ def trainer_for(
             folder.
         maps: lists of maps; those that no part of the training reads are left alone.
         noisy: folder of noisy masks.
-        fingerprint: says which spacing ``median`` is.
         tracking: folder for TensorBoard, with ``links`` to files of the run; nothing is tracked without.
     """
     opened = partial(open_noisy_cases, noisy=noisy) if noisy else open_cases
@@ -66,7 +63,7 @@ def trainer_for(
         state_key=digest(data, code if scale == "demo" else ""),
         code=code,
         workers=threads - 1,
-        measures=_measures(chosen.measured, of_part, computing, fingerprint),
+        measures=_measures(chosen.measured, of_part, computing),
         save_every=save_every,
         tracker=TensorBoard(tracking, chosen, links or {}) if tracking else None,
     )
@@ -85,9 +82,7 @@ def _sampler(chosen: TrainingSettings, stored: list[StoredCase]) -> PatchSampler
 
 
 def _measures(
-    measured: Measured | None, of_part: dict[str, list[StoredCase]], computing: torch.device, fingerprint: Path | None
+    measured: Measured | None, of_part: dict[str, list[StoredCase]], computing: torch.device
 ) -> dict[str, Any]:
     """By part of the split, what measures a network on its cases while it is trained."""
-    if measured:
-        measured = on_resolved_grid(measured, fingerprint)
     return {part: partial(measure_cases, cases, measured, computing) for part, cases in of_part.items()}

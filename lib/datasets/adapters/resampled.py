@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.config.schema import Resampling
-from lib.datasets.fingerprint import resolved
+from lib.datasets.decided import decided_grid
 from lib.datasets.index import Index, IndexedCase, read_index
 from lib.datasets.raw import RawFiles
 from lib.datasets.reading import scaled_affine
@@ -22,8 +22,8 @@ from lib.store import Case, StoredCase
 def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
     """The cases and splits of the other data set; its folder holds the index."""
     other = Path(raw.one(r"index\.json"))
-    fingerprints = [Path(path) for path in raw.paths if path != str(other)]
-    grid = resolved(Resampling(**parameters["resampling"]), *fingerprints).model_dump(mode="json")
+    files = [Path(path) for path in raw.paths if path != str(other)]
+    grid = decided_grid(Resampling(**parameters["resampling"]), files).model_dump(mode="json")
     return cases_of(other, {"grid": grid})
 
 

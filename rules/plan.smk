@@ -1,0 +1,149 @@
+"""Plans: what is decided by the training cases of a split, and the time that trainings with it take."""
+
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+
+PLANS = {run.settings.plan_name: run.settings for run in RUNS.values() if run.settings.plan}
+CONDITIONS = {condition: [*runs] for condition, runs in groupby(RUNS.values(), attrgetter("condition"))}
+
+
+def plan_options(wildcards):
+    """Params function: what a plan rests on besides the cases; the workflow's where no run has one of the name."""
+    settings, memory = PLANS.get(wildcards.name), CONFIG.workflow.plan_memory
+    computing = settings.computing if settings else CONFIG.workflow.computing
+    features = [settings.network.base_features, settings.network.max_features] if settings else []
+    planning = settings.plan if settings else Planning()
+    return (
+        option("memory", planning.memory or memory)
+        + option("precision", computing.precision)
+        + option("coverage", planning.coverage)
+        + option("features", json.dumps(features))
+    )
+
+
+def budgeted_run(wildcards):
+    """The run by which the time of all of its condition is estimated, with the settings from which searches begin."""
+    return replace(CONDITIONS[wildcards.condition][0], search=None)
+
+
+def budgeted_settings(wildcards):
+    """Params function: of that run; how many steps it would have is what is looked for."""
+    run = budgeted_run(wildcards)
+    chosen = {"training": run.training_settings, "inference": run.inference_settings}
+    values = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in chosen.items()}
+    values["training"]["training"]["steps_per_epoch"] = 1
+    return json.dumps(values)
+
+
+def budget_options(wildcards):
+    """Params function: the steps of the study, or the time that decides them."""
+    steps = budgeted_run(wildcards).settings.training.steps_per_epoch
+    return option("minutes", CONFIG.workflow.minutes) if steps == "planned" else option("steps-per-epoch", steps)
+
+
+def work_of(runs):
+    """Trainings, trials of their searches, and epochs of both."""
+    searches = {run.search.id: run.search for run in runs if run.search}.values()
+    epochs = sum(run.settings.training.epochs for run in runs)
+    return {
+        "trainings": len(runs),
+        "trials": sum(search.search.trials for search in searches),
+        "epochs": epochs + sum(total_epochs(search.rungs) for search in searches),
+    }
+
+
+def budgeted_work(wildcards, output):
+    """Params function: not among what makes a job run again, as it takes ``output``: more losses change no training."""
+    work = work_of(CONDITIONS[wildcards.condition])
+    everything = sum(work_of(runs)["epochs"] for runs in CONDITIONS.values())
+    parallel = GPUS * visible_gpus() if ON_GPU else workflow.cores
+    return json.dumps(work | {"share": work["epochs"] / everything, "parallel": max(1, parallel or 1)})
+
+
+rule fingerprint:
+    input:
+        PATHS.part("{dataset}", "{split}", "train"),
+    output:
+        PATHS.fingerprint("{dataset}", "{split}"),
+    log:
+        PATHS.log("fingerprint/{dataset}/{split}"),
+    benchmark:
+        PATHS.benchmark("fingerprint/{dataset}/{split}")
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        prepared=lambda wildcards: PATHS.prepared(wildcards.dataset),
+        labels=lambda wildcards: json.dumps(CONFIG.datasets[wildcards.dataset].labels.as_json()),
+        code=lambda wildcards: data_code("scripts.fingerprint"),
+    message:
+        "fingerprint of {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/fingerprint.py {PRODUCTS} --prepared {{params.prepared:q}} --cases {{input:q}}"
+        " --labels {params.labels:q} --output {output:q} &> {log:q}"
+
+
+rule plan:
+    input:
+        PATHS.fingerprint("{dataset}", "{split}"),
+    output:
+        PATHS.plan("{dataset}", "{split}", "{name}"),
+    log:
+        PATHS.log("{name}/{dataset}/{split}"),
+    benchmark:
+        PATHS.benchmark("{name}/{dataset}/{split}")
+    wildcard_constraints:
+        name="plan(_slices)?(-[^/]+)?",
+    localrule: True
+    conda:
+        "../envs/segloss.yaml"
+    threads: 1
+    params:
+        classes=lambda wildcards: len(CONFIG.datasets[wildcards.dataset].labels.names),
+        options=plan_options,
+        code=lambda wildcards: data_code("scripts.plan"),
+    message:
+        "plan a network for {wildcards.dataset}, split {wildcards.split}"
+    shell:
+        f"python {SCRIPTS}/plan.py {PRODUCTS} --fingerprint {{input:q}} --dataset {{wildcards.dataset:q}}"
+        " --split {wildcards.split:q} --name {wildcards.name:q} --classes {params.classes:q} {params.options}"
+        " --output {output:q} &> {log:q}"
+
+
+rule budget:
+    input:
+        cases=lambda wildcards: run_parts(budgeted_run(wildcards), "trained_on", "train"),
+        tested=lambda wildcards: run_parts(budgeted_run(wildcards), "dataset", "test"),
+        measured=lambda wildcards: run_parts(budgeted_run(wildcards), "measured_on", "validation"),
+        maps=lambda wildcards: map_lists(budgeted_run(wildcards)),
+        of_data=lambda wildcards: grid_of(budgeted_run(wildcards)),
+    output:
+        PATHS.budget("{condition}"),
+    log:
+        PATHS.log("budget/{condition}"),
+    benchmark:
+        PATHS.benchmark("budget/{condition}")
+    wildcard_constraints:
+        condition=one_of(CONDITIONS),
+    conda:
+        "../envs/segloss.yaml"
+    threads: 8 if ON_GPU else 1
+    resources:
+        gpu=GPUS,
+        gpu_percent=100 if ON_GPU else 0,
+    params:
+        settings=budgeted_settings,
+        options=budget_options,
+        work=budgeted_work,
+        prepared=lambda wildcards: PATHS.prepared(budgeted_run(wildcards).trained_on),
+        native=lambda wildcards: PATHS.prepared(budgeted_run(wildcards).dataset),
+        data=lambda wildcards: option("maps", *map_lists(budgeted_run(wildcards))),
+        code=lambda wildcards: data_code("scripts.budget"),
+    message:
+        "estimate the time of {wildcards.condition}"
+    shell:  # what it prints is for the user
+        f"python {SCRIPTS}/budget.py {PRODUCTS} --settings {{params.settings:q}} {{params.options}} --work {{params.work:q}}"
+        f" --name {{wildcards.condition:q}} --prepared {{params.prepared:q}} --cases {{input.cases:q}} --native {{params.native:q}}"
+        f" --tested {{input.tested:q}} --measured {{input.measured:q}} --of-data {{input.of_data:q}} {{params.data}} {DEVICE} {PLUGINS}"
+        " --output {output:q} 2> {log:q}"
