@@ -85,6 +85,8 @@ def budget(work: Work, cost: dict[str, Any], steps_per_epoch: int | None, minute
 
 def in_words(minutes: float) -> str:
     """Such as ``12 minutes`` or ``2.5 hours``."""
+    if minutes < 1.5:
+        return "1 minute"
     if minutes < 100:
-        return f"{max(1, round(minutes))} minutes"
+        return f"{round(minutes)} minutes"
     return f"{minutes / 60:.2g} hours" if minutes < 2880 else f"{minutes / 1440:.2g} days"

@@ -114,7 +114,9 @@ class Resampling(Section):
     Voxels are then ``factor`` times as long, but across slices that a 2D network sees one by one.
     """
 
-    spacing: Literal["median", "planned"] | Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None = None
+    spacing: (
+        Literal["median", "planned"] | Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)] | None
+    ) = None
     factor: Annotated[Number, Field(ge=1)] = 1.0
 
     @property

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
 import yaml
 
 from lib.errors import SeglossError
@@ -118,20 +117,21 @@ def plan(
     volumes = len(fingerprint["median_shape"]) == 3
     if by_slice and not volumes:
         raise SeglossError("pictures have no slices; ask for plan.yaml")
-    finest = np.array(fingerprint["target_spacing"] if volumes else [1.0, 1.0], float)
-    lengths = np.array(fingerprint["median_target_shape" if volumes else "median_shape"])
+    finest = fingerprint["target_spacing"] if volumes else [1.0, 1.0]
+    lengths = fingerprint["median_target_shape" if volumes else "median_shape"]
     axes = slice(None, -1 if by_slice else None)
     reference = REFERENCES[len(lengths[axes])]
     budget = reference.values * reference.batch_size * memory / _gigabytes_of_reference(precision)
     features = features or (BASE_FEATURES, reference.max_features)
-    larger = finest.copy()
+    exact = [*finest]
     while True:
-        grid, shape = _rounded(larger), tuple(map(round, lengths * finest / larger))
+        grid = tuple(float(f"{length:.6g}") for length in exact)
+        shape = tuple(round(n * old / new) for n, old, new in zip(lengths, finest, exact, strict=True))
         size, spacing = shape[axes], grid[axes]
         patch_size = _patch_size(size, spacing, budget, classes, memory, features)
         if prod(patch_size) >= coverage * prod(size):
             break
-        larger[axes] = _enlarged(larger[axes])
+        exact[axes] = _enlarged(exact[axes])
     values = feature_map_values(patch_size, spacing, classes, features)
     few = round(LARGEST_SHARE * prod(shape) * fingerprint["cases"] / prod(patch_size))
     batch_size = max(SMALLEST_BATCH, min(int(budget / values), few))
@@ -149,14 +149,14 @@ def plan(
     )
 
 
-def _rounded(spacing: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{length:.6g}") for length in spacing)
-
-
-def _enlarged(spacing: np.ndarray) -> np.ndarray:
-    """By ``LARGER_SPACING``, of axes that are less than half as long as the longest alone, where there are some."""
-    fine = spacing < spacing.max() / 2
-    return np.where(fine | ~fine.any(), spacing * LARGER_SPACING, spacing)
+def _enlarged(spacing: Sequence[float]) -> list[float]:
+    """By ``LARGER_SPACING`` along all axes, or along those alone that are less than half as long as the longest."""
+    half = max(spacing) / 2
+    fine = [length < half for length in spacing]
+    return [
+        length * LARGER_SPACING if is_fine or not any(fine) else length
+        for length, is_fine in zip(spacing, fine, strict=True)
+    ]
 
 
 def _gigabytes_of_reference(precision: str) -> float:

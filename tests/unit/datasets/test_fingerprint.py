@@ -7,7 +7,7 @@ import pytest
 from conftest import classes
 
 from lib.config.schema import Resampling
-from lib.datasets.fingerprint import fingerprint, resolved, target_spacing
+from lib.datasets.fingerprint import fingerprint, target_spacing
 from lib.files import write_json
 from lib.labels import Labels
 from lib.store import Case, StoredCase, write_case
@@ -78,10 +78,3 @@ def test_of_overlapping_structures_each_voxel_counts_for_all(tmp_path: Path) -> 
 )
 def test_target_spacings(spacings: list, shapes: list, expected: list[float]) -> None:
     assert target_spacing(spacings, shapes) == pytest.approx(expected)
-
-
-def test_a_median_is_that_of_the_fingerprint(tmp_path: Path) -> None:
-    write_json(tmp_path / "fingerprint.json", {"cases": 3, "target_spacing": [1.0, 1.0, 2.5]})
-    grid = Resampling(spacing="median", factor=2)
-    assert resolved(grid, tmp_path / "fingerprint.json") == Resampling(spacing=(1.0, 1.0, 2.5), factor=2)
-    assert resolved(Resampling(factor=2)) == Resampling(factor=2)

@@ -13,7 +13,8 @@ import yaml
 from lib import ROOT
 from lib.config.load import load
 from lib.config.schema import Resampling
-from lib.datasets.fingerprint import fingerprint, read_fingerprint, resolved
+from lib.datasets.decided import decided_grid
+from lib.datasets.fingerprint import fingerprint, read_fingerprint
 from lib.datasets.plan import Plan, as_yaml, feature_map_values, plan
 from lib.errors import SeglossError
 from lib.files import write_json
@@ -59,7 +60,7 @@ def test_plans_that_nnunet_has_printed(name: str) -> None:
 
 def test_values_of_feature_maps_by_hand() -> None:
     # 16, 8 and 4 pixels a side: 32, 64 and 128 channels
-    assert feature_map_values((16, 16), (1, 1), 2) == 2 * 256 + 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16
+    assert feature_map_values((16, 16), (1, 1), 2, (32, 512)) == 2 * 256 + 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,14 @@ def test_values_of_feature_maps_by_hand() -> None:
 )
 def test_values_are_those_of_the_networks_convolutions(patch_size: tuple, spacing: tuple, classes: int) -> None:
     counts: list[int] = []
-    network = DynUNet(1, patch_size, spacing, 32, 320 if len(patch_size) == 3 else 512, classes)
+    features = (8, 100)
+    network = DynUNet(1, patch_size, spacing, *features, classes)
     for module in network.modules():
         if isinstance(module, CONVOLUTIONS):
             module.register_forward_hook(lambda _, __, output: counts.append(output.numel()))
     with torch.no_grad():
         network(torch.zeros(1, 1, *patch_size))
-    assert feature_map_values(patch_size, spacing, classes) == sum(counts)
+    assert feature_map_values(patch_size, spacing, classes, features) == sum(counts)
 
 
 def test_activations_of_32_bits_have_half_the_room() -> None:
@@ -118,7 +120,11 @@ def test_the_median_of_slices_and_its_target_are_the_fingerprints() -> None:
     ("found", "options", "message"),
     [
         (fingerprint_of((12, 12, 12), (1, 1, 1), 5), {}, "images of 12 x 12 x 12 voxels are too small for dyn_unet"),
-        (LIVER, {"memory": 0.0001}, "plan_memory: 0.0001 GB is too little for two patches of 3 stages"),
+        (
+            LIVER,
+            {"memory": 0.0001},
+            r"0.0001 GB of memory \(plan.memory, or plan_memory\) is too little for two patches of 3",
+        ),
         (fingerprint_of((300, 200), (1, 1), 5), {"by_slice": True}, "pictures have no slices; ask for plan.yaml"),
     ],
 )
@@ -137,7 +143,7 @@ def test_without_training_cases_there_is_no_plan_and_no_median(tmp_path: Path) -
     with pytest.raises(SeglossError, match=r"fingerprint\.json: of no training case"):
         read_fingerprint(tmp_path / "fingerprint.json")
     with pytest.raises(SeglossError, match=r"fingerprint\.json: of no training case"):
-        resolved(Resampling(spacing="median"), tmp_path / "fingerprint.json")
+        decided_grid(Resampling(spacing="median"), [tmp_path / "fingerprint.json"])
 
 
 def configuration_of(planned: Plan, found: dict, dataset: str, split: str, precision: str = "float32") -> dict:
@@ -182,10 +188,9 @@ def test_comments_say_what_a_plan_rests_on() -> None:
     text = as_yaml(plan(SMALL, 2), SMALL, "mine", "default", 8, "float32")
     comments = [line for line in text.splitlines() if line.startswith("# ")]
     assert comments[1] == (
-        "# 6 training cases, "
-        "median spacing 1 x 1 x 1.75 mm, median shape 40 x 36 x 24, 40 x 36 x 24 at the spacing below"
+        "# 6 training cases, median spacing 1 x 1 x 1.75 mm, median shape 40 x 36 x 24, 40 x 36 x 24 on the grid below"
     )
-    assert "of 8 GB (plan_memory), activations in float32" in comments[2]
+    assert "of 8 GB, activations in float32" in comments[2]
     assert "patch_size: [40, 40, 24]" in text and "&" not in text  # no anchors
 
 
