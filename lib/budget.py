@@ -52,7 +52,7 @@ class Budget:
         work = self.work
         return (
             f"about {in_words(self.minutes)} for {work.trainings} trainings and {work.trials} trials of searches,"
-            f" {self.steps_per_epoch} steps an epoch of {self.cost['seconds_per_step']:.2g} s, {work.parallel} at a time"
+            f" {self.steps_per_epoch} steps of {self.cost['seconds_per_step']:.2g} s an epoch, {work.parallel} at a time"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def budget(work: Work, cost: dict[str, Any], steps_per_epoch: int | None, minute
     if steps < FEWEST_STEPS:
         needed = (without + FEWEST_STEPS * per_step) / work.share
         raise SeglossError(
-            f"minutes: {minutes:g} are too few for {work.trainings} trainings and {work.trials} trials of searches; give"
-            f" {needed + 1:.0f} or more, or choose fewer losses, seeds or variants"
+            f"minutes: {minutes:g} are too few for {work.trainings} trainings and {work.trials} trials of searches;"
+            f" give {needed + 1:.0f} or more, or choose fewer losses, seeds or variants"
         )
     return Budget(work, cost, steps)
 

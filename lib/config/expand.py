@@ -198,7 +198,7 @@ def _expand(
 
 
 def _for_own_data(dataset: Dataset, variants: Sequence[Variant], study: Study) -> list[Variant]:
-    """The variants that a user's data set takes part in: all that it fits, or those that are planned, if there are some."""
+    """The variants that a user's data set takes part in: those it fits that are planned, or else all that it fits."""
     fitting = [variant for variant in variants if unfit(dataset, variant.settings, study) is None]
     return [variant for variant in fitting if variant.settings.plan] or fitting
 

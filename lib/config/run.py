@@ -68,7 +68,7 @@ class Run:
 
     @property
     def trained_on(self) -> str:
-        """The same, or its cases on the grid of the run; a median and a plan are those of the split's training cases."""
+        """The same, or its cases on the grid of the run; medians and plans are of the split's training cases."""
         grid = self.settings.resampling
         if grid.is_native:
             return self.measured_on

@@ -110,8 +110,8 @@ Noises = Annotated[list[Noise], AfterValidator(_of_different_names)]
 class Resampling(Section):
     """The grid that a network is trained on and sees; its predictions return to that of the image.
 
-    ``spacing``: in mm by axis, ``median`` as nnU-Net takes it from the training cases, ``planned``, or each image's own.
-    Voxels are then ``factor`` times as long, but across slices that a 2D network sees one by one.
+    ``spacing``: in mm by axis, ``median`` as nnU-Net takes it from the training cases, ``planned``, or each image's
+    own. Voxels are then ``factor`` times as long, but across slices that a 2D network sees one by one.
     """
 
     spacing: (
@@ -328,8 +328,8 @@ class Inference(Section):
 class Planning(Section):
     """How settings that are ``planned`` come from the training cases: `lib.datasets.plan`.
 
-    ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that a
-    patch covers at least; voxels are enlarged until it does.
+    ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that
+    a patch covers at least; voxels are enlarged until it does.
     """
 
     memory: Positive | None = None

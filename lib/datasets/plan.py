@@ -46,8 +46,8 @@ class Plan:
     """A plan for ``cases`` images.
 
     ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, whose pixels become ``factor``
-    times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network, without
-    the last axis of volumes that it sees ``by_slice``. ``features``: channels at full resolution, and at most.
+    times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network,
+    without the last axis of volumes that it sees ``by_slice``. ``features``: channels at full resolution, and at most.
     ``memory``: in GB, estimated.
     """
 
@@ -107,8 +107,8 @@ def plan(
         memory: of the GPU, in GB.
         precision: of the network's passes, as in `lib.config.schema.Computing`.
         by_slice: for a 2D network that sees volumes slice by slice (last axis).
-        coverage: share of the median image that a patch covers at least. Voxels are enlarged by 3 % until it does, those
-            less than half as long as the longest first, as for nnU-Net's ``3d_lowres``, whose share is 0.25.
+        coverage: share of the median image that a patch covers at least. Voxels are enlarged by 3 % until it does,
+            those less than half as long as the longest first, as for nnU-Net's ``3d_lowres``, whose share is 0.25.
         features: channels at full resolution, and at most; nnU-Net's if they are not given.
 
     Raises:
@@ -184,8 +184,8 @@ def _patch_size(
         patch_size = _smaller(patch_size, size, spacing)
         if len(topology(patch_size, spacing).strides) < STAGES:
             raise SeglossError(
-                f"{memory:g} GB of memory (plan.memory, or plan_memory) is too little for two patches of {STAGES} stages; give more, or choose"
-                " another network"
+                f"{memory:g} GB of memory (plan.memory, or plan_memory) is too little for two patches of {STAGES}"
+                " stages; give more, or choose another network"
             )
     return patch_size
 

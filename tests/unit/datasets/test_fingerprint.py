@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from conftest import classes
 
-from lib.config.schema import Resampling
 from lib.datasets.fingerprint import fingerprint, target_spacing
-from lib.files import write_json
 from lib.labels import Labels
 from lib.store import Case, StoredCase, write_case
 
