@@ -52,7 +52,7 @@ class Budget:
         work = self.work
         return (
             f"about {in_words(self.minutes)} for {work.trainings} trainings and {work.trials} trials of searches,"
-            f" {self.steps_per_epoch} steps of {self.cost['seconds_per_step']:.2g} s an epoch, {work.parallel} at a time"
+            f" epochs of {self.steps_per_epoch} steps of {self.cost['seconds_per_step']:.2g} s, {work.parallel} at once"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def test_the_time_of_a_number_of_steps() -> None:
     jobs = 6 * 4 + 9
     assert found.minutes == pytest.approx((66 * 100 * 0.5 + 60 * 2 + jobs * 5) / 2 / 60)
     assert found.message.startswith(
-        "about 30 minutes for 6 trainings and 9 trials of searches, 100 steps an epoch of 0.5"
+        "about 30 minutes for 6 trainings and 9 trials of searches, epochs of 100 steps"
     )
 
 
