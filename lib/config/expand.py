@@ -173,7 +173,8 @@ def _expand(
                     continue
                 own_runs.add(key)
             network_labels = settings.labels_of_network(datasets[dataset].labels)
-            if study.skip_unfit_losses and unfit_loss(chosen[loss], network_labels):
+            channels = network_labels.out_channels(settings.network.background_channel)
+            if study.skip_unfit_losses and unfit_loss(chosen[loss], network_labels, channels):
                 continue
             yield Run(
                 study=name,
@@ -189,6 +190,7 @@ def _expand(
                 loss_specification=_for_labels(
                     chosen[loss],
                     network_labels,
+                    channels,
                     f"{path}: losses.{loss} on data set {dataset!r}",
                 ),
                 settings=settings,
@@ -245,7 +247,8 @@ def _checked_search(run: Run, name: str, search: StudySearch, where: str) -> Run
     base = replace(run, seed=TRIAL_SEED + search.seed)
 
     def specified(specification: losses.Specification, settings: Settings) -> losses.Specification:
-        return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, "loss")
+        channels = base.network_labels.out_channels(settings.network.background_channel)
+        return _for_labels(_for_outputs(specification, settings, "loss"), base.network_labels, channels, "loss")
 
     of_search = RunSearch(name, search, base, specified)
     fits = dimensions_of(base.settings)
@@ -286,24 +289,26 @@ def _measures(settings: Settings, study: Study, where: str) -> tuple[MeasurePara
     return tuple(getattr(chosen, name) for name in study.measures)
 
 
-def _for_labels(specification: losses.Specification, labels: Labels, where: str) -> losses.Specification:
+def _for_labels(specification: losses.Specification, labels: Labels, channels: int, where: str) -> losses.Specification:
     """The loss with the options that the labels ask for.
 
     Raises:
         SeglossError: the loss is not for such labels; ``where`` begins the message.
     """
-    if reason := unfit_loss(specification, labels):
+    if reason := unfit_loss(specification, labels, channels):
         raise SeglossError(f"{where}: {reason}")
     return _with_options(specification, labels.loss_options)
 
 
-def unfit_loss(specification: losses.Specification, labels: Labels) -> str | None:
-    """Why the loss is not for such labels; a user's own class has to see to that itself."""
+def unfit_loss(specification: losses.Specification, labels: Labels, channels: int) -> str | None:
+    """Why the loss is not for such labels, or outputs; a user's own class has to see to that itself."""
     for part in losses.parts(losses.resolved(specification)):
         entry = LOSSES.get(part.get("name"))
         if entry and labels.problem not in entry.problems:
             kinds = " and ".join(entry.problems)
             return f"{part['name']} is for {kinds} labels, these are {labels.problem}"
+        if entry and channels == 1 and not entry.one_channel:
+            return f"{part['name']} needs a channel for each of two classes: network: {{background_channel: true}}"
     return None
 
 

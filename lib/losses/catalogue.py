@@ -47,6 +47,7 @@ class LossEntry(Entry):
         maps: names of required maps; ``{parameter}`` stands for the parameter's value.
         weightable: takes ``inverse_weights``.
         problems: binary (one channel, or two softmax channels), multi-class, multi-label.
+        one_channel: whether it takes one channel of a binary problem.
         monai: the equal loss of MONAI and when, checked by a test.
     """
 
@@ -58,6 +59,7 @@ class LossEntry(Entry):
     maps: tuple[str, ...] = ()
     weightable: bool = False
     problems: tuple[str, ...] = ("binary", "multi-class", "multi-label")
+    one_channel: bool = True
     monai: str = ""
 
     @property
@@ -283,6 +285,7 @@ LOSSES: dict[str, LossEntry] = {
         formula="-log p_t + alpha mean_c |mean of y_c around - z_c|, z the logits",
         per="voxel that counts",
         problems=("binary", "multi-class"),
+        one_channel=False,
         monai="NACLLoss (mean kernel)",
     ),
 }

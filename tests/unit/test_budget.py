@@ -13,9 +13,7 @@ def test_the_time_of_a_number_of_steps() -> None:
     found = budget(WORK, COST, steps_per_epoch=100, minutes=None)
     jobs = 6 * 4 + 9
     assert found.minutes == pytest.approx((66 * 100 * 0.5 + 60 * 2 + jobs * 5) / 2 / 60)
-    assert found.message.startswith(
-        "about 30 minutes for 6 trainings and 9 trials of searches, epochs of 100 steps"
-    )
+    assert found.message.startswith("about 30 minutes for 6 trainings and 9 trials of searches, epochs of 100 steps")
 
 
 def test_steps_fill_their_share_of_the_time() -> None:

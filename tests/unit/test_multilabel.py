@@ -214,19 +214,21 @@ def test_without_a_background_every_class_is_measured_and_nothing_else() -> None
 def test_options_reach_every_loss_of_the_library_and_no_other() -> None:
     labels = Labels(("a", "b"), exclusive=False, partly_annotated=True)
     own = {"name": "torch.nn.MSELoss"}
-    chosen = _for_labels({"sum": ["dice", own, {"name": "focal", "weight": 2}]}, labels, "here")
+    chosen = _for_labels({"sum": ["dice", own, {"name": "focal", "weight": 2}]}, labels, len(labels.names), "here")
     first, second, third = (term["loss"] for term in resolved(chosen)["sum"])
     assert (first["parameters"]["sigmoid"], first["parameters"]["ignore_index"]) == (True, IGNORED)
     assert third["parameters"]["sigmoid"] and second["parameters"] == {}
-    assert _for_labels(own, labels, "here") == own
-    assert _for_labels({"name": "dice", "ignore_index": 7}, labels, "here")["ignore_index"] == 7
+    assert _for_labels(own, labels, len(labels.names), "here") == own
+    assert _for_labels({"name": "dice", "ignore_index": 7}, labels, len(labels.names), "here")["ignore_index"] == 7
 
 
 def test_losses_that_are_not_for_such_labels_are_refused() -> None:
     for specification in ("nacl", {"sum": ["dice", "blob"]}):
         with pytest.raises(SeglossError, match=r"^here: (nacl|blob) is for binary and multi-class labels"):
-            _for_labels(specification, ORGANS, "here")
-        _for_labels(specification, STREET, "here")
+            _for_labels(specification, ORGANS, 2, "here")
+        _for_labels(specification, STREET, 4, "here")
+    with pytest.raises(SeglossError, match=r"^here: nacl needs a channel for each of two classes: network: \{backgr"):
+        _for_labels("nacl", Labels(("background", "lesion")), 1, "here")
 
 
 @pytest.mark.parametrize("in_the_study", [True, False])
