@@ -62,7 +62,9 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
         where = f"{path}: {workflow.scale} ({name})"
-        given = workflow.settings if name in used else {}
+        is_planned = values.get("plan") is not None
+        given = {key: value for key, value in workflow.settings.items() if key != "plan" or is_planned}
+        given = given if name in used else {}
         if given:
             values = merged(values, given)
             where = f"{CONFIG_NAME}: settings, in {where}"
@@ -78,7 +80,7 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             of_level = values
             for factor, level in chosen.items():
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
-            if values.get("plan") is not None:
+            if is_planned:
                 of_level = merged(merged(of_level, _planned(workflow)), given)
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
