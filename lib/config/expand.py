@@ -62,9 +62,11 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
     for name, changes in scale.variants.items():
         values = merged(merged(scale.settings, changes or {}), {"computing": computing} if computing else {})
         where = f"{path}: {workflow.scale} ({name})"
-        is_planned = values.get("plan") is not None
-        given = {key: value for key, value in workflow.settings.items() if key != "plan" or is_planned}
-        given = given if name in used else {}
+        given = workflow.settings if name in used else {}
+        if values.get("plan") is None:
+            given = {key: value for key, value in given.items() if key != "plan"}
+        elif _decides_all(given):
+            values["plan"] = None
         if given:
             values = merged(values, given)
             where = f"{CONFIG_NAME}: settings, in {where}"
@@ -80,7 +82,7 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             of_level = values
             for factor, level in chosen.items():
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
-            if is_planned:
+            if values.get("plan") is not None:
                 of_level = merged(merged(of_level, _planned(workflow)), given)
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
@@ -114,6 +116,11 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
             inner = inner.get(key) if isinstance(inner, Mapping) else None
         if inner is not None:
             raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
+
+
+def _decides_all(given: Mapping[str, Any]) -> bool:
+    """Whether the settings leave nothing to plan, as a plan does that is given as a configuration file."""
+    return all(given.get(section, {}).keys() >= keys.keys() for section, keys in PLANNED.items())
 
 
 def _planned(workflow: WorkflowConfig) -> dict[str, Any]:

@@ -7,19 +7,27 @@ import shutil
 from pathlib import Path
 
 import pytest
-from projects import copy_with_tiny_study, edit, planned, snakemake
+import yaml
+from projects import STUDY, copy_with_tiny_study, edit, planned, snakemake
 from whole_workflow import save_case
 
 from lib.config.own_data import OwnData
 
-MINE = ("--config", "datasets=mine", "losses=bce,iwbce")
+MINE = ("--config", "datasets=mine", "losses=bce,iwbce", "minutes=0.4")
 PATTERNS = 'images: ["imagesTr/{case}.nii.gz"], label: "labelsTr/{case}.nii.gz"'
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy whose tiny study has run on six own cases, one of which has no mask."""
+    """A copy whose tiny study has run by a plan on six own cases, one of which has no mask."""
     folder = copy_with_tiny_study(tmp_path_factory.mktemp("own"))
+    study = yaml.safe_load((folder / STUDY).read_text())
+    network = {"name": "dyn_unet", "base_features": 4, "max_features": 8}
+    study["demo"]["variants"] = {
+        "base": None,
+        "own": {"datasets": [], "plan": {"memory": 0.005, "coverage": 0.8}, "network": network},
+    }
+    (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
     data = folder / "my data"
     for number in range(6):
         save_case(data, f"case {number}", number)
@@ -40,6 +48,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = snakemake(folder, *MINE)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert LINE in done.stderr
+    estimate = (
+        r"budget of inverse_weighting/mine/own: about 1 minute for 2 trainings and 0 trials .*, epochs of \d+ steps"
+    )
+    assert re.search(estimate, done.stdout + done.stderr)
     return folder
 
 
@@ -66,6 +78,21 @@ def test_own_data_end_in_the_figures_and_tables_of_the_study(project: Path) -> N
     assert [row.split(",")[0] for row in cases[1:]] == [f"case {number}" for number in range(5)]
     excluded = (project / "results/data/mine/excluded.csv").read_text().splitlines()
     assert excluded[1:] == ["case 5,no label among the raw files"]
+
+
+def test_training_and_prediction_follow_the_plan_and_the_budget(project: Path) -> None:
+    (file,) = (project / "results/data/mine/holdout").glob("plan-*.yaml")
+    plan = yaml.safe_load(file.read_text())["settings"]
+    budget = json.loads((project / "results/inverse_weighting/mine/own/budget.json").read_text())
+    for loss in ("bce", "iwbce"):
+        run = project / f"results/inverse_weighting/mine/own/{loss}/seed-0"
+        trained = json.loads((run / "provenance.json").read_text())["settings"]
+        assert trained["sampling"]["patch_size"] == plan["sampling"]["patch_size"]
+        assert trained["resampling"]["spacing"] == plan["resampling"]["spacing"] > [1.0, 1.0, 1.5]
+        assert trained["training"]["steps_per_epoch"] == budget["steps_per_epoch"] >= 10
+        predicted = json.loads((run / "model.json").read_text())
+        assert predicted["resampling"]["spacing"] == plan["resampling"]["spacing"]
+        assert predicted["inference"]["stride"] == plan["inference"]["stride"]
 
 
 def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:

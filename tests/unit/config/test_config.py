@@ -324,6 +324,30 @@ def test_own_data_are_trained_once_by_variants_that_differ_in_data_sets_alone(tm
     }
 
 
+def test_own_data_are_planned_where_a_study_has_planned_variants(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "a.png").touch()
+    about = {"labels": {"background": 0, "polyp": 1}, "channels": ["red", "green", "blue"]}
+    own = {"own_data": {"mine": {"folder": str(tmp_path), **about}}, "datasets": "mine"}
+    own |= {"studies": "which_loss", "scale": "reduced", "losses": "ce"}
+    configuration = load(own)
+    assert {run.folder for run in configuration.runs} == {"own_pictures_dyn_unet", "own_pictures_dyn_unet_residual"}
+    run = configuration.runs[0]
+    assert run.settings.sampling.patch_size == run.settings.inference.stride == "planned"
+    assert (run.settings.training.steps_per_epoch, run.settings.network.base_features) == (100, 8)
+    assert configuration.datasets[run.trained_on].origin == "mine"
+    finer = load(own | {"minutes": 60, "settings": {"plan": {"coverage": 0.01}, "sampling": {"batch_size": 4}}}).runs[0]
+    assert (finer.settings.training.steps_per_epoch, finer.settings.sampling.batch_size) == ("planned", 4)
+    assert finer.settings.plan.coverage == 0.01 and finer.trained_on != run.trained_on
+    assert load({"studies": "which_loss", "scale": "reduced", "datasets": "shenzhen_128"} | {"minutes": 60}).runs
+
+
+def test_what_is_planned_has_a_plan() -> None:
+    with pytest.raises(SeglossError, match="plan: patches and networks such as dyn_unet are planned together"):
+        load({"studies": "liver_benchmark", "settings": {"network": {"name": "dyn_unet", "patch_size": "planned"}}})
+
+
 def test_losses_of_the_configuration_stand_next_to_those_of_the_studies() -> None:
     mine = {"sum": ["cross_entropy", {"name": "proportion_l1", "weight": 5}]}
     configuration = load({"own_losses": {"mine": mine}, "losses": ["mine", "dice"], "studies": ["t_loss", "boundary"]})
