@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lib.comparison.results import ALL, KEYS, EvaluatedRun
@@ -102,7 +103,9 @@ def from_history(run: EvaluatedRun) -> Row:
     ``best_epoch`` and ``..._best_epoch``: the epoch with the largest Dice per slice of the test cases and its values,
     which is what the boundary loss's publication reports; only of runs that measured every epoch and kept their last
     network. ``noisy_fit`` and ``clean_fit``: Dice of the last epoch's predictions for training cases with noise, with
-    their noisy and with their clean masks, mean over the kinds of noise that came up. Parameters of the loss: the last.
+    their noisy and with their clean masks, mean over the kinds of noise that came up. ``steps``: of the optimizer.
+    ``late_gain``: by how much the Dice of the validation cases rose from the third quarter of the epochs to the last,
+    where each measured it, four or more. Parameters of the loss: the last.
     """
     history = run.history()
     names = [name for name in monitored(run.measures) if f"test_{name}" in history]
@@ -116,7 +119,19 @@ def from_history(run: EvaluatedRun) -> Row:
         row |= {"best_epoch": float(history["epoch"].iloc[best])}
         row |= {f"{name}{OVER_EPOCHS[1]}": float(measured[f"test_{name}"].iloc[best]) for name in names}
     row |= {f"{name}_fit": _fit(history, masks) for name, masks in (("noisy", "masks"), ("clean", "clean"))}
+    if "step" in history:
+        row |= {"steps": int(history["step"].iloc[-1]), "late_gain": late_gain(history.get("validation_dice"))}
     return row | {name: history[name].iloc[-1] for name in history if name.split(".")[-1] == "nu"}
+
+
+def late_gain(measured: pd.Series | None) -> float:
+    """Mean of the last quarter of the epochs without that of the quarter before; NaN where not all measured."""
+    if measured is None or len(measured) < 4:
+        return np.nan
+    quarter = len(measured) // 4
+    return float(
+        measured.iloc[-quarter:].mean(skipna=False) - measured.iloc[-2 * quarter : -quarter].mean(skipna=False)
+    )
 
 
 def _fit(history: pd.DataFrame, masks: str) -> float:

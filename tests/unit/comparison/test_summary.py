@@ -14,7 +14,7 @@ from evaluated_runs import case_row, evaluated, keys, rows_of, write_tables
 from lib import ROOT
 from lib.comparison.ledger import COLUMNS
 from lib.comparison.results import ALL, EvaluatedRun, read_table
-from lib.comparison.summary import by_loss, run_rows
+from lib.comparison.summary import by_loss, late_gain, run_rows
 from lib.config.load import load
 from lib.errors import SeglossError
 from lib.files import write_json
@@ -220,6 +220,15 @@ def test_a_run_that_kept_a_network_or_missed_an_epoch_has_no_best_one(tmp_path: 
     row = row_of(of_surfaces(tmp_path, history=HISTORY | change))
     assert "best_epoch" not in row and "dice_best_epoch" not in row
     assert row["dice_slices_epochs"] > 0.6
+
+
+def test_how_long_a_training_was_and_whether_it_still_improved(tmp_path: Path) -> None:
+    history = {"epoch": [*range(1, 9)], "step": [*range(5, 45, 5)]}
+    history["validation_dice"] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.7, 0.9]
+    row = row_of(evaluated(tmp_path, [case_row("a")], history))
+    assert row["steps"] == 40 and row["late_gain"] == pytest.approx(0.2)
+    assert np.isnan(late_gain(pd.Series([0.5, 0.6, 0.7]))) and np.isnan(late_gain(None))
+    assert np.isnan(late_gain(pd.Series([0.5, None, 0.7, 0.8, 0.8, 0.8, 0.8, None])))
 
 
 def test_what_training_with_noise_recorded(tmp_path: Path) -> None:
