@@ -1,11 +1,13 @@
 """Plans: what is decided by the training cases of a split, and the time that trainings with it take."""
 
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 
-PLANS = {run.settings.plan_name: run.settings for run in RUNS.values() if run.settings.plan}
-CONDITIONS = {condition: [*runs] for condition, runs in groupby(RUNS.values(), attrgetter("condition"))}
+PLANNED_RUNS = [run for run in RUNS.values() if run.settings.plan]
+PLANS = {run.settings.plan_name: run.settings for run in PLANNED_RUNS}
+CONDITIONS = {
+    condition: [run for run in PLANNED_RUNS if run.condition == condition]
+    for condition in dict.fromkeys(run.condition for run in PLANNED_RUNS)
+}
 
 
 def plan_options(wildcards):

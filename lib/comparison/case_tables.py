@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from lib.comparison.results import ALL, KEYS, EvaluatedRun, StudyResults, read_csv
+from lib.comparison.results import ALL, KEYS, EvaluatedRun, StudyResults, joined, read_csv
 from lib.comparison.sets import CASES, TERMS, TRAININGS
 from lib.comparison.statistics import by_setting, pairs_of_losses
 from lib.comparison.summary import recorded
@@ -24,11 +24,12 @@ from lib.suggest import shortened
 from lib.validation import validated
 
 RUN = [*KEYS, "seed"]
+TRAINING = [*RUN, "fold"]
 PLACE = ["case", "structure", "cut"]
 DEFAULTS = {
     **dict.fromkeys(KEYS, "unknown"),
     **{"dataset": "data", "variant": "base", "noise": "clean", "resampling": "native"},
-    **{"structure": "structure", "cut": DECIDED},
+    **{"structure": "structure", "cut": DECIDED, "fold": ""},
 }
 """What tables of other tools may leave out."""
 REQUIRED = ("loss", "seed", "case")
@@ -61,8 +62,9 @@ class CaseTables:
     """What all comparisons of a study are made of.
 
     Attributes:
-        trainings: a row for each run: ``RUN`` and what is known of its training.
-        tables: ``cases``, and those of measures with their own, by name: ``RUN``, ``PLACE`` and numbers.
+        trainings: a row for each training: ``TRAINING`` and what is known of it.
+        tables: ``cases``, and those of measures with their own, by name: ``TRAINING``, ``PLACE`` and numbers. Of a
+            run's trainings, its folds, one tests each case.
     """
 
     terms: Terms
@@ -72,8 +74,8 @@ class CaseTables:
     @classmethod
     def of_study(cls, results: StudyResults) -> Self:
         """From what the runs of a study have left in their folders."""
-        runs = results.runs
-        trainings = [{**run.keys, "base_loss": run.base_loss, **recorded(run)} for run in runs]
+        runs = results.trainings
+        trainings = [{**run.keys, "fold": run.fold, "base_loss": run.base_loss, **recorded(run)} for run in runs]
         names = dict.fromkeys(MEASURES.entry_of(measure).table for run in runs for measure in run.measures)
         return cls(_terms(results), pd.DataFrame(trainings), {name: _joined(runs, name) for name in names})
 
@@ -93,7 +95,7 @@ class CaseTables:
         for name in sorted(own if folder else ()):
             if (folder / f"{name}.csv").is_file():
                 tables[name] = _read_rows(folder / f"{name}.csv", may_be_empty=True)
-        trainings = cases[RUN].drop_duplicates()
+        trainings = cases[TRAINING].drop_duplicates()
         if folder and (folder / TRAININGS).is_file():
             trainings = _read_trainings(folder / TRAININGS, trainings)
         terms = _completed(terms, tables, file)
@@ -107,9 +109,9 @@ class CaseTables:
     def results(self) -> StudyResults:
         """The study as comparisons see it: all runs from these tables."""
         terms = self.terms
-        parts = {name: dict([*table.groupby(RUN, sort=False)]) for name, table in self.tables.items()}
+        parts = {name: dict([*table.groupby(TRAINING, sort=False)]) for name, table in self.tables.items()}
         return StudyResults(
-            runs=[self._run(row, parts) for row in self.trainings.to_dict("records")],
+            runs=joined(self._training(row, parts) for row in self.trainings.to_dict("records")),
             name=terms.study or "",
             note=terms.note,
             scale=self.trainings["scale"].iloc[0],
@@ -124,10 +126,10 @@ class CaseTables:
             titles=terms.titles,
         )
 
-    def _run(self, row: Mapping[str, Any], parts: Mapping[str, Mapping[tuple, pd.DataFrame]]) -> EvaluatedRun:
-        keys = {name: row[name] for name in RUN}
+    def _training(self, row: Mapping[str, Any], parts: Mapping[str, Mapping[tuple, pd.DataFrame]]) -> EvaluatedRun:
+        keys, place = {name: row[name] for name in RUN}, tuple(row[name] for name in TRAINING)
         of_run = {
-            name: parts[name].get(tuple(keys.values()), table.iloc[:0]).drop(columns=RUN).reset_index(drop=True)
+            name: parts[name].get(place, table.iloc[:0]).drop(columns=TRAINING).reset_index(drop=True)
             for name, table in self.tables.items()
         }
         base_loss = row.get("base_loss")
@@ -135,19 +137,21 @@ class CaseTables:
             keys=keys,
             title=self.terms.titles.get(keys["dataset"], keys["dataset"]),
             folder=Path(),
-            id="/".join(map(str, keys.values())),
+            id="/".join(map(str, place)),
             measures=self.terms.measures_of.get(keys["variant"], self.terms.measures),
             cuts=tuple(dict.fromkeys(of_run["cases"]["cut"])),
             base_loss=base_loss if pd.notna(base_loss) else None,
             tables=of_run,
-            recorded={name: value for name, value in row.items() if name not in (*RUN, "base_loss")},
+            recorded={name: value for name, value in row.items() if name not in (*TRAINING, "base_loss")},
+            fold=row["fold"],
         )
 
     def write(self, folder: Path) -> list[Path]:
         """Write all to a folder, from which :meth:`read` has it again; the files."""
         tables = {"trainings": self.trainings, **self.tables}
         for name, table in tables.items():
-            write_text(folder / f"{name}.csv", table.to_csv(index=False))
+            written = table if table["fold"].any() else table.drop(columns="fold")
+            write_text(folder / f"{name}.csv", written.to_csv(index=False))
         write_json(folder / TERMS, self.terms.model_dump(mode="json", exclude_none=True))
         return [*(folder / f"{name}.csv" for name in tables), folder / TERMS]
 
@@ -176,8 +180,12 @@ def _joined(runs: Sequence[EvaluatedRun], name: str) -> pd.DataFrame:
     """A table of all runs, their keys in front."""
     having = [run for run in runs if any(MEASURES.entry_of(measure).table == name for measure in run.measures)]
     parts = [(run, run.cases if name == "cases" else run.details(name)) for run in having]
-    keyed = [pd.concat([pd.DataFrame([run.keys] * len(part)), part], axis=1) for run, part in parts if len(part)]
-    return _with_front(pd.concat(keyed, ignore_index=True) if keyed else pd.DataFrame(), [*RUN, *PLACE])
+    keyed = [
+        pd.concat([pd.DataFrame([{**run.keys, "fold": run.fold}] * len(part)), part], axis=1)
+        for run, part in parts
+        if len(part)
+    ]
+    return _with_front(pd.concat(keyed, ignore_index=True) if keyed else pd.DataFrame(), [*TRAINING, *PLACE])
 
 
 def _with_front(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -192,7 +200,7 @@ def _read_terms(path: Path) -> Terms:
 
 
 def _read_rows(path: Path, required: Sequence[str] = REQUIRED, may_be_empty: bool = False) -> pd.DataFrame:
-    """Rows with the keys of their run and, of cases, their place, completed by ``DEFAULTS``."""
+    """Rows with the keys of their training and, of cases, their place, completed by ``DEFAULTS``."""
     try:
         table = read_csv(path, ["base_loss"])
     except OSError as error:
@@ -207,7 +215,7 @@ def _read_rows(path: Path, required: Sequence[str] = REQUIRED, may_be_empty: boo
             )
     if table.empty and not may_be_empty:
         raise SeglossError(f"{path}: no row; rows with {', '.join(required)} were expected")
-    names = [*RUN, *(PLACE if "case" in required else [])]
+    names = [*TRAINING, *(PLACE if "case" in required else [])]
     for name in names:
         if name not in required:
             table[name] = table[name].fillna(DEFAULTS[name]) if name in table else DEFAULTS[name]
@@ -238,11 +246,11 @@ def _check_numbers(path: Path, table: pd.DataFrame, names: Iterable[str]) -> Non
 
 def _check_cases(path: Path, cases: pd.DataFrame) -> None:
     known = [column.name for entry in MEASURES.values() for column in entry.columns]
-    numbers = [name for name in cases if name not in (*RUN, *PLACE)]
+    numbers = [name for name in cases if name not in (*TRAINING, *PLACE)]
     for name in numbers:
         if name not in (*known, "threshold"):
             raise SeglossError(
-                f"{path}: unknown column {name!r}; remove or rename it; known: {', '.join([*RUN, *PLACE, *known])}"
+                f"{path}: unknown column {name!r}; remove or rename it; known: {', '.join([*TRAINING, *PLACE, *known])}"
             )
     if not {*numbers} & {*known}:
         raise SeglossError(f"{path}: no column of a measure, such as dice; one was expected of: {', '.join(known)}")
@@ -259,16 +267,18 @@ def _check_cases(path: Path, cases: pd.DataFrame) -> None:
 def _check_unique(path: Path, table: pd.DataFrame, names: Sequence[str]) -> None:
     if (twice := table.duplicated(names)).any():
         row = table[twice].iloc[0]
-        shown = ", ".join(f"{name} {row[name]}" for name in ("loss", "seed", *PLACE) if name in names)
+        shown = ", ".join(
+            f"{name} {row[name]}" for name in ("loss", "seed", "fold", *PLACE) if name in names and row[name] != ""
+        )
         raise SeglossError(f"{path}: row {_row(twice)}: a second row of {shown}; one row for each was expected")
 
 
 def _read_trainings(path: Path, runs: pd.DataFrame) -> pd.DataFrame:
     trainings = _read_rows(path, ("loss", "seed"))
-    _check_numbers(path, trainings, [name for name in trainings if name not in (*RUN, "base_loss")])
-    _check_unique(path, trainings, RUN)
-    there = pd.MultiIndex.from_frame(runs[RUN])
-    if (without := ~pd.MultiIndex.from_frame(trainings[RUN]).isin(there)).any():
+    _check_numbers(path, trainings, [name for name in trainings if name not in (*TRAINING, "base_loss")])
+    _check_unique(path, trainings, TRAINING)
+    there = pd.MultiIndex.from_frame(runs[TRAINING])
+    if (without := ~pd.MultiIndex.from_frame(trainings[TRAINING]).isin(there)).any():
         raise SeglossError(f"{path}: row {_row(pd.Series(without))}: {CASES} has no case of this run; add them")
     if len(trainings) < len(runs):
         raise SeglossError(

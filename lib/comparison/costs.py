@@ -59,4 +59,4 @@ def _measured(run: EvaluatedRun, results: StudyResults, overall: pd.DataFrame) -
     except (KeyError, TypeError) as error:
         raise SeglossError(f"{path}: costs were expected ({error}); delete it and run again") from error
     of_primary = {"column": results.primary.column, "mean": found.mean, "low": found.low, "high": found.high}
-    return {"kind": MEASURED, **run.keys, "item": run.variant, **measured, **of_primary, "seeds": len(same)}
+    return {"kind": MEASURED, **run.keys, "item": same[0].variant, **measured, **of_primary, "seeds": len(same)}

@@ -32,6 +32,9 @@ KEYS = [*SETTING, "loss"]
 class EvaluatedRun:
     """One run: its keys (scale, data set, variant, factors, loss, seed), its data set's title and its folder.
 
+    Comparisons see one run for each seed: of a data set with folds it is what its trainings have left together, and has
+    no folder, :func:`joined`.
+
     Attributes:
         noise_table: states what was done to its training masks, None where they are clean.
         levels: of the factors that the study crosses.
@@ -40,6 +43,8 @@ class EvaluatedRun:
         base_loss: of the base that it is compared with where that is another one, as a search has chosen its own.
         tables: ``cases`` and those of measures with their own, by name; None where they lie in ``folder``.
         recorded: what `trainings.csv` says of it; None where its folder says it.
+        fold: its split, where the data set has folds; empty for a run that joins them, as for one without.
+        folds: the trainings that it joins.
     """
 
     keys: Mapping[str, Any]
@@ -57,6 +62,8 @@ class EvaluatedRun:
     base_loss: str | None = None
     tables: Mapping[str, pd.DataFrame] | None = None
     recorded: Mapping[str, Any] | None = None
+    fold: str = ""
+    folds: Sequence["EvaluatedRun"] = ()
 
     @classmethod
     def of(cls, run: Run, paths: Paths) -> Self:
@@ -76,7 +83,12 @@ class EvaluatedRun:
             part=Path(paths.tested(run)),
             baseline=baseline,
             base_loss=run.search.base.loss if run.search else None,
+            fold=run.fold,
         )
+
+    @property
+    def trainings(self) -> Sequence["EvaluatedRun"]:
+        return self.folds or (self,)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -85,8 +97,8 @@ class EvaluatedRun:
 
     @property
     def variant(self) -> str:
-        """The variant with the levels of what the study crosses, for titles."""
-        return ", ".join([self.keys["variant"], *self.levels.values()])
+        """The variant with the levels of what the study crosses, and the fold, for titles."""
+        return ", ".join(filter(None, [self.keys["variant"], *self.levels.values(), self.fold]))
 
     def parameters_of(self, measure: str) -> dict[str, Any]:
         chosen = next(parameters for parameters in self.measures if parameters.name == measure)
@@ -95,6 +107,8 @@ class EvaluatedRun:
     @cached_property
     def cases(self) -> pd.DataFrame:
         """The table of its test cases."""
+        if self.folds:
+            return pd.concat([fold.cases for fold in self.folds], ignore_index=True)
         if self.tables is not None:
             return self.tables["cases"]
         return read_table(self.folder / "cases.csv", ("case", "structure", "cut"))
@@ -118,6 +132,8 @@ class EvaluatedRun:
 
     def details(self, table: str) -> pd.DataFrame:
         """The rows of a table that a measure has of its own; there may be none."""
+        if self.folds:
+            return pd.concat([fold.details(table) for fold in self.folds], ignore_index=True)
         if self.tables is not None:
             return self.tables[table]
         columns = ("case", "structure", "cut")
@@ -142,7 +158,7 @@ class EvaluatedRun:
 
 def read_csv(path: Path, names: Iterable[str] = ()) -> pd.DataFrame:
     """A table in which names are text, such as ``007`` or ``NA``, and only empty cells are missing."""
-    text = dict.fromkeys((*KEYS, "case", "structure", "cut", *names), str)
+    text = dict.fromkeys((*KEYS, "fold", "case", "structure", "cut", *names), str)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # surplus cells of the first row
         return pd.read_csv(path, index_col=False, dtype=text, keep_default_na=False, na_values=["", "nan"])
@@ -167,10 +183,10 @@ def read_table(path: Path, columns: Collection[str], names: Iterable[str] = ()) 
 
 @dataclass(frozen=True)
 class FoundSearch:
-    """What a search has found on a data set.
+    """What a search has found on a data set, or on a fold of it.
 
     Attributes:
-        title: of the data set.
+        title: of the data set, and the fold.
         folder: of its tables.
         base: the runs whose settings it changes, with the study's seeds; none where they are not run.
     """
@@ -184,14 +200,14 @@ class FoundSearch:
 
     @classmethod
     def of(cls, search: RunSearch, runs: Iterable[EvaluatedRun], paths: Paths) -> Self:
-        alike = search.base.keys.items() - {("seed", search.base.seed)}
+        alike, fold = search.base.keys.items() - {("seed", search.base.seed)}, search.base.fold
         return cls(
             name=search.name,
-            title=search.base.title,
+            title=", ".join(filter(None, [search.base.title, fold])),
             folder=Path(paths.found(search.id, "trials.csv")).parent,
             settings=search.search,
             rungs=search.rungs,
-            base=[run for run in runs if alike <= run.keys.items()],
+            base=[run for run in runs if alike <= run.keys.items() and run.fold == fold],
         )
 
     def trials(self) -> pd.DataFrame:
@@ -216,6 +232,7 @@ class StudyResults:
     """The runs of a study, and what its file says about them.
 
     Attributes:
+        runs: one for each seed (:func:`joined`).
         name: of the study.
         note: what the scale is evidence of.
         scale: that the study is run at.
@@ -223,8 +240,8 @@ class StudyResults:
         losses: resolved, by name.
         epochs: of the trainings, the different numbers.
         titles: of data sets.
-        examples: runs whose predictions are worth a look.
-        first_seed: the runs of the first seed.
+        examples: trainings whose predictions are worth a look.
+        first_seed: those of the first seed.
         costed: those whose costs were measured.
     """
 
@@ -257,7 +274,7 @@ class StudyResults:
         runs = configuration.runs_of(study)
         evaluated = {run.id: EvaluatedRun.of(run, paths) for run in runs}
         return cls(
-            runs=[*evaluated.values()],
+            runs=joined(evaluated.values()),
             name=study,
             note=configuration.note(study),
             scale=configuration.workflow.scale,
@@ -279,6 +296,11 @@ class StudyResults:
             searches=[FoundSearch.of(search, evaluated.values(), paths) for search in configuration.searches_of(study)],
         )
 
+    @property
+    def trainings(self) -> list[EvaluatedRun]:
+        """Those of all runs, each fold by itself."""
+        return [training for run in self.runs for training in run.trainings]
+
     @cached_property
     def columns(self) -> dict[str, Column]:
         return columns_of(self.runs[0].measures) if self.runs else {}
@@ -297,8 +319,32 @@ ALL = "all"
 
 
 def grouped(runs: Iterable[EvaluatedRun]) -> list[list[EvaluatedRun]]:
-    """The runs of each data set, variant and level of the factors."""
+    """The runs of each data set, variant and level of the factors; trainings also by fold."""
     groups: dict[tuple[str, ...], list[EvaluatedRun]] = {}
     for run in runs:
-        groups.setdefault(run.group, []).append(run)
+        groups.setdefault((*run.group, run.fold), []).append(run)
     return list(groups.values())
+
+
+def joined(trainings: Iterable[EvaluatedRun]) -> list[EvaluatedRun]:
+    """The runs as comparisons see them: the folds of a seed together, tested on all their cases."""
+    runs: dict[object, list[EvaluatedRun]] = {}
+    for run in trainings:
+        runs.setdefault(tuple(run.keys.values()) if run.fold else run.id, []).append(run)
+    return [_of_folds(of_run) if of_run[0].fold else of_run[0] for of_run in runs.values()]
+
+
+def _of_folds(folds: Sequence[EvaluatedRun]) -> EvaluatedRun:
+    first = folds[0]
+    return EvaluatedRun(
+        keys=first.keys,
+        title=first.title,
+        folder=Path(),
+        levels=first.levels,
+        id="/".join(map(str, first.keys.values())),
+        labels=first.labels,
+        measures=first.measures,
+        cuts=tuple(dict.fromkeys(cut for fold in folds for cut in fold.cuts)),
+        base_loss=first.base_loss,
+        folds=folds,
+    )

@@ -17,6 +17,11 @@ from lib.training.selection import best_epoch
 # A bar for reading, no result: below it no one would look at the masks any further, whatever a network has learnt.
 POOR_DICE = 0.3  # mean over the cases that have the structure
 POOR_COMPONENTS = 10  # wrong ones for each true one
+WORST_FIRST = (
+    *("collapsed", "below baseline", "poor", "learnt", "not known"),
+    "not measured: no test case has any structure",
+)
+"""What a training may have come to."""
 SAME_FOR_ALL_SEEDS = (
     "test_cases",
     "structures",
@@ -33,7 +38,8 @@ def run_rows(run: EvaluatedRun, primary_cut: str) -> list[Row]:
 
     Structures that no test case has are left out. A column of cases is its mean over cases and structures; the others
     are those of :class:`lib.measures.catalogue.MeasureEntry`. Rows of all structures also have, the same for each cut,
-    what is known of the training (:func:`recorded`). ``status``: see :func:`status`, the same for all rows.
+    what is known of the training (:func:`recorded`). ``status``: see :func:`status`, the same for all rows; that of the
+    worst training where a run joins several.
     """
     cases = run.cases_of_structures
     structures = list(dict.fromkeys(cases["structure"]))
@@ -49,7 +55,8 @@ def run_rows(run: EvaluatedRun, primary_cut: str) -> list[Row]:
             keys = {"cut": cut, "structure": structure, **counts}
             rows.append(keys | _numbers(run, part, cut, structure) | (of_run if structure == ALL else {}))
     judged = next((row for row in rows if row["cut"] == primary_cut), {})
-    return [{**run.keys, "status": status(judged), **row} for row in rows]
+    of_trainings = [run_rows(fold, primary_cut)[0]["status"] for fold in run.folds] or [status(judged)]
+    return [{**run.keys, "status": min(of_trainings, key=WORST_FIRST.index), **row} for row in rows]
 
 
 def _numbers(run: EvaluatedRun, cases: pd.DataFrame, cut: str, structure: str) -> Row:
@@ -86,11 +93,13 @@ def _counted(entry: MeasureEntry, cases: pd.DataFrame) -> bool:
 
 
 def recorded(run: EvaluatedRun) -> Row:
-    """A run's row of `trainings.csv` without its keys.
+    """A training's row of `trainings.csv` without its keys; of several that a run joins the means, of what all have.
 
     ``masks_dice``: mean Dice of the training masks with the clean ones; ``baseline_dice``: mean over cases, without
     learning; and what :func:`from_history` has.
     """
+    if run.folds:
+        return pd.DataFrame(map(recorded, run.folds)).astype(float).mean(skipna=False).to_dict()
     if run.recorded is not None:
         return {**run.recorded}
     return {"masks_dice": run.masks_dice(), "baseline_dice": run.baseline_dice(), **from_history(run)}
@@ -140,24 +149,25 @@ def _fit(history: pd.DataFrame, masks: str) -> float:
 
 
 def status(row: Mapping[str, Any]) -> str:
-    """What a run has come to, from its row of all structures at the study's primary cut; the first that applies.
+    """What a training has come to, from its row of all structures at the study's primary cut; the first that applies.
 
     ``collapsed``: its mean Dice is not above that of marking nothing or of marking everything, whichever is larger;
     ``below baseline``: the Dice of the cases that have the structure is not above that of a threshold without learning;
     ``poor``: it is below ``POOR_DICE``, or there are more than ``POOR_COMPONENTS`` wrong components for each lesion;
     ``learnt``: none of these; ``not known``: where nothing says what marking nothing would reach.
     """
+    collapsed, below_baseline, poor, learnt, not_known, not_measured = WORST_FIRST
     if not row.get("structures"):
-        return "not measured: no test case has any structure"
+        return not_measured
     if "dice_if_empty" not in row:
-        return "not known"
+        return not_known
     dice, baseline = row["dice_present"], row.get("baseline_dice")
     if not row["dice"] > max(row["dice_if_empty"], row["dice_if_full"]):
-        return "collapsed"
+        return collapsed
     if pd.notna(baseline) and not dice > baseline:
-        return "below baseline"
+        return below_baseline
     wrong, lesions = (row.get(name, 0) for name in ("components_wrong", "lesions"))
-    return "poor" if dice < POOR_DICE or wrong > POOR_COMPONENTS * lesions else "learnt"
+    return poor if dice < POOR_DICE or wrong > POOR_COMPONENTS * lesions else learnt
 
 
 def unusable(statuses: pd.Series) -> str:

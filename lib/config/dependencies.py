@@ -23,7 +23,8 @@ def _with_source(run: Run, runs: Iterable[Run], path: Path) -> Run:
     """The run with the one whose weights it takes, if it is not trained."""
     if not (chosen := run.settings.weights_of):
         return run
-    like = replace(run, variant=chosen.variant, dataset=chosen.dataset or run.dataset).id
+    dataset = chosen.dataset or run.dataset
+    like = replace(run, variant=chosen.variant, dataset=dataset, fold=run.fold if dataset == run.dataset else "").id
     source = next((one for one in runs if one.id == like and not one.settings.weights_of), None)
     if reason := _no_source(run, source):
         raise SeglossError(f"{path}: {run.scale} ({run.variant}): weights_of: {like} {reason}")

@@ -185,7 +185,7 @@ def _expand(
             channels = network_labels.out_channels(settings.network.background_channel)
             if study.skip_unfit_losses and unfit_loss(chosen[loss], network_labels, channels):
                 continue
-            yield Run(
+            run = Run(
                 study=name,
                 dataset=dataset,
                 variant=variant.name,
@@ -206,6 +206,7 @@ def _expand(
                 measures=measures,
                 file=study,
             )
+            yield from [replace(run, split=fold, fold=fold) for fold in datasets[dataset].folds] or [run]
 
 
 def _for_own_data(dataset: Dataset, variants: Sequence[Variant], study: Study) -> list[Variant]:
@@ -232,7 +233,7 @@ def _tuned(runs: Sequence[Run], name: str, search: StudySearch, where: str) -> I
     found: dict[tuple[str, ...], RunSearch] = {}
     for run in runs:
         others = [level for factor, level in run.levels.items() if factor != "noise"]
-        key = run.dataset, *others, run.loss
+        key = run.dataset, run.fold, *others, run.loss
         if key not in found:
             clean = run.settings.model_copy(update={"noise": Noise(alpha=0)})
             found[key] = _checked_search(replace(run, settings=clean), name, search, where)
@@ -244,7 +245,7 @@ def _searched(of_variant: Sequence[Run], name: str, search: StudySearch, where: 
     if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
         raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
     loss = search.loss or of_variant[0].settings.losses[0]
-    bases = {run.dataset: run for run in of_variant if run.loss == loss and not run.noise.alpha}
+    bases = {(run.dataset, run.fold): run for run in of_variant if run.loss == loss and not run.noise.alpha}
     if not bases:
         raise SeglossError(f"{where}: loss: unknown{suggestion(loss, of_variant[0].settings.losses)}")
     for run in bases.values():

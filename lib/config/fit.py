@@ -43,7 +43,7 @@ def unfit(dataset: Dataset, settings: Settings, study: Study) -> str | None:
 
 def _missing_part(dataset: Dataset, settings: Settings) -> str | None:
     """The split that is missing, or what needs cases of a part of it that has none, where the cases are known."""
-    if settings.split and settings.split not in dataset.splits:
+    if settings.split and not dataset.folds and settings.split not in dataset.splits:
         return f"has no split {settings.split!r}{suggestion(settings.split, dataset.splits)}"
     monitor = None if settings.weights_of else settings.training.monitor
     needed = {monitor.part: "training.monitor measures"} if monitor else {}

@@ -40,6 +40,7 @@ class OwnData(Section):
     region: FilePattern | None = None
     patients: RegularExpression | None = None
     splits: ExistingFile | None = None
+    folds: Annotated[Int, Field(ge=2)] | None = None
     seed: Seed = 0
     validation_share: Share = 0.1
     test_share: Share = 0.2
@@ -54,4 +55,6 @@ class OwnData(Section):
             raise ValueError(f"window {self.window}: the lower end must come first")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on")
+        if self.folds and self.validation_share + 1 / self.folds >= 1:
+            raise ValueError("validation_share and the test part of a fold leave nothing to train on")
         return self

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,8 +29,9 @@ class Run:
 
     ``levels``: the names of the levels of the factors that the study crosses. ``measures``: with their parameters.
     ``search``: the `lib.config.search.RunSearch` whose best trial decides the settings, which here are those of its
-    base; None for all other runs. ``source``: the run whose weights it takes, None if it is trained; ``first``: the
-    run of a cascade's first stage, None without a cascade.
+    base; None for all other runs. ``fold``: its split, where the data set has folds, which differ in nothing else.
+    ``source``: the run whose weights it takes, None if it is trained; ``first``: the run of a cascade's first stage,
+    None without a cascade.
     """
 
     study: str
@@ -48,6 +49,7 @@ class Run:
     measures: tuple[MeasureParameters, ...]
     file: Study
     search: Any = None
+    fold: str = ""
     source: "Run | None" = None
     first: "Run | None" = None
 
@@ -79,8 +81,8 @@ class Run:
 
     @property
     def condition(self) -> str:
-        """What the runs of all losses and seeds have in common, as a folder."""
-        return f"{self.study}/{self.dataset}/{self.folder}"
+        """What the runs of all losses, seeds and folds have in common, as a folder."""
+        return f"{self.study}/{self.dataset}/{replace(self, fold='').folder}"
 
     @property
     def factors(self) -> dict[str, str]:
@@ -97,9 +99,9 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """The variant and the levels of what is crossed; clean masks go without saying."""
+        """The variant, the levels of what is crossed and the fold; clean masks go without saying."""
         levels = [level for name, level in self.levels.items() if name != "noise" or self.noise.alpha]
-        return "_".join([self.variant, *levels])
+        return "_".join(filter(None, [self.variant, *levels, self.fold]))
 
     @property
     def variant_names(self) -> tuple[str, str]:
@@ -108,11 +110,11 @@ class Run:
 
     @property
     def id(self) -> str:
-        return f"{self.condition}/{self.loss}/seed-{self.seed}"
+        return f"{self.study}/{self.dataset}/{self.folder}/{self.loss}/seed-{self.seed}"
 
     @property
     def keys(self) -> dict[str, Any]:
-        """What distinguishes the run in tables."""
+        """What distinguishes the run in tables, besides its fold."""
         of_data = {"scale": self.scale, "dataset": self.dataset, "variant": self.variant}
         return of_data | self.factors | {"loss": self.loss, "seed": self.seed}
 
@@ -191,10 +193,10 @@ class Run:
 
     @property
     def computation(self) -> str:
-        """What decides the time and the memory of a step and of a case, but the optimizer, as text."""
+        """What decides the time and the memory of a step and of a case, but the optimizer, as text; folds do not."""
         settings = self.settings
         decisive = {
-            "data": self.trained_on,
+            "data": replace(self, split="").trained_on if self.fold else self.trained_on,
             "loss": losses.resolved(self.loss_specification),
             "sampling": settings.sampling.model_dump(mode="json"),
             "computing": settings.computing.model_dump(mode="json"),

@@ -23,7 +23,7 @@ TRIAL_SEED = 1000
 
 @dataclass(frozen=True)
 class RunSearch:
-    """A search on one data set.
+    """A search on one data set, or on one fold of it.
 
     Attributes:
         base: the run that the trials change, with their seed.
@@ -37,11 +37,12 @@ class RunSearch:
 
     @property
     def id(self) -> str:
-        """The folder of its trials: its name, and a digest of what they are made of."""
+        """The folder of its trials: its name with what it is for, and a digest of what they are made of."""
         base = json.dumps([self.search.digest, self.base.trained_on, self.base.training_settings.as_json()])
         digest = hashlib.sha256(base.encode()).hexdigest()[:12]
-        of_loss = f"-{self.base.loss}" if self.search.each_loss else ""
-        return f"{self.base.study}/{self.base.dataset}/{self.name}{of_loss}.{digest}"
+        of_loss = self.base.loss if self.search.each_loss else ""
+        name = "-".join(filter(None, [self.name, of_loss, self.base.fold]))
+        return f"{self.base.study}/{self.base.dataset}/{name}.{digest}"
 
     @cached_property
     def rungs(self) -> list[Rung]:

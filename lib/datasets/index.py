@@ -8,9 +8,9 @@ import random
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,14 +163,47 @@ def split_by_patient(patients: Mapping[str, str], seed: int, **shares: float) ->
         shares: of the patients, for ``validation`` and ``test``; train takes the rest. A part whose share is
             not 0 gets at least one patient while any is left for train.
     """
+    names = _shuffled(patients, seed)
+    tested = _count(shares.get("test", 0.0), len(names), len(names) - 1)
+    return _parts(patients, names, tested, shares.get("validation", 0.0))
+
+
+def fold_names(folds: int) -> tuple[str, ...]:
+    return tuple(f"fold-{number}" for number in range(folds))
+
+
+def folds_by_patient(patients: Mapping[str, str], seed: int, folds: int, validation: float) -> dict[str, Parts]:
+    """Draw splits of which each tests other patients, all of them together every patient.
+
+    Args:
+        patients: case id -> patient.
+        folds: at most as many as patients.
+        validation: share of all patients, taken from those that a fold does not test, as in :func:`split_by_patient`.
+    """
+    names = _shuffled(patients, seed)
+    bounds = [len(names) * number // folds for number in range(folds + 1)]
+    # validated on the patients that follow, so that cases lie alike in few ways: a bundle is of such cases
+    return {
+        name: _parts(patients, [*names[first:], *names[:first]], end - first, validation)
+        for name, (first, end) in zip(fold_names(folds), pairwise(bounds), strict=True)
+    }
+
+
+def _shuffled(patients: Mapping[str, str], seed: int) -> list[str]:
     names = sorted(set(patients.values()))
     random.Random(seed).shuffle(names)
-    part_of, first = {}, 0
-    for part in ("test", "validation"):
-        share = shares.get(part, 0.0)
-        count = min(max(round(share * len(names)), bool(share)), len(names) - first - 1)
-        part_of |= dict.fromkeys(names[first : first + count], part)
-        first += max(count, 0)
+    return names
+
+
+def _count(share: float, of: int, most: int) -> int:
+    """How many patients a share is: one at least unless it is 0."""
+    return max(min(max(round(share * of), bool(share)), most), 0)
+
+
+def _parts(patients: Mapping[str, str], names: Sequence[str], tested: int, validation: float) -> Parts:
+    """The first of the patients' ``names`` as test part, those that follow as validation, the rest to train."""
+    validated = tested + _count(validation, len(names), len(names) - tested - 1)
+    part_of = dict.fromkeys(names[:tested], "test") | dict.fromkeys(names[tested:validated], "validation")
     parts: dict[str, list[str]] = {part: [] for part in SPLITS}
     for case, patient in sorted(patients.items()):
         parts[part_of.get(patient, "train")].append(case)

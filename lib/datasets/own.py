@@ -6,6 +6,7 @@ This module stays free of heavy imports, because parsing the DAG reads it; ``ada
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from lib.config.own_data import OwnData
 from lib.datasets import Dataset
-from lib.datasets.index import SPLITS
+from lib.datasets.index import SPLITS, fold_names
 from lib.datasets.raw import is_folder, is_skipped, posix
 from lib.errors import SeglossError
 from lib.files import read_json
@@ -44,6 +45,9 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
     dimensions = own.dimensions or _dimensions(described, layout, own, where)
     if own.size and len(own.size) != dimensions:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
+    if own.folds and own.splits:
+        check_folds(own, where)
+    folds = fold_names(own.folds or 0)
     preparation, description = (
         {"window", "size", "threshold", "empty_masks"},
         {"title", "dimensions", "channels", "labels"},
@@ -52,6 +56,8 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         name=name,
         title=own.title or described.get("name") or name,
         adapter="lib.datasets.adapters.own_data",
+        splits=("holdout", *folds),
+        folds=folds,
         channels=tuple(channels),
         labels=Labels(tuple(label for label in labels if label != IGNORE), partly_annotated=IGNORE in labels),
         dimensions=dimensions,
@@ -61,7 +67,9 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
             "channels": list(channels),
             "label_values": labels,
         },
-        indexing=own.model_dump(mode="json", exclude=preparation | description) | {"layout": layout},
+        indexing=own.model_dump(mode="json", exclude=preparation | description | {"folds"})
+        | {"layout": layout}
+        | ({"folds": own.folds} if own.folds else {}),  # so that data without are not indexed again
     )
 
 
@@ -322,8 +330,30 @@ def without_ending(path: str) -> str:
     return next((name[: -len(end)] for end in ENDINGS if name.lower().endswith(end)), name)
 
 
-def split_parts(path: str) -> dict[str, list[str]]:
-    """Parts from a file: a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part.
+def check_folds(own: OwnData, where: str) -> None:
+    """Check that a file of splits has the folds that are asked for, each case in the test part of one at most.
+
+    Raises:
+        SeglossError: it has others.
+    """
+    found = splits_of_file(own.splits)
+    if len(found) != own.folds:
+        n_folds = f"{len(found)} folds" if len(found) > 1 else "a single split"
+        raise SeglossError(
+            f"{where}: folds: {own.folds} folds, but {own.splits} has {n_folds}; leave one of splits and folds out, or"
+            " name a splits_final.json of as many folds"
+        )
+    times_tested = Counter(case for parts in found for case in parts["test"])
+    if twice := next((case for case, times in times_tested.items() if times > 1), None):
+        raise SeglossError(
+            f"{where}: folds: {own.splits} tests the case {twice!r} more than once; give each case one fold's val"
+        )
+
+
+def splits_of_file(path: str) -> list[dict[str, list[str]]]:
+    """Parts from a file, of each fold where it has several.
+
+    It is a JSON mapping of part to cases, nnU-Net's splits_final.json, or a CSV of case and part.
 
     Raises:
         SeglossError: it cannot be read, or is none of these.
@@ -332,15 +362,20 @@ def split_parts(path: str) -> dict[str, list[str]]:
         parts: dict[str, list[str]] = {}
         for row in read_rows(Path(path), ("case", "part")):
             parts.setdefault(row["part"], []).append(row["case"])
-        return parts
+        return [parts]
     content = read_json(Path(path), remedy="correct it")
-    if isinstance(content, list) and content and isinstance(content[0], dict) and {"train", "val"} <= set(content[0]):
-        content = {"train": content[0]["train"], "test": content[0]["val"]}  # nnU-Net's first fold
-    if not isinstance(content, dict) or not all(map(_are_cases, content.values())):
+    splits = [*map(_of_fold, content)] if isinstance(content, list) else [content]
+    if not splits or not all(isinstance(parts, dict) and all(map(_are_cases, parts.values())) for parts in splits):
         raise SeglossError(
             f"{path}: a mapping of {', '.join(SPLITS)} to lists of cases was expected, or nnU-Net's list of folds"
         )
-    return {part: list(map(str, ids)) for part, ids in content.items()}
+    return [{part: list(map(str, ids)) for part, ids in parts.items()} for parts in splits]
+
+
+def _of_fold(fold: Any) -> dict[str, Any] | None:
+    """The parts of one of nnU-Net's folds; None where it is none."""
+    is_fold = isinstance(fold, dict) and {"train", "val"} <= fold.keys()
+    return {"train": fold["train"], "test": fold["val"]} if is_fold else None
 
 
 def _are_cases(ids: Any) -> bool:

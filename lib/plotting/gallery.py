@@ -100,15 +100,15 @@ class Panel:
 
 
 def gallery_figures(results: StudyResults) -> list[Figure]:
-    """Pages per data set: a row for each run of the first seed, with its best, its median and its worst test case.
+    """Pages per data set and fold: a row for each run of the first seed, with its best, median and worst test case.
 
     The study's primary number ranks the cases, as far as each case has it, otherwise their Dice. Outlines and diameters
     are solid where they are true and dashed where they are predicted; below stand the sizes of each structure, as
     ``docs/gallery.md`` defines them.
     """
-    of_datasets: dict[str, list[EvaluatedRun]] = {}
+    of_datasets: dict[tuple[str, str], list[EvaluatedRun]] = {}
     for run in results.examples:
-        of_datasets.setdefault(run.keys["dataset"], []).append(run)
+        of_datasets.setdefault((run.keys["dataset"], run.fold), []).append(run)
     return [_page(part, results) for runs in of_datasets.values() for part in parts_of(runs, ON_A_PAGE)]
 
 

@@ -30,7 +30,7 @@ def loss_terms_figures(results: StudyResults) -> list[Figure]:
 
     Below it the weights that are not constant.
     """
-    return [page for members in grouped(results.runs) for page in _pages(members, results)]
+    return [page for members in grouped(results.trainings) for page in _pages(members, results)]
 
 
 def _pages(members: Sequence[EvaluatedRun], results: StudyResults) -> list[Figure]:

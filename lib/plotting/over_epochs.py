@@ -36,7 +36,7 @@ _NO_RUN = "There is no run to draw."
 
 def over_epochs_figures(results: StudyResults) -> list[Figure]:
     """A page per data set and variant: what was measured while training, over epochs, a line for each loss."""
-    pages = [_page(members, results) for members in grouped(results.runs)]
+    pages = [_page(members, results) for members in grouped(results.trainings)]
     return pages or [page_saying(_NO_RUN, results.note)]
 
 

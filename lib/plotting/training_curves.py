@@ -38,14 +38,14 @@ _NO_NU = "No loss of these runs has a trainable ν."
 
 def training_dice_figures(results: StudyResults) -> list[Figure]:
     """A page per data set and noisy variant: agreement with clean and with noisy masks for each kind of noise."""
-    noisy = grouped(run for run in results.runs if run.noise_table)
+    noisy = grouped(run for run in results.trainings if run.noise_table)
     return [_training_dice(members, results) for members in noisy] or [page_saying(_NO_NOISE, results.note)]
 
 
 def loss_parameter_figures(results: StudyResults) -> list[Figure]:
     """A page per data set and variant: T-Loss's nu by noise, and by where it starts."""
-    having = [run for run in results.runs if _nu(run.history()) is not None]
-    parts = _by(having, lambda run: [run.keys[name] for name in SETTING if name != "noise"])
+    having = [run for run in results.trainings if _nu(run.history()) is not None]
+    parts = _by(having, lambda run: [run.fold, *(run.keys[name] for name in SETTING if name != "noise")])
     return [_nu_page(members, results) for members in parts.values()] or [page_saying(_NO_NU, results.note)]
 
 

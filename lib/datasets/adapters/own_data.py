@@ -20,7 +20,7 @@ import numpy as np
 
 from lib.datasets import reading
 from lib.datasets.file_notes import note
-from lib.datasets.index import Index, IndexedCase, split_by_patient
+from lib.datasets.index import Index, IndexedCase, fold_names, folds_by_patient, split_by_patient
 from lib.datasets.itk_headers import separate_data_file
 from lib.datasets.own import (
     ENDINGS,
@@ -28,7 +28,7 @@ from lib.datasets.own import (
     VOLUME_ENDINGS,
     dicom_advice,
     read_description,
-    split_parts,
+    splits_of_file,
     training_list,
     without_ending,
 )
@@ -57,13 +57,14 @@ def index(raw: RawFiles, parameters: dict[str, Any]) -> Index:
         of_case |= _separate_data(of_case)
     notes = _notes(raw, files, parameters)
     _obey_description(files, excluded, parameters["folder"])
-    parts = split_parts(parameters["splits"]) if parameters["splits"] else None
-    if parts is not None:
-        in_part = {case for ids in parts.values() for case in ids}
+    folds = parameters.get("folds")
+    named = splits_of_file(parameters["splits"])[: folds or 1] if parameters["splits"] else []
+    if named:
+        in_part = {case for parts in named for ids in parts.values() for case in ids}
         _check_no_endings(in_part, files, parameters["splits"])
         _leave_out(files, excluded, [case for case in files if case not in in_part], "in no part of the splits file")
     cases = {case: IndexedCase(_patient(case, parameters["patients"]), of_case) for case, of_case in files.items()}
-    return Index(cases, {"holdout": _split(cases, parts, parameters)}, excluded, notes)
+    return Index(cases, _splits(cases, named, parameters), excluded, notes)
 
 
 def _in_folder(role: str, parameters: dict[str, Any], added: str = "") -> str:
@@ -192,18 +193,31 @@ def _patient(case: str, pattern: str | None) -> str:
     return patient
 
 
-def _split(
-    cases: dict[str, IndexedCase], parts: dict[str, list[str]] | None, parameters: dict[str, Any]
+def _splits(
+    cases: dict[str, IndexedCase], named: Sequence[dict[str, list[str]]], parameters: dict[str, Any]
 ) -> dict[str, Any]:
+    """The splits that a file names, or drawn ones: the holdout, and the folds if there are to be some."""
     patients = {case: entry.patient for case, entry in cases.items()}
-    shares = {"validation": parameters["validation_share"], "test": parameters["test_share"]}
-    if parts is None:
-        return split_by_patient(patients, parameters["seed"], **shares)
-    if "validation" not in parts:
-        train = {case: patients[case] for case in parts.get("train", ()) if case in cases}
-        drawn = split_by_patient(train, parameters["seed"], validation=shares["validation"])
-        return {**parts, "train": drawn["train"], "validation": drawn["validation"]}
-    return parts
+    seed, folds, validation = (parameters.get(name) for name in ("seed", "folds", "validation_share"))
+    if named:
+        splits = [_with_validation(parts, patients, seed, validation) for parts in named]
+        return {"holdout": splits[0]} | (dict(zip(fold_names(folds), splits, strict=True)) if folds else {})
+    if folds and folds > (n_patients := len({*patients.values()})):
+        raise SeglossError(
+            f"{parameters['folder']}: folds: {folds} folds, but {n_patients} patients; ask for fewer, or leave folds out"
+        )
+    holdout = split_by_patient(patients, seed, validation=validation, test=parameters["test_share"])
+    return {"holdout": holdout} | (folds_by_patient(patients, seed, folds, validation) if folds else {})
+
+
+def _with_validation(
+    parts: dict[str, list[str]], patients: dict[str, str], seed: int, share: float
+) -> dict[str, Sequence[str]]:
+    if "validation" in parts:
+        return parts
+    train = {case: patients[case] for case in parts.get("train", ()) if case in patients}
+    drawn = split_by_patient(train, seed, validation=share)
+    return {**parts, "train": drawn["train"], "validation": drawn["validation"]}
 
 
 def preparation(parameters: dict[str, Any]) -> Preparation:

@@ -1,15 +1,18 @@
 """The tables from which all others follow: gathered from runs, read from anywhere, and what is refused."""
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from evaluated_runs import case_row, evaluated
 
+from lib import ROOT
 from lib.comparison.case_tables import RUN, CaseTables
-from lib.comparison.results import EvaluatedRun, StudyResults
+from lib.comparison.results import EvaluatedRun, StudyResults, joined
 from lib.comparison.sets import case_sets, files_of_set
+from lib.comparison.study_tables import study_tables
 from lib.comparison.summary import run_rows
 from lib.config.study_schema import Primary
 from lib.errors import SeglossError
@@ -86,6 +89,92 @@ def test_the_base_of_a_search_is_kept(tmp_path: Path) -> None:
     one, other, _ = made_runs(tmp_path)
     runs = gathered([replace(one, base_loss="ce"), other]).results().runs
     assert [run.base_loss for run in runs] == ["ce", None]
+
+
+# Folds
+
+DICE_OF_FOLDS = {"fold-0": {"a": 0.9, "b": 0.8, "c": 0.4}, "fold-1": {"d": 0.7, "007": 0.6}}
+
+
+def in_folds(folder: Path, loss: str, seed: int, gain: float = 0.0, **of_fold_1: float) -> list[EvaluatedRun]:
+    """The trainings of a run; gain: in Dice, in other cases another."""
+    made = []
+    for fold, dices in DICE_OF_FOLDS.items():
+        numbers = of_fold_1 if fold == "fold-1" else {}
+        rows = [
+            case_row(case, dice=dice + gain * (1 + number) - 0.03 * seed * number) | numbers
+            for number, (case, dice) in enumerate(dices.items())
+        ]
+        history = HISTORY | {"nu": [0.0, float(fold[-1])]}
+        made.append(replace(evaluated(folder / fold, rows, history, loss=loss, seed=seed), fold=fold))
+    return made
+
+
+def folded(folder: Path) -> StudyResults:
+    trainings = [in_folds(folder, loss, seed, gain) for loss, gain in (("ce", 0), ("gdl", 0.02)) for seed in (0, 1)]
+    return StudyResults(joined(chain.from_iterable(trainings)), name="mine", primary_cut=DECIDED, reference="ce")
+
+
+def test_folds_are_joined_and_each_training_keeps_its_row(tmp_path: Path) -> None:
+    results = folded(tmp_path / "runs")
+    assert [(run.keys["loss"], run.keys["seed"], len(run.folds)) for run in results.runs] == [
+        (loss, seed, 2) for loss in ("ce", "gdl") for seed in (0, 1)
+    ]
+    written = CaseTables.of_study(results).write(tmp_path / "mine")
+    trainings, cases = (pd.read_csv(tmp_path / "mine" / name, dtype=str) for name in ("trainings.csv", "cases.csv"))
+    assert trainings["fold"].tolist() == ["fold-0", "fold-1"] * 4 and trainings["nu"].tolist() == ["0.0", "1.0"] * 4
+    assert not cases.duplicated(["loss", "seed", "case"]).any() and len(cases) == 4 * 5
+    again = CaseTables.read(tmp_path / "mine/cases.csv")
+    again.write(tmp_path / "again")
+    for path in written:
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+    (row, *_) = run_rows(again.results().runs[0], DECIDED)
+    assert (row["test_cases"], row["nu"]) == (5, 0.5)
+    assert row["dice"] == pytest.approx(0.68)  # of all cases, not of the two folds
+
+
+def test_joined_folds_are_compared_as_one_table_made_by_hand(tmp_path: Path) -> None:
+    CaseTables.of_study(folded(tmp_path / "runs")).write(tmp_path / "folds")
+    (tmp_path / "folds/trainings.csv").unlink()
+    by_hand = pd.read_csv(tmp_path / "folds/cases.csv", dtype={"case": str}).drop(columns="fold").to_csv(index=False)
+    given(tmp_path / "hand", by_hand, comparison_json=(tmp_path / "folds/comparison.json").read_text())
+    ours, theirs = (
+        study_tables(CaseTables.read(tmp_path / name / "cases.csv").results(), ROOT / "published")
+        for name in ("folds", "hand")
+    )
+    for name in ("comparisons", "ranks", "summary"):
+        pd.testing.assert_frame_equal(ours[name], theirs[name])
+    row = ours["comparisons"].set_index("column").loc["dice"]
+    assert (row["seeds"], row["cases"]) == (2, 5)
+
+
+def test_a_run_that_failed_in_one_fold_has_failed(tmp_path: Path) -> None:
+    trainings = [*in_folds(tmp_path, "ce", 0), *in_folds(tmp_path, "gdl", 0, dice=0.5)]
+    results = StudyResults(joined(trainings), primary_cut=DECIDED)
+    ce, gdl = (run_rows(run, DECIDED)[0] for run in CaseTables.of_study(results).results().runs)
+    assert (ce["status"], gdl["status"]) == ("learnt", "collapsed") and gdl["dice"] > gdl["dice_if_full"]
+
+
+def test_what_one_fold_lacks_is_not_the_mean_of_the_others(tmp_path: Path) -> None:
+    one, other = in_folds(tmp_path, "ce", 0)
+    other.folder.joinpath("history.csv").write_text("epoch,nu\n1,0\n2,1\n")
+    (row,) = run_rows(*joined([one, other]), DECIDED)
+    assert pd.isna(row["dice_epochs"]) and row["nu"] == 0.5
+
+
+def test_folds_and_runs_without_may_stand_in_one_study(tmp_path: Path) -> None:
+    plain = evaluated(tmp_path, [case_row("a")], dataset="wmh2017_other")
+    results = StudyResults(joined([*in_folds(tmp_path, "ce", 0), plain]), primary_cut=DECIDED)
+    CaseTables.of_study(results).write(tmp_path / "mine")
+    first, second = CaseTables.read(tmp_path / "mine/cases.csv").results().runs
+    assert [fold.fold for fold in first.trainings] == ["fold-0", "fold-1"]
+    assert [fold.fold for fold in second.trainings] == [""] and second.case_names == ("a",)
+
+
+def test_a_case_is_tested_in_one_fold_of_a_seed(tmp_path: Path) -> None:
+    text = "loss,seed,fold,case,dice\nce,0,1,a,0.5\nce,0,2,a,0.25\n"
+    with pytest.raises(SeglossError, match="row 2: a second row of loss ce, seed 0, case a"):
+        CaseTables.read(given(tmp_path, text))
 
 
 # From elsewhere

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from lib import ROOT
-from lib.comparison.statistics import Difference, _described, crossed_difference, holm, needed, verdict
+from lib.comparison.statistics import NOT_SHOWN, Difference, _described, crossed_difference, holm, needed, verdict
 from lib.measures.catalogue import Column
 
 SIGNED = Column("bias", "bias", signed=True)
@@ -214,6 +214,16 @@ def test_the_level_is_kept_where_the_cases_are_tested_in_unequal_folds(seeds: in
         trainings, of_cases, rest = rng.normal(size=(seeds, 5)), rng.normal(size=(1, 50)), rng.normal(size=(seeds, 50))
         found.append(crossed_difference(0.03 * trainings[:, fold] + 0.05 * of_cases + 0.04 * rest))
     assert rejected(found) <= 0.06
+
+
+def test_one_seed_in_folds_says_nothing_though_its_cases_would() -> None:
+    """The cases of a fold share a training, so that an analysis of cases alone takes five trainings for fifty."""
+    rng, fold = np.random.default_rng(0), np.repeat(range(5), [16, 12, 10, 8, 4])
+    trainings, of_cases = rng.normal(size=(500, 1, 5)), rng.normal(size=(500, 1, 50))
+    found = [*map(crossed_difference, 0.03 * trainings[:, :, fold] + 0.05 * of_cases)]
+    assert rejected(found) > 0.2
+    rows = [{"seeds": 1, "difference": one.mean, "low": one.low, "high": one.high, "p_holm": one.p} for one in found]
+    assert {verdict(row, HIGHER) for row in rows} == {NOT_SHOWN}
 
 
 def test_components_are_those_of_a_mixed_model() -> None:

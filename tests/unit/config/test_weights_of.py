@@ -1,5 +1,6 @@
 """Runs that are not trained: they take the weights of another run of the study."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,25 @@ def test_a_run_takes_the_weights_of_the_same_loss_and_seed(root: Path) -> None:
         assert run.source.id == run.id.replace("/windows/", "/base/") and not run.source.source
         assert run.settings.inference.stride != run.source.settings.inference.stride
     assert not any(run.source for run in runs if run.variant == "base")
+
+
+def test_a_fold_takes_the_weights_of_the_same_fold_or_of_data_without_any(root: Path, tmp_path: Path) -> None:
+    for kind in ("imagesTr", "labelsTr"):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+        (tmp_path / "mine" / kind / "a.nii.gz").touch()
+    labels = {"background": 0, "lesion": 1}
+    values = {
+        "own_data": {"mine": {"folder": str(tmp_path / "mine"), "labels": labels, "folds": 2}},
+        "datasets": "mine",
+    }
+    variants = {name: {"inference": {"stride": [8, 8, stride]}} for name, stride in (("same", 8), ("other", 7))}
+    variants["same"]["weights_of"] = {"variant": "base"}
+    variants["other"]["weights_of"] = {"variant": "base", "dataset": "phantom_lesions"}
+    sources = {run.id: run.source for run in load(values, with_variants(root, **variants)).runs if run.source}
+    assert len(sources) == 2 * 2 * 4 * 2
+    for run, source in sources.items():
+        expected = run.replace("/same_fold", "/base_fold").replace("/mine/other_", "/phantom_lesions/base_")
+        assert source.id == (expected if "/same" in run else re.sub("_fold-.", "", expected))
 
 
 def test_the_source_is_trained_where_it_was_not_chosen(root: Path) -> None:

@@ -1,12 +1,22 @@
 """The registry of data sets, the index with its splits, and the search among raw files."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from lib.datasets import DATASETS
-from lib.datasets.index import SPLITS, Index, IndexedCase, drawn_index, numbered, read_index, split_by_patient
+from lib.datasets.index import (
+    SPLITS,
+    Index,
+    IndexedCase,
+    drawn_index,
+    folds_by_patient,
+    numbered,
+    read_index,
+    split_by_patient,
+)
 from lib.datasets.raw import RawFiles, digest_of_names, natural
 from lib.datasets.sources import source_names
 from lib.errors import SeglossError
@@ -98,6 +108,29 @@ def test_drawn_splits_are_by_patient_complete_and_repeat(count: int) -> None:
     if count == 41:
         assert list(map(len, sides)) == [29, 4, 8]
         assert drawn != split_by_patient(patients, 4, validation=0.1, test=0.2)
+
+
+@pytest.mark.parametrize(("patients", "folds"), [(10, 5), (11, 3), (7, 7), (2, 2)])
+@pytest.mark.parametrize("validation", [0.0, 0.1, 0.3])
+def test_every_patient_is_tested_in_one_fold_and_never_on_two_sides(
+    patients: int, folds: int, validation: float
+) -> None:
+    patient_of = {f"p{number % patients:02d}_{number}": f"p{number % patients:02d}" for number in range(2 * patients)}
+    splits = folds_by_patient(patient_of, 3, folds, validation)
+    assert [*splits] == [f"fold-{number}" for number in range(folds)]
+    tested, index = [], Index({case: IndexedCase(patient) for case, patient in patient_of.items()}, splits)
+    for parts in index.checked("mine").splits.values():  # refuses a patient on two sides
+        assert sorted(chain.from_iterable(parts.values())) == sorted(patient_of)
+        sizes = {part: len({patient_of[case] for case in cases}) for part, cases in parts.items()}
+        assert sizes["test"] in (patients // folds, -(-patients // folds)) and sizes["train"] >= 1
+        assert sizes["validation"] == min(
+            max(round(validation * patients), validation > 0), patients - sizes["test"] - 1
+        )
+        tested += parts["test"]
+    assert sorted(tested) == sorted(patient_of)
+    assert len(index.bundles(1000)) <= 3 * folds
+    assert splits == folds_by_patient(patient_of, 3, folds, validation)
+    assert patients == 2 or splits != folds_by_patient(patient_of, 4, folds, validation)
 
 
 def test_drawn_index_takes_patients_from_ids() -> None:

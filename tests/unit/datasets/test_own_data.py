@@ -17,6 +17,7 @@ from PIL import Image
 
 from lib.config.load import load
 from lib.config.own_data import OwnData
+from lib.config.run import Configuration
 from lib.datasets import Dataset
 from lib.datasets.adapters import own_data
 from lib.datasets.index import Index
@@ -236,6 +237,62 @@ def test_folds_of_nnunet(folder: Path) -> None:
     assert len(parts["train"]) == 2 and len(parts["validation"]) == 1
 
 
+def test_folds_are_drawn_beside_the_holdout(folder: Path) -> None:
+    dataset = described(folder, folds=2, patients=r"p\d+")
+    assert dataset.splits == ("holdout", "fold-0", "fold-1") and dataset.folds == ("fold-0", "fold-1")
+    index = indexed(folder, folds=2, patients=r"p\d+")
+    assert tuple(index.splits) == dataset.splits
+    assert index.splits["holdout"] == indexed(folder, patients=r"p\d+").splits["holdout"]
+    assert {index.splits[fold]["test"] for fold in dataset.folds} == {
+        ("p0_scan0", "p0_scan1"),
+        ("p1_scan2", "p1_scan3"),
+    }
+    with pytest.raises(SeglossError, match="folds: 3 folds, but 2 patients; ask for fewer, or leave folds out"):
+        indexed(folder, folds=3, patients=r"p\d+")
+
+
+def test_without_folds_the_index_is_asked_for_as_ever(folder: Path) -> None:
+    assert "folds" not in described(folder).indexing and described(folder).splits == ("holdout",)
+
+
+def test_folds_may_be_those_of_nnunet(folder: Path) -> None:
+    cases = sorted(indexed(folder).cases)
+    folds = [
+        {"train": [case for case in cases if case not in tested], "val": tested} for tested in (cases[1:], cases[:1])
+    ]
+    path = folder / "splits_final.json"
+    path.write_text(json.dumps(folds))
+    splits = indexed(folder, splits=str(path), folds=2).splits
+    assert [splits[fold]["test"] for fold in ("holdout", "fold-0", "fold-1")] == [
+        tuple(cases[1:]),
+        tuple(cases[1:]),
+        tuple(cases[:1]),
+    ]
+    assert len(splits["fold-1"]["train"]) == 2 and len(splits["fold-1"]["validation"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "s.csv",
+            "case,part\np0_scan0,train\n",
+            "folds: 2 folds, but .*/s.csv has a single split; leave one of splits",
+        ),
+        (
+            "s.json",
+            '[{"train": [], "val": []}, {"train": [], "val": []}, {"train": [], "val": []}]',
+            "has 3 folds; leave",
+        ),
+        ("s.json", '[{"train": [], "val": ["a"]}, {"train": [], "val": ["a"]}]', "tests the case 'a' more than once"),
+    ],
+)
+def test_folds_and_other_splits_contradict_each_other(folder: Path, name: str, content: str, message: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(SeglossError, match=rf"^own_data.mine: .*{message}"):
+        described(folder, splits=str(folder / name), folds=2)
+
+
 def test_cases_in_no_part_and_parts_without_case_are_reported(folder: Path) -> None:
     (folder / "s.json").write_text('{"train": ["p0_scan0"], "validation": ["gone"], "test": ["p1_scan3"]}')
     excluded = indexed(folder, splits=str(folder / "s.json")).excluded
@@ -400,6 +457,40 @@ def test_a_folder_of_raw_files_serves_every_form_of_the_data_set(folder: Path, t
         assert configuration.users_folder(name) == str(tmp_path)
     assert configuration.users_folder("mine") == str(folder)
     assert configuration.users_folder("luna16") is configuration.users_folder("phantom_lesions") is None
+
+
+def test_own_data_with_folds_are_trained_fold_by_fold_whatever_the_split(folder: Path) -> None:
+    def loaded(**options: Any) -> Configuration:
+        values = {"scale": "demo", "studies": "boundary", "datasets": "mine", "losses": "gdl", "variants": "volumes"}
+        return load({**values, "own_data": {"mine": {"folder": str(folder), **options}}})
+
+    without, configuration = loaded(), loaded(folds=2)
+    folds = ("fold-0", "fold-1")
+    assert [run.id for run in without.runs] == [f"boundary/mine/volumes/gdl/seed-{seed}" for seed in (0, 1)]
+    assert [run.id for run in configuration.runs] == [
+        f"boundary/mine/volumes_{fold}/gdl/seed-{seed}" for seed in (0, 1) for fold in folds
+    ]
+    assert [(run.split, run.fold) for run in configuration.runs] == [(fold, fold) for fold in folds] * 2
+    assert [run.split for run in without.runs] == ["holdout"] * 2
+    assert all(one.keys == other.keys for one in without.runs[:1] for other in configuration.runs[:2])
+    assert [run.fold for run in configuration.costed_of("boundary")] == ["fold-0"]
+    assert configuration.note("boundary").endswith("Data: mine (own data, cross-validation in 2 folds).")
+    named = load({**configuration.values, "settings": {"split": "holdout"}})
+    assert [run.split for run in named.runs] == ["fold-0", "fold-1"] * 2
+
+
+def test_each_fold_is_searched_by_itself(folder: Path) -> None:
+    describe(folder, channel_names={"0": "r"})
+    values = {"studies": "liver_benchmark", "variants": "tuned", "datasets": "mine"}
+    searched = load({**values, "own_data": {"mine": {"folder": str(folder), "folds": 2}}})
+    assert [search.base.split for search in searched.searches.values()] == ["fold-0", "fold-1"]
+    names = [name.rpartition(".")[0] for name in searched.searches]
+    assert names == [f"liver_benchmark/mine/tuned-fold-{number}" for number in (0, 1)]
+    assert {(run.fold, run.search.base.fold) for run in searched.runs} == {
+        (fold, fold) for fold in ("fold-0", "fold-1")
+    }
+    (alone,) = load({**values, "own_data": {"mine": {"folder": str(folder)}}}).searches
+    assert alone.startswith("liver_benchmark/mine/tuned.")
 
 
 def test_own_data_that_fit_no_study_are_reported(folder: Path) -> None:

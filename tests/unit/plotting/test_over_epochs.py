@@ -1,6 +1,7 @@
 """Dice and distances over the epochs of the trainings: lines, bands, kept networks, and what was not measured."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from study_figures import NOTE, line, made_run, study, words
 
-from lib.comparison.results import EvaluatedRun
+from lib.comparison.results import EvaluatedRun, joined
 from lib.plotting.over_epochs import over_epochs_figures
 
 
@@ -94,6 +95,12 @@ def test_a_single_epoch_is_a_point_hollow_where_it_is_not_the_kept_one(run: Call
     assert shown == [4] and axis.get_xlim() == (3.5, 4.5)
     assert "1 of 2 kept networks are of epochs that were not measured" in words(figure)
     assert "Hollow" in words(figure)
+
+
+def test_a_page_for_each_fold(run: Callable) -> None:
+    folds = [replace(run(), fold=f"fold-{number}") for number in (0, 1)]
+    first, second = over_epochs_figures(study(joined(folds)))
+    assert "Slabs, slices, fold-0" in words(first) and "Slabs, slices, fold-1" in words(second)
 
 
 def test_a_page_for_each_variant_even_where_nothing_was_measured(run: Callable) -> None:
