@@ -133,11 +133,6 @@ def test_every_patient_is_tested_in_one_fold_and_never_on_two_sides(
     assert patients == 2 or splits != folds_by_patient(patient_of, 4, folds, validation)
 
 
-def test_more_folds_than_patients_are_refused() -> None:
-    with pytest.raises(SeglossError, match="folds: 3 folds, but 2 patients; ask for fewer, or leave folds out"):
-        folds_by_patient({"a1": "a", "a2": "a", "b1": "b"}, 0, 3, 0.1)
-
-
 def test_drawn_index_takes_patients_from_ids() -> None:
     made = drawn_index({"p1_a": {}, "p1_b": {}, "p2_a": {}}, {}, lambda case: case[:2])
     assert {case: entry.patient for case, entry in made.cases.items()} == {

@@ -247,7 +247,7 @@ def test_folds_are_drawn_beside_the_holdout(folder: Path) -> None:
         ("p0_scan0", "p0_scan1"),
         ("p1_scan2", "p1_scan3"),
     }
-    with pytest.raises(SeglossError, match="folds: 3 folds, but 2 patients"):
+    with pytest.raises(SeglossError, match="folds: 3 folds, but 2 patients; ask for fewer, or leave folds out"):
         indexed(folder, folds=3, patients=r"p\d+")
 
 
