@@ -202,9 +202,9 @@ def _splits(
     if named:
         splits = [_with_validation(parts, patients, seed, validation) for parts in named]
         return {"holdout": splits[0]} | (dict(zip(fold_names(folds), splits, strict=True)) if folds else {})
-    if folds and folds > (n_patients := len({*patients.values()})):
+    if folds and folds > (found := len({*patients.values()})):
         raise SeglossError(
-            f"{parameters['folder']}: folds: {folds} folds, but {n_patients} patients; ask for fewer, or leave folds out"
+            f"{parameters['folder']}: folds: {folds} folds, but {found} patients; ask for fewer, or leave folds out"
         )
     holdout = split_by_patient(patients, seed, validation=validation, test=parameters["test_share"])
     return {"holdout": holdout} | (folds_by_patient(patients, seed, folds, validation) if folds else {})
