@@ -11,7 +11,7 @@ import pandas as pd
 from lib.measures.catalogue import Column
 from lib.report.answers import UNUSABLE, within_setting
 from lib.report.columns import MISSING, column_of, counted, directed, interval, percent, whole, written
-from lib.report.content import Cell, Chart, Heading, Part, Row, Section, Table, heading_of, number
+from lib.report.content import Cell, Chart, Heading, Part, Row, Section, Table, heading_of, loss_cell, number
 from lib.report.costs import measured_costs
 from lib.report.kinds import KINDS
 from lib.report.losses import hyperparameters, maps_of
@@ -49,7 +49,7 @@ def results(studies: Sequence[StudyTables]) -> Section:
 
 def _result(study: StudyTables, row: dict, columns: Sequence) -> Row:
     cells = [
-        Cell(row["loss"]),
+        loss_cell(study, row["loss"]),
         Cell(_title(study, row["dataset"]), more=[study.place(row)]),
         Cell(study.name),
         Cell(str(row["status"]), kind="bad" if any(word in str(row["status"]) for word in UNUSABLE) else ""),
@@ -93,9 +93,9 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
         name = f"{study.name}-{place}"
         charts = []
         if len(tested):
-            references = ", ".join(dict.fromkeys(tested["reference"]))
+            references = ", ".join(map(study.label, dict.fromkeys(tested["reference"])))
             drawing = forest(
-                _difference_marks(of_column["loss"], tested),
+                _difference_marks(study, of_column["loss"], tested),
                 f"forest-{name}",
                 f"Differences in {column.label} to {references}",
                 f"difference ({column.unit})" if column.unit else "difference",
@@ -103,7 +103,7 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
             )
             charts.append(Chart(drawing, f"{column.label}: difference to {references}"))
         marks = [
-            Mark(row["loss"], row["rank"], row["low"], row["high"], "plain", percent(row["p_first"]))
+            Mark(study.label(row["loss"]), row["rank"], row["low"], row["high"], "plain", percent(row["p_first"]))
             for row in of_column.to_dict("records")
         ]
         drawing = ranks(marks, f"ranks-{name}", f"Ranks by {column.label}")
@@ -116,16 +116,17 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
         )
 
 
-def _difference_marks(losses: Sequence[str], tested: pd.DataFrame) -> list[Mark]:
+def _difference_marks(study: StudyTables, losses: Sequence[str], tested: pd.DataFrame) -> list[Mark]:
     by_loss = {row["loss"]: row for row in tested.to_dict("records")}
     references = set(tested["reference"])
     marks = []
     for loss in losses:
+        label = study.label(loss)
         if row := by_loss.get(loss):
-            note = f"to {row['reference']}" if len(references) > 1 else ""
-            marks.append(Mark(loss, row["difference"], row["low"], row["high"], row["verdict"], note))
+            note = f"to {study.label(row['reference'])}" if len(references) > 1 else ""
+            marks.append(Mark(label, row["difference"], row["low"], row["high"], row["verdict"], note))
         elif loss in references:
-            marks.append(Mark(f"{loss} (reference)", 0, kind="reference"))
+            marks.append(Mark(f"{label} (reference)", 0, kind="reference"))
     return marks
 
 
@@ -213,7 +214,8 @@ def _responses_of(study: StudyTables) -> Iterator[Part]:
     for place, (_, rows) in enumerate(study.summary.groupby(apart, sort=False)):
         if len(set(rows["noise"])) > 1:
             setting = {**rows.iloc[0].to_dict(), "noise": CLEAN}
-            lines = [Line(loss, _points(part, column.name)) for loss, part in rows.groupby("loss", sort=False)]
+            of_loss = rows.groupby("loss", sort=False)
+            lines = [Line(study.label(loss), _points(part, column.name)) for loss, part in of_loss]
             title = f"{column.label} over the noise in the training masks"
             drawing = curves(lines, f"noise-{study.name}-{place}", title, "Dice of the training masks", column.axis)
             name = f"{_title(study, setting['dataset'])}: {study.place(setting)}"
@@ -250,7 +252,7 @@ def recall_by_size(studies: Sequence[StudyTables]) -> Section:
 def _recall_table(study: StudyTables, setting: Setting, rows: pd.DataFrame, bins: Sequence[str]) -> Table:
     headings = [Heading("Loss"), *(Heading(_bin(name), number=True) for name in bins)]
     content = [
-        Row([Cell(row["loss"]), *(Cell(written(row[name], SHARE), row[name], bar=row[name]) for name in bins)])
+        Row([loss_cell(study, row["loss"]), *(Cell(written(row[name], SHARE), row[name], bar=row[name]) for name in bins)])
         for row in rows.to_dict("records")
     ]
     return Table(f"{_title(study, setting['dataset'])}: {study.place(setting)}", headings, content)
@@ -287,7 +289,7 @@ def _proportion_part(study: StudyTables, place: int, setting: Setting, rows: pd.
     marks = []
     for row in rows.to_dict("records"):
         value, sd = 100 * row["proportion_bias"], 100 * row.get("proportion_bias_sd", math.nan)
-        marks.append(Mark(row["loss"], value, value - sd, value + sd))
+        marks.append(Mark(study.label(row["loss"]), value, value - sd, value + sd))
     name = f"bias-{study.name}-{place}"
     drawing = forest(marks, name, "Bias of the predicted share", "predicted minus true share (percentage points)")
     share = f"{100 * rows['proportion'].mean():.3g} %"
@@ -333,7 +335,7 @@ def _cost(study: StudyTables, row: dict) -> Row:
     device = f"{row['device']}, {counted(row['threads'], 'thread')}" if pd.notna(row["device"]) else MISSING
     return Row(
         [
-            Cell(row["loss"]),
+            loss_cell(study, row["loss"]),
             Cell(_title(study, row["dataset"])),
             Cell(study.place(row)),
             number(row["in_ce"]),
@@ -350,7 +352,7 @@ def _needs(studies: Sequence[StudyTables]) -> list[Row]:
     for study in studies:
         for name, loss in study.about.losses.items():
             chosen = hyperparameters(loss)
-            cells = [Cell(name), Cell(", ".join(maps_of(loss)) or "none"), Cell(str(len(chosen)), len(chosen))]
+            cells = [loss_cell(study, name), Cell(", ".join(maps_of(loss)) or "none"), Cell(str(len(chosen)), len(chosen))]
             rows.append(Row([*cells, Cell("; ".join(chosen) or "none"), Cell(study.name)]))
     return rows
 
@@ -377,7 +379,8 @@ def ledger(studies: Sequence[StudyTables], joined: Mapping[str, Path], base: Pat
             counts = tables[name]["verdict"].value_counts()
             said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
             rows = tables[name].astype(object).where(tables[name].notna(), "").to_dict("records")
-            parts.append(Part(heading, f"ledger-{name}", [f"{len(rows)}: {said}."], tables=[table_of(rows)]))
+            table = table_of(rows, {study.name: study for study in studies})
+            parts.append(Part(heading, f"ledger-{name}", [f"{len(rows)}: {said}."], tables=[table]))
     return Section(
         "ledger",
         "What was published, and what was reached",
@@ -391,21 +394,25 @@ def ledger(studies: Sequence[StudyTables], joined: Mapping[str, Path], base: Pat
     )
 
 
-def _ledger_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+_ABSENT = StudyTables("", {})
+"""In place of a study that is not in the call."""
+
+
+def _ledger_table(rows: Sequence[Mapping[str, Any]], studies: Mapping[str, StudyTables]) -> Table:
     headings = [Heading("Published loss"), Heading("Data set", wide=True), Heading("Measure"), Heading("Noise")]
     headings += [Heading("Published", True), Heading("Ours", True), Heading("95 % prediction interval")]
     headings += [*map(Heading, ("Verdict", "Attempt")), Heading("Remark", wide=True), Heading("Source", wide=True)]
     headings += [Heading("Study")]
     filters = {"verdict": "Verdict", "study": "Study"}
-    return Table("Published numbers", headings, [*map(_ledger_row, rows)], filters)
+    return Table("Published numbers", headings, [_ledger_row(row, studies) for row in rows], filters)
 
 
-def _ledger_row(row: Mapping[str, Any]) -> Row:
+def _ledger_row(row: Mapping[str, Any], studies: Mapping[str, StudyTables]) -> Row:
     column = column_of(row["metric"])
     published, ours, low, high = (_float(row.get(name)) for name in ("published", "ours", "low", "high"))
     remarks = [str(row[name]) for name in ("remark", "reason") if row.get(name)]
     cells = [
-        Cell(str(row["published_loss"])),
+        loss_cell(studies.get(row["study"], _ABSENT), row["published_loss"]),
         Cell(str(row.get("title") or row["dataset"])),
         Cell(column.axis),
         Cell(str(row["noise"]) or CLEAN),
@@ -421,20 +428,21 @@ def _ledger_row(row: Mapping[str, Any]) -> Row:
     return Row(cells, {"verdict": row["verdict"], "study": str(row["study"])})
 
 
-def _claims_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _claims_table(rows: Sequence[Mapping[str, Any]], studies: Mapping[str, StudyTables]) -> Table:
     headings = [Heading("Claim", wide=True), Heading("Data set"), Heading("Noise"), Heading("Ours: difference", True)]
     headings += [Heading("95 % interval"), Heading("Seeds", True), *map(Heading, ("Verdict", "Attempt"))]
     headings += [Heading("P(claim false) by the published numbers", True), Heading("Source", wide=True)]
     filters = {"verdict": "Verdict", "study": "Study"}
-    return Table("Published claims", headings, [*map(_claims_row, rows)], filters)
+    return Table("Published claims", headings, [_claims_row(row, studies) for row in rows], filters)
 
 
-def _claims_row(row: Mapping[str, Any]) -> Row:
+def _claims_row(row: Mapping[str, Any], studies: Mapping[str, StudyTables]) -> Row:
     column = column_of(row["column"])
     difference, low, high, seeds = (_float(row.get(name)) for name in ("difference", "low", "high", "seeds"))
     false = _float(row.get("p_false"))
+    loss, than = map(studies.get(row["study"], _ABSENT).label, (row["loss"], row["than"]))
     cells = [
-        Cell(f"{row['claim']}: {row['loss']} {_relation(row['relation'])} {row['than']}"),
+        Cell(f"{row['claim']}: {loss} {_relation(row['relation'])} {than}"),
         Cell(str(row["dataset"])),
         Cell(str(row["noise"])),
         number(difference, column, signed=True),
@@ -472,7 +480,8 @@ def failures(studies: Sequence[StudyTables]) -> Section:
     for study in studies:
         for (dataset, loss), row in found[study.name].iterrows():
             counts = [int(row.get(status, 0)) for status in statuses]
-            cells = [Cell(loss), Cell(_title(study, dataset)), Cell(study.name), Cell(str(sum(counts)), sum(counts))]
+            cells = [loss_cell(study, loss), Cell(_title(study, dataset)), Cell(study.name)]
+            cells.append(Cell(str(sum(counts)), sum(counts)))
             for status, times in zip(statuses, counts, strict=True):
                 cells.append(Cell(str(times), times, "bad" if times and status != "learnt" else ""))
             rows.append(Row(cells, {"study": study.name}))

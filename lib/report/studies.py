@@ -12,8 +12,10 @@ import pandas as pd
 from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
+from lib.config.study_schema import Look
 from lib.errors import SeglossError
 from lib.files import sha256
+from lib.looks import loss_label
 from lib.report.sources import NEEDED, OPTIONAL
 
 CLEAN = "clean"
@@ -33,6 +35,7 @@ class About:
         titles: of data sets.
         phantoms: data sets that are made by a program; None: those whose name begins with ``phantom``.
         losses: resolved specifications.
+        looks: labels of losses.
     """
 
     title: str = ""
@@ -41,6 +44,7 @@ class About:
     titles: Mapping[str, str] = field(default_factory=dict)
     phantoms: Collection[str] | None = None
     losses: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Look] = field(default_factory=dict)
 
     @classmethod
     def of_study(cls, configuration: Configuration, study: str) -> "About":
@@ -53,12 +57,14 @@ class About:
             titles={name: dataset.title for name, dataset in used.items()},
             phantoms={name for name, dataset in used.items() if dataset.known_index},
             losses=configuration.resolved_losses(study),
+            looks=configuration.studies[study].looks,
         )
 
     @classmethod
     def of_terms(cls, terms: Terms, name: str) -> "About":
         """From what lies beside the per-case tables of a set of this name."""
-        return cls(title=terms.study or name, note=terms.note, primary=terms.primary.column, titles=terms.titles)
+        title, primary = terms.study or name, terms.primary.column
+        return cls(title=title, note=terms.note, primary=primary, titles=terms.titles, looks=terms.looks)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,9 @@ class StudyTables:
         noise = f"noise {setting['noise']}" if setting["noise"] not in ("", CLEAN) else ""
         varied = [setting[name] for name in self._varied if setting[name] not in ORDINARY]
         return ", ".join(dict.fromkeys(filter(None, [setting["network"], noise, *varied])))
+
+    def label(self, loss: str) -> str:
+        return loss_label(loss, self.about.looks)
 
     def title(self, dataset: str) -> str:
         return self.about.titles.get(dataset, dataset)
