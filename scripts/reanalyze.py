@@ -12,6 +12,7 @@ def main(cases: Path, published: Path, output: Path) -> list[Path]:
     from lib.comparison.sets import CASES, case_sets
     from lib.comparison.study_tables import write_study
     from lib.files import write_text
+    from lib.report.made_by import made_by
     from lib.report.page import report
     from lib.report.studies import About, tables_in
 
@@ -22,7 +23,8 @@ def main(cases: Path, published: Path, output: Path) -> list[Path]:
         written += write_study(tables, output / name, published, archived)
         about[name] = About.of_terms(tables.terms, name)
     page = output / "report.html"
-    write_text(page, report({name: tables_in(output / name) for name in about}, about, base=output))
+    studies = {name: tables_in(output / name) for name in about}
+    write_text(page, report(studies, about, output, made_by=made_by()))
     return [*written, page]
 
 

@@ -101,7 +101,7 @@ def number(value: float, column: Column | None = None, signed: bool = False, kin
 def loss_cell(study: StudyTables, loss: str, kind: str = "", more: Sequence[str] = ()) -> Cell:
     """A loss by its label, and by its name in the study file where that is another one."""
     label = study.label(loss)
-    return Cell(label, kind=kind, more=more, code=loss if label != loss else "")
+    return Cell(label, kind=f"loss {kind}".strip(), more=more, code=loss if label != loss else "")
 
 
 def heading_of(column: Column, extra: bool = False) -> Heading:

@@ -1,8 +1,9 @@
 """What the page reads of a study: its tables, and what its configuration says of it."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
 from lib.config.study_schema import Look
+from lib.datasets import Dataset
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.looks import loss_label
 from lib.report.sources import NEEDED, OPTIONAL
 
 CLEAN = "clean"
+EVIDENCE = OWN, REAL, PHANTOMS = ("your data", "real data", "phantoms")
+"""What a data set is to the reader, the best first."""
 ORDINARY = ("base", "native")
 """Names of variants and of resampling that say nothing."""
 Setting = Mapping[str, str]
@@ -33,7 +37,7 @@ class About:
         note: what the scale and the data are evidence of.
         primary: the column by which the study judges.
         titles: of data sets.
-        phantoms: data sets that are made by a program; None: those whose name begins with ``phantom``.
+        evidence: of data sets, one of ``EVIDENCE``; those that are not named are phantoms where their name begins so.
         losses: resolved specifications.
         looks: labels of losses.
     """
@@ -42,7 +46,7 @@ class About:
     note: str = ""
     primary: str = "dice"
     titles: Mapping[str, str] = field(default_factory=dict)
-    phantoms: Collection[str] | None = None
+    evidence: Mapping[str, str] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
 
@@ -55,7 +59,7 @@ class About:
             note=configuration.note(study),
             primary=configuration.studies[study].primary.column,
             titles={name: dataset.title for name, dataset in used.items()},
-            phantoms={name for name, dataset in used.items() if dataset.known_index},
+            evidence={name: _evidence(dataset) for name, dataset in used.items()},
             losses=configuration.resolved_losses(study),
             looks=configuration.studies[study].looks,
         )
@@ -67,11 +71,18 @@ class About:
         return cls(title=title, note=terms.note, primary=primary, titles=terms.titles, looks=terms.looks)
 
 
+def _evidence(dataset: Dataset) -> str:
+    if dataset.known_index:
+        return PHANTOMS
+    return REAL if dataset.sources else OWN
+
+
 @dataclass(frozen=True)
 class File:
-    """A table that the page was made from: link from the page, rows, bytes and SHA-256."""
+    """A table that the page was made from: link from the page, day (UTC), rows, bytes and SHA-256."""
 
     link: str
+    day: str
     rows: int
     size: int
     sha256: str
@@ -146,10 +157,8 @@ class StudyTables:
     def title(self, dataset: str) -> str:
         return self.about.titles.get(dataset, dataset)
 
-    def is_phantom(self, dataset: str) -> bool:
-        if self.about.phantoms is None:
-            return dataset.startswith("phantom")
-        return dataset in self.about.phantoms
+    def evidence(self, dataset: str) -> str:
+        return self.about.evidence.get(dataset, PHANTOMS if dataset.startswith("phantom") else REAL)
 
     @property
     def heading(self) -> str:
@@ -167,7 +176,9 @@ _EMPTY = pd.DataFrame(columns=KEYS)
 def file_of(path: Path, rows: int, base: Path | None, link: str) -> File:
     """A table as the page names it; ``link``: where no ``base`` is known."""
     found = Path(os.path.relpath(path, base)).as_posix() if base else link
-    return File(found, rows, path.stat().st_size, sha256(path))
+    status = path.stat()
+    day = datetime.fromtimestamp(status.st_mtime, UTC).date().isoformat()
+    return File(found, day, rows, status.st_size, sha256(path))
 
 
 def read_table(path: Path) -> pd.DataFrame:

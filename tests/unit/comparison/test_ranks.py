@@ -175,11 +175,11 @@ def test_each_loss_is_compared_with_the_first(tmp_path: Path) -> None:
 
 
 def test_what_would_decide_the_first_place_is_what_would_decide_the_same_comparison(tmp_path: Path) -> None:
-    rng, means = np.random.default_rng(1), {"bce": 0.7, "dl": 0.75}
+    rng, means = np.random.default_rng(3), {"bce": 0.7, "dl": 0.75}
     runs = [
         evaluated(
             tmp_path,
-            [case_row(case, dice=mean + 0.1 * rng.normal()) for case in "abcdef"],
+            [case_row(case, dice=mean + 0.07 * rng.normal()) for case in "abcdef"],
             loss=loss,
             seed=seed,
         )
@@ -192,7 +192,7 @@ def test_what_would_decide_the_first_place_is_what_would_decide_the_same_compari
     )
     assert behind["to_first_verdict"] == of_pair["verdict"] == "not shown"
     assert [*map(str, behind[[*NEEDED]])] == [*map(str, of_pair[["seeds_needed", "cases_needed"]])]
-    assert behind["to_first_cases_needed"] > 6
+    assert behind["to_first_seeds_needed"] > 3 and behind["to_first_cases_needed"] > 6
 
 
 def test_nothing_to_rank_leaves_an_empty_table(tmp_path: Path) -> None:
