@@ -118,19 +118,18 @@ def _answers(found: Mapping[Kind, Sequence[Answer]], studies: Sequence[StudyTabl
             " Runner-up: the second, with its difference to the first, the 95 % interval, and how many seeds or cases"
             " would decide between the two, were mean and spread to stay.",
         ],
-        [_part(kind, best_evidence_first(of_kind)) for kind, of_kind in found.items()],
+        [_part(kind, best_evidence_first(of_kind)) for kind, of_kind in found.items() if of_kind],
         [study.file(name) for study in studies for name in ("ranks", "summary")],
+        NOT_MEASURED,
     )
 
 
 def _part(kind: Kind, found: Sequence[Answer]) -> Part:
-    text = f"{kind.question} Judged where: {kind.when}."
-    if not found:
-        return Part(kind.name, kind.id, [text, NOT_MEASURED])
     headings = [Heading("Data set", wide=True), Heading("First"), Heading("P(first)", True)]
     headings += [Heading("Tied with it", wide=True), Heading("Runner-up", wide=True)]
     headings += [Heading("Step (CE = 1)"), Heading("Evidence, and what it cannot show", wide=True)]
     table = Table(f"{kind.name}: first loss", headings, [*map(_row, found)])
+    text = f"{kind.question} Judged where: {kind.when}."
     return Part(kind.name, kind.id, [text], tables=[table], folded=True)
 
 

@@ -161,8 +161,11 @@ class StudyTables:
         return self.about.evidence.get(dataset, PHANTOMS if dataset.startswith("phantom") else REAL)
 
     @property
-    def heading(self) -> str:
-        return self.about.title or self.name
+    def described(self) -> str:
+        """Its title and note, as far as they say more than its name."""
+        title = self.about.title.removesuffix(".") if self.about.title != self.name else ""
+        sentence = title if title.endswith("?") or not title else f"{title}."
+        return f"{sentence} {self.about.note}".strip()
 
 
 def tables_in(folder: Path) -> list[Path]:
