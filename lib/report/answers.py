@@ -209,18 +209,12 @@ def first_place(answer: Answer) -> str:
 def _what_decides(found: RunnerUp, answer: Answer) -> str:
     if found.seeds_needed <= answer.seeds or found.cases_needed <= answer.cases:
         return "clear by itself, not after adjustment for the number of losses"
-    if ways := _needed(found):
-        return f"{ways} would decide"
+    numbers = ((found.seeds_needed, "seed"), (found.cases_needed, "case"))
+    if ways := [counted(number, noun) for number, noun in numbers if not math.isnan(number)]:
+        return f"about {' or '.join(ways)} would decide"
     if answer.seeds < 2 or answer.pooled:
         return "more seeds are needed to decide"
     return f"not even {MOST_NEEDED:,} seeds, or cases, would decide"
-
-
-def _needed(found: RunnerUp) -> str:
-    """``about 7 seeds or 40 cases``; empty where it is not known."""
-    numbers = ((found.seeds_needed, "seed"), (found.cases_needed, "case"))
-    ways = [counted(number, noun) for number, noun in numbers if not math.isnan(number)]
-    return f"about {' or '.join(ways)}" if ways else ""
 
 
 def lead(answer: Answer) -> str:
@@ -262,10 +256,10 @@ class Line:
     def of(cls, answer: Answer) -> Self:
         where = f"{answer.study.title(answer.setting['dataset'])}, {answer.study.place(answer.setting)}"
         first = answer.study.label(answer.first) + ("*" if answer.trouble else "")
-        second = answer.runner_up
-        unsure = second and second.verdict == NOT_SHOWN and _needed(second)
-        needed = f"; {_needed(second)} would decide against {answer.study.label(second.loss)}" if unsure else ""
-        return cls(where, first, f"{value(answer)}; {outcome(answer)}{needed}")
+        parts, second = [value(answer), outcome(answer)], answer.runner_up
+        if second and second.verdict == NOT_SHOWN:
+            parts.append(f"against {answer.study.label(second.loss)} {_what_decides(second, answer)}")
+        return cls(where, first, "; ".join(parts))
 
 
 @dataclass(frozen=True)
