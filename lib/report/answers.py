@@ -258,7 +258,7 @@ class Line:
         first = answer.study.label(answer.first) + ("*" if answer.trouble else "")
         parts, second = [value(answer), outcome(answer)], answer.runner_up
         if second and second.verdict == NOT_SHOWN:
-            parts.append(f"against {answer.study.label(second.loss)} {_what_decides(second, answer)}")
+            parts.append(f"against {answer.study.label(second.loss)}: {_what_decides(second, answer)}")
         return cls(where, first, "; ".join(parts))
 
 

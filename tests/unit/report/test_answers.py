@@ -152,7 +152,7 @@ def test_what_would_decide_the_first_place_is_said(small: Path, needed: tuple[fl
     seeds, cases = needed
     tied = of_runner_up(answer, verdict="not shown", seeds_needed=seeds, cases_needed=cases)
     assert first_place(tied) == f"not shown to be worse; {said}"
-    assert in_short([tied])[0].lines[0].outcome.endswith(f"; against focal {said}")
+    assert in_short([tied])[0].lines[0].outcome.endswith(f"; against focal: {said}")
     assert first_place(answer).startswith("equivalent")
     assert first_place(of_runner_up(answer, verdict="worse")) == "shown to be worse than the first"
 
