@@ -1,6 +1,6 @@
-"""Tables and verdicts from per-case tables alone: of a study, archived ones, or those of another tool."""
+"""Tables, verdicts and figures from per-case tables alone: of a study, archived ones, or those of another tool."""
 
-REANALYZED = Path(PATHS.result("reanalyzed"))
+REANALYZED, REANALYZED_PLOTS = Path(PATHS.result("reanalyzed")), Path(PATHS.plot("reanalyzed"))
 
 with faults_in_one_line():
     CASE_SETS = case_sets(Path(CONFIG.workflow.cases), REANALYZED) if CONFIG.workflow.cases else {}
@@ -29,6 +29,7 @@ rule reanalyze:
     output:
         [table for name in CASE_SETS for table in tables_in(f"reanalyzed/{name}")],
         [directory(PATHS.result(f"reanalyzed/{name}/{EXPORTS}")) for name in CASE_SETS],
+        [directory(f"{REANALYZED_PLOTS}/{name}") for name in CASE_SETS],
         page=PATHS.result("reanalyzed/report.html"),
     log:
         PATHS.log("reanalyze"),
@@ -41,13 +42,18 @@ rule reanalyze:
     params:
         content=content_of_sets,
         output=lambda wildcards: str(REANALYZED),
+        plots=lambda wildcards: str(REANALYZED_PLOTS),
         published=checksums_of_published,
         code=lambda wildcards: [
-            code_version("scripts.reanalyze", *in_this_project(entry.module for entry in MEASURES.values())),
+            code_version(
+                "scripts.reanalyze",
+                *in_this_project(entry.module for entry in chain(MEASURES.values(), FIGURES.values())),
+            ),
             *map(sha256, ASSETS),
         ],
     message:
-        "tables, verdicts and page again from {CONFIG.workflow.cases}"
+        "tables, verdicts, figures and page again from {CONFIG.workflow.cases}"
     shell:
         f"python {SCRIPTS}/reanalyze.py {PRODUCTS} {PLUGINS} --cases {{CONFIG.workflow.cases:q}}"
-        " --published {workflow.basedir:q}/published --output {params.output:q} &> {log:q}"
+        " --published {workflow.basedir:q}/published --output {params.output:q}"
+        " --plots {params.plots:q} &> {log:q}"

@@ -1,4 +1,4 @@
-"""Compute tables, verdicts and the page of per-case tables again; verdicts that lie beside them must be the same."""
+"""Compute tables, figures and the page of per-case tables again; verdicts that lie beside them must be the same."""
 
 from pathlib import Path
 
@@ -7,11 +7,13 @@ import _root  # noqa: F401
 from lib.cli import run
 
 
-def main(cases: Path, published: Path, output: Path) -> list[Path]:
+def main(cases: Path, published: Path, output: Path, plots: Path) -> list[Path]:
     from lib.comparison.case_tables import CaseTables
     from lib.comparison.sets import CASES, case_sets
     from lib.comparison.study_tables import write_study
     from lib.files import write_text
+    from lib.plotting.of_tables import draw_figures
+    from lib.report.made_by import made_by
     from lib.report.page import report
     from lib.report.studies import About, tables_in
 
@@ -20,9 +22,12 @@ def main(cases: Path, published: Path, output: Path) -> list[Path]:
         tables = CaseTables.read(file)
         archived = file.parent if file.name == CASES else None
         written += write_study(tables, output / name, published, archived)
+        draw_figures(tables, output / name, plots / name)
+        written.append(plots / name)
         about[name] = About.of_terms(tables.terms, name)
     page = output / "report.html"
-    write_text(page, report({name: tables_in(output / name) for name in about}, about, base=output))
+    studies = {name: tables_in(output / name) for name in about}
+    write_text(page, report(studies, about, output, made_by=made_by()))
     return [*written, page]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from lib.comparison.results import ALL, KEYS, EvaluatedRun, StudyResults, joined, read_csv
+from lib.comparison.results import ALL, KEYS, OF_FILE, EvaluatedRun, StudyResults, joined, read_csv
 from lib.comparison.sets import CASES, TERMS, TRAININGS
 from lib.comparison.statistics import by_setting, pairs_of_losses
 from lib.comparison.summary import recorded
@@ -113,17 +113,9 @@ class CaseTables:
         return StudyResults(
             runs=joined(self._training(row, parts) for row in self.trainings.to_dict("records")),
             name=terms.study or "",
-            note=terms.note,
             scale=self.trainings["scale"].iloc[0],
-            primary=terms.primary,
             primary_cut=terms.primary.cut,
-            reference=terms.reference,
-            references=terms.references,
-            base=terms.base,
-            bases=terms.bases,
-            published=terms.published,
-            looks=terms.looks,
-            titles=terms.titles,
+            **{name: getattr(terms, name) for name in (*OF_FILE, "note", "titles")},
         )
 
     def _training(self, row: Mapping[str, Any], parts: Mapping[str, Mapping[tuple, pd.DataFrame]]) -> EvaluatedRun:
@@ -160,19 +152,14 @@ def _terms(results: StudyResults) -> Terms:
     measures = {run.keys["variant"]: [*run.measures] for run in reversed(results.runs)}
     common = [*results.runs[0].measures]
     used = {run.keys["dataset"] for run in results.runs}
+    of_file = {name: getattr(results, name) for name in OF_FILE}
     return Terms(
+        **of_file | {"primary": results.primary.model_copy(update={"cut": results.primary_cut})},
         study=results.name or None,
         note=results.note,
         measures=common,
         measures_of={variant: own for variant, own in measures.items() if own != common},
-        primary=results.primary.model_copy(update={"cut": results.primary_cut}),
-        reference=results.reference,
-        references=results.references,
-        base=results.base,
-        bases=results.bases,
-        published=results.published,
         titles={name: title for name, title in results.titles.items() if name in used or name in DATASETS},
-        looks=results.looks,
     )
 
 

@@ -1,7 +1,7 @@
 """How sure the ranks of losses are: ranks of their means over resampled seeds and cases."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, reduce
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ from lib.comparison.statistics import (
     by_setting,
     crossed_difference,
     holm,
+    needed_where_not_shown,
     rows_of_runs,
     verdict,
 )
@@ -26,10 +27,15 @@ from lib.measures.catalogue import Column
 
 RESAMPLES = 10_000
 FIRST = "first"
+TO_FIRST = {"to_first": "difference"} | {
+    f"to_first_{name}": name for name in ("low", "high", "p_holm", "verdict", "seeds_needed", "cases_needed")
+}
+"""Columns of a loss against the first, and what they are called in the table of comparisons."""
 COLUMNS = [
     *(*KEYS, "cut", "column", "losses", "seeds", "cases", "rank", "low", "high", "p_first"),
-    *("to_first", "to_first_low", "to_first_high", "to_first_p_holm", "to_first_verdict"),
+    *TO_FIRST,
 ]
+NEEDED = ("to_first_seeds_needed", "to_first_cases_needed")
 AGREEMENT_COLUMNS = ["kind", *SETTING, "cut", "column", "one", "other", "losses", "tau"]
 NETWORK, MEASURE, DATASET, LEFT_OUT = "network", "measure", "data set", "left out"
 ALL_DATASETS = "all data sets"
@@ -107,7 +113,8 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str, per_run: pd.DataFrame) ->
     Columns of cases are ranked by case (mean over its structures) and seed, those of whole runs by seed, ``cases`` is 1
     there. Seeds that some loss lacks, and cases without a value for some loss and seed, are left out. ``low`` to
     ``high``: of the rank; ``p_first``: see :class:`Ranks`. ``to_first``: difference to the loss of the best mean, with
-    interval and verdict as in :func:`lib.comparison.statistics.comparisons`, adjusted for the losses of the setting.
+    interval, verdict and the seeds or cases that would decide as in :func:`lib.comparison.statistics.comparisons`,
+    adjusted for the losses of the setting.
 
     Args:
         per_run: rows of :func:`lib.comparison.summary.run_rows`.
@@ -127,7 +134,7 @@ def rank_table(runs: Sequence[EvaluatedRun], cut: str, per_run: pd.DataFrame) ->
                     counts = dict(zip(("losses", "seeds", "cases"), values.shape, strict=True))
                     behind = _to_first(values, ranks, column)
                     rows += _rows(by_loss, ranks, behind, {"cut": cut, "column": name, **counts})
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).astype(dict.fromkeys(NEEDED, "Int64"))
 
 
 def _of_shared_cases(tables: Sequence[Sequence[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
@@ -156,19 +163,14 @@ def _to_first(values: np.ndarray, ranks: Ranks, column: Column) -> list[dict[str
     first = int(ranks.rank.argmin())
     found = [crossed_difference(of_loss - values[first]) for of_loss in values]
     p = holm([np.nan if number == first else one.p for number, one in enumerate(found)])
-    rows = [
-        {"difference": one.mean, "low": one.low, "high": one.high, "p_holm": of_loss, "seeds": values.shape[1]}
-        for one, of_loss in zip(found, p, strict=True)
-    ]
-    verdicts = [FIRST if number == first else verdict(row, column) for number, row in enumerate(rows)]
-    return [
-        {
-            "to_first": row["difference"],
-            **{f"to_first_{name}": row[name] for name in ("low", "high", "p_holm")},
-            "to_first_verdict": judged,
-        }
-        for row, judged in zip(rows, verdicts, strict=True)
-    ]
+    _, seeds, cases = values.shape
+    rows = []
+    for number, (one, p_holm) in enumerate(zip(found, p, strict=True)):
+        row = asdict(one) | {"difference": one.mean, "p_holm": p_holm, "seeds": seeds, "cases": cases}
+        row["verdict"] = FIRST if number == first else verdict(row, column)
+        row["seeds_needed"], row["cases_needed"] = needed_where_not_shown(row, column)
+        rows.append({name: row[source] for name, source in TO_FIRST.items()})
+    return rows
 
 
 def _rows(

@@ -227,6 +227,10 @@ class FoundSearch:
         return [value for value in found if pd.notna(value)]
 
 
+OF_FILE = ("primary", "reference", "references", "base", "bases", "published", "looks")
+"""What comparisons and figures know as the study's file has it."""
+
+
 @dataclass(frozen=True)
 class StudyResults:
     """The runs of a study, and what its file says about them.
@@ -279,14 +283,8 @@ class StudyResults:
             note=configuration.note(study),
             scale=configuration.workflow.scale,
             folder=Path(paths.result(study)),
-            primary=file.primary,
             primary_cut=file.primary_cut,
-            reference=file.reference,
-            references=file.references,
-            base=file.base,
-            bases=file.bases,
-            published=file.published,
-            looks=file.looks,
+            **{name: getattr(file, name) for name in OF_FILE},
             losses=configuration.resolved_losses(study),
             epochs=sorted({run.settings.training.epochs for run in runs}),
             titles={name: dataset.title for name, dataset in configuration.datasets.items()},

@@ -113,7 +113,8 @@ def needed(found: Difference, seeds: int, cases: int, margin: float | None = Non
     return smallest[0], smallest[1]
 
 
-def _needed(row: Any, column: Column) -> tuple[int | None, int | None]:
+def needed_where_not_shown(row: Any, column: Column) -> tuple[int | None, int | None]:
+    """:func:`needed` of a row with its verdict, nothing where that is another one."""
     if row["verdict"] != NOT_SHOWN:
         return None, None
     named = {"mean": "difference"}
@@ -200,7 +201,7 @@ def comparisons(
     if not table.empty:
         table["p_holm"] = table.groupby(["dataset", "cut", "column"])["p"].transform(holm).astype(float)
         table["verdict"] = [verdict(row, directed[row["column"]]) for _, row in table.iterrows()]
-        numbers = [_needed(row, directed[row["column"]]) for _, row in table.iterrows()]
+        numbers = [needed_where_not_shown(row, directed[row["column"]]) for _, row in table.iterrows()]
         table[["seeds_needed", "cases_needed"]] = pd.DataFrame(numbers, table.index, dtype="Int64")
     table = table.reindex(columns=COLUMNS)
     return _with_anova(table, overall) if test == "anova_tukey" else table

@@ -170,6 +170,7 @@ class FigureEntry(Entry):
         of_searches: files of each search of the study that it reads.
         tables: of the study that it reads.
         predictions: it draws the predicted labels of test cases.
+        specifications: it reads what the losses are made of.
     """
 
     measures: tuple[str, ...] = ()
@@ -177,6 +178,7 @@ class FigureEntry(Entry):
     of_searches: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     predictions: bool = False
+    specifications: bool = False
 
 
 def _froc(parameters: type[FrocCurves]) -> FigureEntry:
@@ -218,6 +220,7 @@ FIGURES: Registry[FigureEntry] = Registry(
             "lib.plotting.loss_weights:loss_weights_figures",
             FigureParameters,
             "ours: weights of sums over the epochs",
+            specifications=True,
         ),
         "examples": FigureEntry(
             "lib.plotting.examples:example_figures",
@@ -290,6 +293,7 @@ FIGURES: Registry[FigureEntry] = Registry(
             "ours: results against one number of a loss",
             measures=("overlap", "proportion"),
             tables=("runs",),
+            specifications=True,
         ),
         "cost": FigureEntry(
             "lib.plotting.cost:cost_figures",

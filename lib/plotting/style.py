@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from lib.config.study_schema import Look
 from lib.files import atomic_path
+from lib.looks import loss_label
 
 mpl.use("Agg")
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every font it embeds
@@ -48,11 +49,6 @@ _PAIRS = [
     for number in range(len(PALETTE) * len(DASHES))
 ]
 """Every colour with every line, neighbours differing in both."""
-
-
-def loss_label(loss: str, looks: Mapping[str, Look]) -> str:
-    """The legend text of a loss, its own name if the study gives it no other."""
-    return (looks[loss].label if loss in looks else None) or loss
 
 
 def loss_line_style(loss: str, losses: Sequence[str], looks: Mapping[str, Look]) -> dict[str, Any]:

@@ -1,8 +1,11 @@
-"""Which loss is first for a kind of task, how sure that is, and what was not shown."""
+"""Which loss is first for a kind of task, how sure that is, what it costs, and what was not shown."""
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -10,17 +13,23 @@ import pandas as pd
 from lib.comparison.ranks import FIRST
 from lib.comparison.statistics import EQUIVALENT, MOST_NEEDED, NOT_SHOWN
 from lib.measures.catalogue import Column
-from lib.report.columns import column_of, counted, interval, listed, whole, written
+from lib.report.columns import between, column_of, counted, interval, listed, spanned, whole, written
 from lib.report.costs import cost_in_ce, measured_costs
 from lib.report.kinds import Facts, Kind
-from lib.report.studies import Setting, StudyTables
+from lib.report.losses import maps_of
+from lib.report.studies import EVIDENCE, PHANTOMS, Setting, StudyTables
 
 UNUSABLE = ("collapsed", "below baseline", "poor", "diverged")
+FEW_CASES, FEW_SEEDS = 30, 3
+FEW_NAMES = 4
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The first loss against the reference of its study."""
+class RunnerUp:
+    """The loss of rank 2, against the first.
+
+    ``verdict``: of it; ``worse`` means that the first place is shown.
+    """
 
     loss: str
     difference: float
@@ -36,24 +45,19 @@ class Answer:
     """The outcome of one setting by one column.
 
     Attributes:
-        place: network, noise, and what else the study varies.
         value: mean of the first loss over seeds and cases.
         pooled: the number is of all test cases together, so that intervals are of seeds alone.
-        tied: losses that are not shown to be worse than the first.
+        tied: losses that are not shown to be worse than the first, by rank.
         worse: those that are.
         compared: whether the table says so of them, which older ones do not.
         failed: losses, of all, of which some training failed or is poor.
-        reference: None where the first is the reference, or was not compared.
         visible: a difference to the first that would typically just be shown; NaN where there is no interval.
-        cost: of a step, in units of cross-entropy; NaN where it was not measured.
+        costs: of a step with each loss, in units of cross-entropy; NaN where it was not measured.
         trouble: what is wrong with the trainings of the first loss; empty for nothing.
     """
 
-    study: str
-    dataset: str
-    title: str
-    phantom: bool
-    place: str
+    study: StudyTables
+    setting: Setting
     column: Column
     first: str
     value: float
@@ -64,13 +68,12 @@ class Answer:
     worse: Sequence[str]
     compared: bool
     failed: Collection[str]
-    reference: Reference | None
-    is_reference: bool
+    runner_up: RunnerUp | None
     seeds: int
     cases: int
     pooled: bool
     visible: float
-    cost: float
+    costs: Mapping[str, float]
     trouble: str = ""
     beside: str = ""
 
@@ -78,6 +81,13 @@ class Answer:
     def others(self) -> int:
         """Number of losses besides the first."""
         return len(self.tied) + len(self.worse)
+
+    @property
+    def evidence(self) -> str:
+        return self.study.evidence(self.setting["dataset"])
+
+    def labels(self, losses: Sequence[str]) -> list[str]:
+        return [*map(self.study.label, losses)]
 
 
 def answers(study: StudyTables, kind: Kind) -> list[Answer]:
@@ -94,6 +104,11 @@ def answers(study: StudyTables, kind: Kind) -> list[Answer]:
     return found
 
 
+def best_evidence_first(found: Sequence[Answer]) -> list[Answer]:
+    """The reader's own data before those of others, phantoms last."""
+    return sorted(found, key=lambda answer: EVIDENCE.index(answer.evidence))
+
+
 def _facts(setting: Setting, summary: pd.DataFrame) -> Facts:
     known = {"present", "voxels"} <= set(summary)
     return Facts(setting["noise"], float((summary["present"] / summary["voxels"]).mean()) if known else np.nan)
@@ -105,17 +120,13 @@ def _answer(
     compared = "to_first_verdict" in ranks
     judged = ranks["to_first_verdict"] if compared else pd.Series(NOT_SHOWN, ranks.index)
     best = ranks[judged == FIRST] if (judged == FIRST).any() else ranks.nsmallest(1, "rank")
-    first, others = best.iloc[0], ranks.drop(best.index[:1])
+    first, others = best.iloc[0], ranks.drop(best.index[:1]).sort_values("rank", kind="stable")
     tied = judged[others.index].isin([NOT_SHOWN, EQUIVALENT])
     column, loss = column_of(first["column"]), first["loss"]
     of_loss = summary[summary["loss"] == loss].iloc[0]
-    reference, is_reference = _reference(study, setting, loss, column.name)
     return Answer(
-        study=study.name,
-        dataset=setting["dataset"],
-        title=study.title(setting["dataset"]),
-        phantom=study.is_phantom(setting["dataset"]),
-        place=study.place(setting),
+        study=study,
+        setting=setting,
         column=column,
         first=loss,
         value=float(of_loss[column.name]),
@@ -126,16 +137,24 @@ def _answer(
         worse=[*others.loc[~tied, "loss"]],
         compared=compared,
         failed={row["loss"] for row in summary.to_dict("records") if trouble(row["status"])},
-        reference=reference,
-        is_reference=is_reference,
+        runner_up=_runner_up(others.iloc[0]) if compared and len(others) else None,
         seeds=int(first["seeds"]),
         cases=int(first["cases"]) if first["cases"] > 1 else int(of_loss.get("test_cases", 1)),
         pooled=bool(first["cases"] == 1),
         visible=_visible(others),
-        cost=cost_in_ce(costs, setting, loss),
+        costs={loss: cost_in_ce(costs, setting, loss) for loss in ranks["loss"]},
         trouble=trouble(of_loss["status"]),
         beside=_beside(of_loss, kind.beside),
     )
+
+
+def _runner_up(row: pd.Series) -> RunnerUp:
+    names = {"difference": "to_first"}
+    numbers = {
+        name: float(pd.to_numeric(row.get(names.get(name, f"to_first_{name}"), np.nan)))
+        for name in ("difference", "low", "high", "seeds_needed", "cases_needed")
+    }
+    return RunnerUp(row["loss"], verdict=row["to_first_verdict"], **numbers)
 
 
 def _visible(others: pd.DataFrame) -> float:
@@ -143,28 +162,6 @@ def _visible(others: pd.DataFrame) -> float:
     if not {"to_first_low", "to_first_high"} <= set(others):
         return np.nan
     return float(((others["to_first_high"] - others["to_first_low"]) / 2).median())
-
-
-def _reference(study: StudyTables, setting: Setting, loss: str, column: str) -> tuple[Reference | None, bool]:
-    table = study.judged(study.table("comparisons"))
-    if table.empty:
-        return None, False
-    rows = within_setting(study.of_setting(table, setting))
-    rows = rows[rows["column"] == column]
-    found = rows[rows["loss"] == loss]
-    if found.empty:
-        return None, bool((rows["reference"] == loss).any())
-    row = found.iloc[0]
-    numbers = {name: float(row.get(name, np.nan)) for name in ("difference", "low", "high")}
-    needed = {name: float(pd.to_numeric(row.get(name, np.nan))) for name in ("seeds_needed", "cases_needed")}
-    return Reference(row["reference"], verdict=row["verdict"], **numbers, **needed), False
-
-
-def within_setting(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons of losses with each other, not those of variants."""
-    if "reference_variant" not in comparisons:
-        return comparisons
-    return comparisons[comparisons["reference_variant"] == comparisons["variant"]]
 
 
 def trouble(status: str) -> str:
@@ -180,6 +177,9 @@ def _beside(of_loss: pd.Series, name: str) -> str:
     return f"{column.label}: {written(float(of_loss[name]), column)}"
 
 
+# Of one answer
+
+
 def outcome(answer: Answer) -> str:
     """How the first stands to the others, in words."""
     if not answer.compared:
@@ -189,78 +189,41 @@ def outcome(answer: Answer) -> str:
     return f"tied with {len(answer.tied)} of {counted(answer.others, 'other')}"
 
 
-def of_real_data(found: Sequence[Answer]) -> Sequence[Answer]:
-    """Those of real data, or of phantoms where there are no others."""
-    return [answer for answer in found if not answer.phantom] or found
+def value(answer: Answer) -> str:
+    """The number of the first loss."""
+    return f"{answer.column.label} {written(answer.value, answer.column)} {answer.column.unit}".strip()
 
 
-def in_short(found: Sequence[Answer]) -> str:
-    """What all answers for a kind have in common, of real data alone where there are any."""
-    if not found:
-        return "Not measured: no study of this call compares losses by these numbers on such data."
-    chosen = of_real_data(found)
-    data = "phantoms, no evidence about patients" if chosen[0].phantom else "real data"
-    firsts = ", ".join(f"{loss} ({n} of {len(chosen)})" for loss, n in Counter(a.first for a in chosen).most_common(3))
-    alone, unusable = sum(not answer.tied for answer in chosen), sum(bool(answer.trouble) for answer in chosen)
-    shown = f"A loss is shown to be better than all others in {alone or 'none'} of them."
-    failed = f" In {unusable} of them the first loss has trainings that failed or are poor (*)." if unusable else ""
-    size = f"{_span([a.cases for a in chosen], 'case')}, {_span([a.seeds for a in chosen], 'seed')}"
-    return f"{counted(len(chosen), 'comparison')} on {data} ({size}). Most often first: {firsts}. {shown}{failed}"
+def first_place(answer: Answer) -> str:
+    """Whether the first is shown to be better than the runner-up; if not, what would decide."""
+    found = answer.runner_up
+    if found is None:
+        return "not compared"
+    if found.verdict == EQUIVALENT:
+        return "equivalent: the difference is too small to matter"
+    if found.verdict != NOT_SHOWN:
+        return "shown to be worse than the first"
+    return f"not shown to be worse; {_what_decides(found, answer)}"
 
 
-def _span(numbers: Sequence[int], noun: str) -> str:
-    """``12 cases``, or ``8 to 12 cases``."""
-    low, high = min(numbers), max(numbers)
-    return counted(high, noun) if low == high else f"{low} to {counted(high, noun)}"
-
-
-def good_choices(found: Sequence[Answer]) -> str:
-    """The losses that are first, or not shown to be worse than the first, in all answers, else in most of them.
-
-    Without those of which a training failed.
-    """
-    chosen = [answer for answer in of_real_data(found) if answer.compared]
-    there = Counter(loss for answer in chosen for loss in (answer.first, *answer.tied, *answer.worse))
-    good = Counter(
-        loss for answer in chosen for loss in (answer.first, *answer.tied) if loss not in answer.failed
-    ).most_common()
-    if not good:
-        return "Of every loss that is first or tied some training failed or is poor." if chosen else ""
-    if always := [loss for loss, number in good if number == len(chosen)]:
-        where = "here" if len(chosen) == 1 else f"in all {len(chosen)}"
-        return f"First or tied {where}: {listed(always)}."
-    most = [f"{loss} (in {number} of {there[loss]} where it was run)" for loss, number in good[:3]]
-    return f"No loss is first or tied in all of them; most often {', '.join(most)}."
-
-
-def needed_text(answer: Answer) -> str:
-    """How many seeds or cases would decide between the first loss and the reference."""
-    found = answer.reference
-    if found is None or found.verdict != NOT_SHOWN:
-        return ""
+def _what_decides(found: RunnerUp, answer: Answer) -> str:
     if found.seeds_needed <= answer.seeds or found.cases_needed <= answer.cases:
-        return f"clear of {found.loss} by itself, not after adjustment for the number of comparisons"
-    ways = [
-        counted(number, noun)
-        for number, noun in ((found.seeds_needed, "seed"), (found.cases_needed, "case"))
-        if not np.isnan(number)
-    ]
-    if ways:
-        return f"about {' or '.join(ways)} would decide against {found.loss}"
+        return "clear by itself, not after adjustment for the number of losses"
+    numbers = ((found.seeds_needed, "seed"), (found.cases_needed, "case"))
+    if ways := [counted(number, noun) for number, noun in numbers if not math.isnan(number)]:
+        return f"about {' or '.join(ways)} would decide"
     if answer.seeds < 2 or answer.pooled:
         return "more seeds are needed to decide"
-    return f"not even {MOST_NEEDED:,} seeds, or cases, would decide against {found.loss}"
+    return f"not even {MOST_NEEDED:,} seeds, or cases, would decide"
 
 
-def against_reference(answer: Answer) -> tuple[str, str]:
-    """Verdict, and the difference to the reference with its interval."""
-    if answer.is_reference:
-        return "is the reference", ""
-    if answer.reference is None:
-        return "not compared", ""
-    found = answer.reference
+def lead(answer: Answer) -> str:
+    """Difference of the runner-up to the first, with its interval."""
+    found = answer.runner_up
+    if found is None:
+        return ""
     span = interval(found.low, found.high, answer.column)
-    return f"{found.verdict}, against {found.loss}", f"{written(found.difference, answer.column, signed=True)} ({span})"
+    return f"{written(found.difference, answer.column, signed=True)} ({span})"
 
 
 def rank_interval(answer: Answer) -> str:
@@ -269,6 +232,154 @@ def rank_interval(answer: Answer) -> str:
     return f"rank {whole(answer.rank_low)} to {whole(answer.rank_high)} of {answer.others + 1}"
 
 
-def losses_first(found: Iterable[Answer]) -> list[Answer]:
-    """Real data before phantoms."""
-    return sorted(found, key=lambda answer: answer.phantom)
+def cheapest_tied(answer: Answer) -> str:
+    """The cheapest of the first and those tied with it, where it is not the first."""
+    known = {loss: answer.costs[loss] for loss in (answer.first, *answer.tied) if not math.isnan(answer.costs[loss])}
+    cheapest = min(known, key=known.__getitem__, default=answer.first)
+    if cheapest == answer.first or not answer.compared:
+        return ""
+    return f"cheapest of the tied: {answer.study.label(cheapest)}, {written(known[cheapest])} ×"
+
+
+# Of several
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer in short: where, the first loss, and how sure that is."""
+
+    where: str
+    first: str
+    outcome: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        where = f"{answer.study.title(answer.setting['dataset'])}, {answer.study.place(answer.setting)}"
+        first = answer.study.label(answer.first) + ("*" if answer.trouble else "")
+        parts, second = [value(answer), outcome(answer)], answer.runner_up
+        if second and second.verdict == NOT_SHOWN:
+            parts.append(f"against {answer.study.label(second.loss)}: {_what_decides(second, answer)}")
+        return cls(where, first, "; ".join(parts))
+
+
+@dataclass(frozen=True)
+class InShort:
+    """What the answers of one evidence have in common: the four things that a reader asks for."""
+
+    evidence: str
+    best: str
+    sure: str
+    cost: str
+    not_shown: str
+    lines: Sequence[Line]
+
+
+def in_short(found: Sequence[Answer]) -> list[InShort]:
+    """Of the reader's own data and of those of others, of phantoms only where there is nothing else."""
+    groups = {evidence: [*of_one] for evidence, of_one in groupby(best_evidence_first(found), lambda one: one.evidence)}
+    if len(groups) > 1:
+        groups.pop(PHANTOMS, None)
+    return [
+        InShort(evidence, best(of_one), how_sure(of_one), cost(of_one), not_shown(of_one), [*map(Line.of, of_one)])
+        for evidence, of_one in groups.items()
+    ]
+
+
+def best(found: Sequence[Answer]) -> str:
+    """The losses that are shown to be best, and those that are not shown to be worse than the first."""
+    winners = Counter(one.study.label(one.first) for one in found if one.compared and not one.tied)
+    if winners and len(found) == 1:
+        return f"{next(iter(winners))} is shown to be best."
+    names = [f"{loss} ({number} of {len(found)} comparisons)" for loss, number in winners.most_common()]
+    in_any = "" if len(found) == 1 else f" in any of {len(found)} comparisons"
+    shown = f"Shown to be best: {listed(names)}." if names else f"No loss is shown to be best{in_any}."
+    return " ".join(filter(None, [shown, _candidates(found)]))
+
+
+def good_choices(found: Sequence[Answer]) -> dict[str, tuple[int, int]]:
+    """Loss -> in how many answers it is first or tied, and how many have it; the best share first.
+
+    Without those of which a training failed.
+    """
+    compared = [answer for answer in found if answer.compared]
+    there = Counter(loss for answer in compared for loss in (answer.first, *answer.tied, *answer.worse))
+    good = Counter(loss for answer in compared for loss in (answer.first, *answer.tied) if loss not in answer.failed)
+    shares = {loss: (number, there[loss]) for loss, number in good.items()}
+    return dict(sorted(shares.items(), key=lambda item: (item[1][0] / item[1][1], item[1][0]), reverse=True))
+
+
+def _candidates(found: Sequence[Answer]) -> str:
+    good = good_choices(found)
+    if not good:
+        compared = any(answer.compared for answer in found)
+        return "Of every loss that is first or tied some training failed or is poor." if compared else ""
+    always = [loss for loss, (number, all_of_it) in good.items() if number == all_of_it]
+    if len(found) == 1:
+        return f"First or tied: {listed(_labels(found, always), FEW_NAMES)}."
+    named = zip(good.values(), _labels(found, [*good]), strict=True)
+    if always:
+        names = [f"{label} ({counted(number, 'time')})" for (number, _), label in named][: len(always)]
+        return f"First or tied wherever they were run: {listed(names, FEW_NAMES)}."
+    names = [f"{label} ({number} of {all_of_it})" for (number, all_of_it), label in named]
+    return f"No loss is first or tied wherever it was run; most often: {'; '.join(names[:3])}."
+
+
+def _labels(found: Sequence[Answer], losses: Sequence[str]) -> list[str]:
+    """Of losses that several studies may have, in the words of the first."""
+    having = {loss: one.study for one in reversed(found) for loss in one.costs}
+    return [having[loss].label(loss) for loss in losses]
+
+
+def how_sure(found: Sequence[Answer]) -> str:
+    """Cases and seeds, and what they are good for."""
+    cases, seeds = ([getattr(one, name) for one in found] for name in ("cases", "seeds"))
+    little = min(cases) < FEW_CASES or min(seeds) < FEW_SEEDS
+    said = f"{spanned(cases, 'test case')}, {spanned(seeds, 'seed')}"
+    said += ": so few that only large differences can be shown." if little else "."
+    if troubled := sum(bool(one.trouble) for one in found):
+        said += (
+            f" * In {troubled} of {counted(len(found), 'comparison')} trainings of the first loss failed or are poor."
+        )
+    return said
+
+
+def cost(found: Sequence[Answer]) -> str:
+    """What a step with the best choices takes, and which of them need maps."""
+    chosen = [*good_choices(found)][:FEW_NAMES]
+    times, maps = [], []
+    for loss, label in zip(chosen, _labels(found, chosen), strict=True):
+        measured = [one.costs[loss] for one in found if not math.isnan(one.costs.get(loss, math.nan))]
+        times += [f"{label} {between(measured)}"] if measured else []
+        known = [one.study.about.losses[loss] for one in found if loss in one.study.about.losses]
+        needed = dict.fromkeys(chain.from_iterable(map(maps_of, known)))
+        maps += [f"{label} ({', '.join(needed)})"] if needed else []
+    timed = f"Time of a step, cross-entropy = 1: {', '.join(times)}." if times else "Time of a step: not measured here."
+    return f"{timed} Maps to prepare: {', '.join(maps)}." if maps else timed
+
+
+def not_shown(found: Sequence[Answer]) -> str:
+    """Differences that so many cases and seeds would typically not show, by column."""
+    columns: dict[Column, list[float]] = {}
+    for one in found:
+        if one.visible > 0:
+            columns.setdefault(one.column, []).append(one.visible)
+    texts = []
+    for column, visible in columns.items():
+        size = f"{between(visible, column)} {column.unit}".strip()
+        texts.append(f"{size} ({column.label})")
+    return f"Differences below about {', '.join(texts)}." if texts else "Not known: no interval could be computed."
+
+
+def evidence(answer: Answer) -> str:
+    """Cases and seeds, ``only`` where they are few."""
+    cases = counted(answer.cases, "case")
+    seeds = counted(answer.seeds, "seed")
+    only = ["only " if few else "" for few in (answer.cases < FEW_CASES, answer.seeds < FEW_SEEDS)]
+    return f"{only[0]}{cases}, {only[1]}{seeds}"
+
+
+def limits(answer: Answer) -> list[str]:
+    """What so many cases and seeds cannot show."""
+    small = f"differences below about {written(answer.visible, answer.column)} would not show"
+    pooled = "counted over all cases together, so that intervals are of seeds alone"
+    return [*([small] if answer.visible > 0 else []), *([pooled] if answer.pooled else [])]

@@ -69,11 +69,23 @@ def whole(value: float) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names with commas, the last of many as their number."""
-    shown = ", ".join(names[:most])
+    """Names, which may have commas, the last of many as their number."""
+    shown = "; ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def counted(number: float, noun: str) -> str:
     """``1 seed``, ``2 seeds``."""
     return f"{whole(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def spanned(numbers: Sequence[int], noun: str) -> str:
+    """``12 cases``, or ``8 to 12 cases``."""
+    low, high = min(numbers), max(numbers)
+    return counted(high, noun) if low == high else f"{low} to {counted(high, noun)}"
+
+
+def between(numbers: Sequence[float], column: Column | None = None) -> str:
+    """``1.2``, or ``1.2 to 1.4``."""
+    low, high = written(min(numbers), column), written(max(numbers), column)
+    return low if low == high else f"{low} to {high}"

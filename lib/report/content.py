@@ -8,18 +8,20 @@ from markupsafe import Markup
 
 from lib.measures.catalogue import Column
 from lib.report.columns import ARROWS, written
-from lib.report.studies import File
+from lib.report.studies import File, StudyTables
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, what it is sorted by (NaN: last), a CSS class, the length of its bar (0 to 1), small print."""
+    """A cell: its text, what it is sorted by (NaN: last), a CSS class, the length of its bar (0 to 1), small print, and
+    what to type for it."""
 
     text: str
     value: float = math.nan
     kind: str = ""
     bar: float = math.nan
     more: Sequence[str] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ class Section:
 
 def number(value: float, column: Column | None = None, signed: bool = False, kind: str = "") -> Cell:
     return Cell(written(value, column, signed), value, kind)
+
+
+def loss_cell(study: StudyTables, loss: str, kind: str = "", more: Sequence[str] = ()) -> Cell:
+    """A loss by its label, and by its name in the study file where that is another one."""
+    label = study.label(loss)
+    return Cell(label, kind=f"loss {kind}".strip(), more=more, code=loss if label != loss else "")
 
 
 def heading_of(column: Column, extra: bool = False) -> Heading:

@@ -1,8 +1,6 @@
 """The page `results/report.html`: which loss to use, on what evidence, from the tables of studies alone."""
 
-import math
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +9,28 @@ from markupsafe import Markup
 
 from lib.report import sections
 from lib.report.answers import (
+    FEW_NAMES,
     Answer,
-    against_reference,
+    InShort,
     answers,
-    good_choices,
+    best_evidence_first,
+    cheapest_tied,
+    evidence,
+    first_place,
     in_short,
-    losses_first,
-    needed_text,
-    of_real_data,
-    outcome,
+    lead,
+    limits,
     rank_interval,
+    value,
 )
 from lib.report.columns import MISSING, counted, listed, percent, written
-from lib.report.content import Cell, Heading, Part, Row, Section, Table
+from lib.report.content import Cell, Heading, Part, Row, Section, Table, loss_cell
 from lib.report.kinds import KINDS, Kind
 from lib.report.sources import FOLDER, SCRIPT, STYLE, TEMPLATE
-from lib.report.studies import About, StudyTables
+from lib.report.studies import EVIDENCE, About, StudyTables
 
-FEW_CASES, FEW_SEEDS = 30, 3
-MOST_LINES = 6
+MOST_LINES = 4
+NOT_MEASURED = "Not measured: no study of this call compares losses by these numbers on such data."
 
 
 def report(
@@ -37,8 +38,9 @@ def report(
     about: Mapping[str, About] | None = None,
     base: Path | None = None,
     joined: Sequence[Path] = (),
+    made_by: Sequence[str] = ("segloss",),
 ) -> str:
-    """The page as HTML, equal for equal tables.
+    """The page as HTML, equal for equal tables of the same days.
 
     Args:
         tables: study -> its tables (``runs.csv``, ``summary.csv``, ...), as :func:`lib.report.studies.tables_in` finds
@@ -46,8 +48,8 @@ def report(
         about: what tables do not say of the studies, as far as it is known.
         base: the folder that the page will lie in, from which it links to the tables; without it links are such as
             ``<study>/runs.csv``.
-
         joined: ``ledger.csv`` and ``claims.csv`` of all studies, which then stand for those of the studies.
+        made_by: the software, as :func:`lib.provenance.made_by` names it.
 
     Raises:
         SeglossError: a table is missing or damaged.
@@ -57,7 +59,7 @@ def report(
         StudyTables(name, {path.stem: path for path in paths}, base, known.get(name, About()))
         for name, paths in tables.items()
     ]
-    found = {kind: losses_first(answer for study in studies for answer in answers(study, kind)) for kind in KINDS}
+    found = {kind: [answer for study in studies for answer in answers(study, kind)] for kind in KINDS}
     published = sections.ledger(studies, {path.stem: path for path in joined}, base)
     content = [
         sections.results(studies),
@@ -69,12 +71,15 @@ def report(
         sections.costs(studies),
         published,
         sections.failures(studies),
-        sections.provenance(studies, {name: version(name) for name in ("pandas", "Jinja2")}, published.files),
+        sections.provenance(studies, made_by, published.files),
     ]
     return _render(
         studies=studies,
-        data=_data(studies),
-        kinds=[_card(kind, found[kind]) for kind in KINDS],
+        data=_datasets(studies),
+        cards=_cards(found),
+        most_lines=MOST_LINES,
+        not_measured=NOT_MEASURED,
+        made_by=made_by,
         answers=_answers(found, studies),
         sections=content,
     )
@@ -89,98 +94,66 @@ def _render(**content: Any) -> str:
     return environment.get_template(TEMPLATE).render(style=style, script=script, **content)
 
 
-def _data(studies: Sequence[StudyTables]) -> dict[str, Any]:
-    """What the data are, for the head of the page."""
-    used = {(study.title(name), study.is_phantom(name)) for study in studies for name in study.summary["dataset"]}
-    phantoms, real = (sorted(title for title, made in used if made is kind) for kind in (True, False))
-    return {"phantoms": phantoms, "real": real, "notes": {study.name: study.about.note for study in studies}}
+def _datasets(studies: Sequence[StudyTables]) -> dict[str, list[str]]:
+    """Titles of the data sets by what they are to the reader."""
+    used = {(study.evidence(name), study.title(name)) for study in studies for name in study.summary["dataset"]}
+    return {kind: sorted(title for evidence, title in used if evidence == kind) for kind in EVIDENCE}
 
 
-def _card(kind: Kind, found: Sequence[Answer]) -> tuple[Kind, list[str], list[dict[str, str]], int]:
-    """Kind, sentences, a few lines, and how many were left out."""
-    lines = leaders(found)
-    return kind, _sentences(found), lines[:MOST_LINES], len(lines[MOST_LINES:])
+def _cards(found: Mapping[Kind, Sequence[Answer]]) -> list[tuple[Kind, list[InShort]]]:
+    """What was measured first."""
+    return sorted(((kind, in_short(of_kind)) for kind, of_kind in found.items()), key=lambda card: not card[1])
 
 
-def _sentences(found: Sequence[Answer]) -> list[str]:
-    return [*filter(None, [in_short(found), good_choices(found)])]
-
-
-def leaders(found: Sequence[Answer]) -> list[dict[str, str]]:
-    """A line for each answer of real data, or of phantoms where there are no others."""
-    return [
-        {
-            "where": f"{answer.title}, {answer.place}, {answer.column.label}",
-            "first": answer.first + ("*" if answer.trouble else ""),
-            "outcome": ", ".join([outcome(answer), *([] if math.isnan(answer.cost) else [f"step {_cost(answer)}"])]),
-        }
-        for answer in of_real_data(found)
-    ]
+def _value(answer: Answer) -> str:
+    return f"{answer.column.label} {written(answer.value, answer.column)} {answer.column.unit}".strip()
 
 
 def _answers(found: Mapping[Kind, Sequence[Answer]], studies: Sequence[StudyTables]) -> Section:
-    parts = [_part(kind, of_kind) for kind, of_kind in found.items()]
     return Section(
         "answers",
-        "The answer for each kind of task",
+        "Every comparison",
         [
-            "First: the loss with the best mean over seeds and test cases. Tied: losses that are not shown to be worse,"
-            " in a paired comparison with 95 % confidence, adjusted for their number. P(first): how often it comes"
-            " first when seeds and cases are drawn again; it is no proof with few seeds.",
+            "P(first): how often the loss comes first when seeds and cases are drawn again; no proof with few seeds."
+            " Runner-up: the second, with its difference to the first, the 95 % interval, and how many seeds or cases"
+            " would decide between the two, were mean and spread to stay.",
         ],
-        parts,
-        [study.file(name) for study in studies for name in ("ranks", "comparisons", "summary")],
+        [_part(kind, best_evidence_first(of_kind)) for kind, of_kind in found.items() if of_kind],
+        [study.file(name) for study in studies for name in ("ranks", "summary")],
+        NOT_MEASURED,
     )
 
 
 def _part(kind: Kind, found: Sequence[Answer]) -> Part:
-    texts = [f"{kind.question} Judged where: {kind.when}.", *_sentences(found)]
-    if not found:
-        return Part(kind.name, kind.id, texts)
     headings = [Heading("Data set", wide=True), Heading("First"), Heading("P(first)", True)]
-    headings += [Heading("Tied with it", wide=True), Heading("Against the reference", wide=True)]
-    headings += [Heading("Evidence"), Heading("What was not shown", wide=True)]
-    return Part(kind.name, kind.id, texts, tables=[Table(f"{kind.name}: first loss", headings, [*map(_row, found)])])
+    headings += [Heading("Tied with it", wide=True), Heading("Runner-up", wide=True)]
+    headings += [Heading("Step (CE = 1)"), Heading("Evidence, and what it cannot show", wide=True)]
+    table = Table(f"{kind.name}: first loss", headings, [*map(_row, found)])
+    text = f"{kind.question} Judged where: {kind.when}."
+    return Part(kind.name, kind.id, [text], tables=[table], folded=True)
 
 
 def _row(answer: Answer) -> Row:
-    verdict, difference = against_reference(answer)
-    shown = answer.reference.verdict if answer.reference else ""
-    value = f"{answer.column.label}: {written(answer.value, answer.column)} {answer.column.unit}".strip()
-    remarks = [value, answer.beside, f"runs: {answer.trouble}" if answer.trouble else ""]
+    study, dataset = answer.study, answer.setting["dataset"]
+    remarks = [value(answer), answer.beside, f"runs: {answer.trouble}" if answer.trouble else ""]
+    cost, second = answer.costs[answer.first], answer.runner_up
     return Row(
         [
-            Cell(sections.title_of(answer.title, answer.phantom), more=[answer.place, f"by {answer.column.label}"]),
-            Cell(answer.first, kind="first", more=[*filter(None, remarks)]),
+            Cell(sections.title_of(study, dataset), more=[study.place(answer.setting), f"by {answer.column.label}"]),
+            loss_cell(study, answer.first, "first", [*filter(None, remarks)]),
             Cell(percent(answer.p_first), answer.p_first, more=[rank_interval(answer)]),
-            Cell(_tied(answer), more=[listed(answer.tied)] if answer.compared else ()),
-            Cell(verdict, kind={"better": "good", "worse": "bad"}.get(shown, ""), more=[*filter(None, [difference])]),
-            Cell(f"{counted(answer.cases, 'case')}, {counted(answer.seeds, 'seed')}", more=[f"step: {_cost(answer)}"]),
-            Cell(limits(answer)),
+            Cell(_tied(answer), more=[listed(answer.labels(answer.tied), FEW_NAMES)] if answer.compared else ()),
+            Cell(
+                study.label(second.loss) if second else MISSING,
+                more=[*filter(None, [lead(answer), first_place(answer)])],
+            ),
+            Cell(written(cost), cost, more=[*filter(None, [cheapest_tied(answer)])]),
+            Cell(evidence(answer), more=[answer.evidence, *limits(answer)]),
         ]
     )
-
-
-def _cost(answer: Answer) -> str:
-    return "not measured" if math.isnan(answer.cost) else f"{written(answer.cost)} × cross-entropy"
 
 
 def _tied(answer: Answer) -> str:
     if not answer.compared:
         return "not compared with it"
     return f"{len(answer.tied) or 'none'} of {counted(answer.others, 'other')}"
-
-
-def limits(answer: Answer) -> str:
-    """What so many cases and seeds cannot show, and how many would."""
-    texts = []
-    if answer.visible > 0:
-        texts.append(f"differences below about {written(answer.visible, answer.column)} would not show")
-    few = [
-        *([f"only {counted(answer.cases, 'case')}"] if answer.cases < FEW_CASES else []),
-        *([f"only {counted(answer.seeds, 'seed')}"] if answer.seeds < FEW_SEEDS else []),
-    ]
-    texts += [" and ".join(few)] if few else []
-    texts += ["counted over all cases together, so that intervals are of seeds alone"] if answer.pooled else []
-    texts += filter(None, [needed_text(answer)])
-    return "; ".join(texts) or MISSING

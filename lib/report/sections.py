@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from lib.measures.catalogue import Column
-from lib.report.answers import UNUSABLE, within_setting
+from lib.report.answers import UNUSABLE
 from lib.report.columns import MISSING, column_of, counted, directed, interval, percent, whole, written
-from lib.report.content import Cell, Chart, Heading, Part, Row, Section, Table, heading_of, number
+from lib.report.content import Cell, Chart, Heading, Part, Row, Section, Table, heading_of, loss_cell, number
 from lib.report.costs import measured_costs
 from lib.report.kinds import KINDS
 from lib.report.losses import hyperparameters, maps_of
-from lib.report.studies import CLEAN, File, Setting, StudyTables, file_of, read_table
+from lib.report.studies import CLEAN, EVIDENCE, PHANTOMS, File, Setting, StudyTables, file_of, read_table
 from lib.report.svg import Line, Mark, curves, forest, key, ranks
 
 SHARE = Column("share", "share", largest=1)
@@ -32,7 +32,9 @@ def results(studies: Sequence[StudyTables]) -> Section:
     headings = [Heading("Loss"), Heading("Data set", wide=True), *map(Heading, ("Study", "Runs"))]
     headings += [Heading("Cases", number=True)]
     headings += [heading_of(column, extra=column.name not in MAIN_COLUMNS) for column in columns]
-    rows = [_result(study, row, columns) for study in studies for row in study.summary.to_dict("records")]
+    losses = [(study, row) for study in studies for row in study.summary.to_dict("records")]
+    losses.sort(key=lambda pair: EVIDENCE.index(pair[0].evidence(pair[1]["dataset"])))
+    rows = [_result(study, row, columns) for study, row in losses]
     filters = {"dataset": "Data set", "network": "Network", "noise": "Noise", "study": "Study"}
     table = Table("Means over seeds and test cases, a row for each loss in each setting", headings, rows, filters)
     return Section(
@@ -49,15 +51,15 @@ def results(studies: Sequence[StudyTables]) -> Section:
 
 def _result(study: StudyTables, row: dict, columns: Sequence) -> Row:
     cells = [
-        Cell(row["loss"]),
-        Cell(_title(study, row["dataset"]), more=[study.place(row)]),
+        loss_cell(study, row["loss"]),
+        Cell(title_of(study, row["dataset"]), more=[study.place(row)]),
         Cell(study.name),
         Cell(str(row["status"]), kind="bad" if any(word in str(row["status"]) for word in UNUSABLE) else ""),
         number(float(row.get("test_cases", math.nan))),
     ]
     cells[-1] = Cell(whole(cells[-1].value), cells[-1].value)
     cells += [number(float(row.get(column.name, math.nan)), column) for column in columns]
-    keys = {"dataset": _title(study, row["dataset"]), "network": row["network"], "noise": row["noise"]}
+    keys = {"dataset": title_of(study, row["dataset"]), "network": row["network"], "noise": row["noise"]}
     return Row(cells, keys | {"study": study.name})
 
 
@@ -88,14 +90,14 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
         of_column = rows[rows["column"] == column.name].sort_values(["rank", "p_first"], ascending=[True, False])
         if of_column.empty:
             continue
-        tested = within_setting(study.of_setting(compared, setting))
+        tested = _within_setting(study.of_setting(compared, setting))
         tested = tested[tested["column"] == column.name]
         name = f"{study.name}-{place}"
         charts = []
         if len(tested):
-            references = ", ".join(dict.fromkeys(tested["reference"]))
+            references = ", ".join(map(study.label, dict.fromkeys(tested["reference"])))
             drawing = forest(
-                _difference_marks(of_column["loss"], tested),
+                _difference_marks(study, of_column["loss"], tested),
                 f"forest-{name}",
                 f"Differences in {column.label} to {references}",
                 f"difference ({column.unit})" if column.unit else "difference",
@@ -103,29 +105,37 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
             )
             charts.append(Chart(drawing, f"{column.label}: difference to {references}"))
         marks = [
-            Mark(row["loss"], row["rank"], row["low"], row["high"], "plain", percent(row["p_first"]))
+            Mark(study.label(row["loss"]), row["rank"], row["low"], row["high"], "plain", percent(row["p_first"]))
             for row in of_column.to_dict("records")
         ]
         drawing = ranks(marks, f"ranks-{name}", f"Ranks by {column.label}")
         charts.append(Chart(drawing, f"{column.label}: rank, and how often a loss comes first"))
         yield Part(
-            f"{_title(study, setting['dataset'])}: {study.place(setting)}",
+            f"{title_of(study, setting['dataset'])}: {study.place(setting)}",
             f"differences-{name}",
             [_counts(study, of_column.iloc[0])],
             charts,
         )
 
 
-def _difference_marks(losses: Sequence[str], tested: pd.DataFrame) -> list[Mark]:
+def _within_setting(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons of losses with each other, not those of variants."""
+    if "reference_variant" not in comparisons:
+        return comparisons
+    return comparisons[comparisons["reference_variant"] == comparisons["variant"]]
+
+
+def _difference_marks(study: StudyTables, losses: Sequence[str], tested: pd.DataFrame) -> list[Mark]:
     by_loss = {row["loss"]: row for row in tested.to_dict("records")}
     references = set(tested["reference"])
     marks = []
     for loss in losses:
+        label = study.label(loss)
         if row := by_loss.get(loss):
-            note = f"to {row['reference']}" if len(references) > 1 else ""
-            marks.append(Mark(loss, row["difference"], row["low"], row["high"], row["verdict"], note))
+            note = f"to {study.label(row['reference'])}" if len(references) > 1 else ""
+            marks.append(Mark(label, row["difference"], row["low"], row["high"], row["verdict"], note))
         elif loss in references:
-            marks.append(Mark(f"{loss} (reference)", 0, kind="reference"))
+            marks.append(Mark(f"{label} (reference)", 0, kind="reference"))
     return marks
 
 
@@ -163,8 +173,8 @@ def _agreements_of(study: StudyTables) -> Iterator[Row]:
         if compared <= shown:
             tau = _float(row["tau"])
             cells = [
-                Cell(f"{row['kind']}: {row['one']}, {row['other']}"),
-                Cell(_title(study, row["dataset"]) if row["dataset"] else MISSING),
+                Cell(f"{row['kind']}: {_compared(row, 'one')}, {_compared(row, 'other')}"),
+                Cell(title_of(study, row["dataset"]) if row["dataset"] else MISSING),
                 Cell(study.place(row) or MISSING),
                 Cell(column_of(row["column"]).label if row["column"] else MISSING),
                 Cell(whole(_float(row["losses"])), _float(row["losses"])),
@@ -172,6 +182,10 @@ def _agreements_of(study: StudyTables) -> Iterator[Row]:
                 Cell(study.name),
             ]
             yield Row(cells, {"kind": row["kind"], "study": study.name})
+
+
+def _compared(row: Mapping[str, str], side: str) -> str:
+    return column_of(row[side]).label if row["kind"] == "measure" else row[side]
 
 
 def _medians(rows: Sequence[Row]) -> list[str]:
@@ -213,10 +227,11 @@ def _responses_of(study: StudyTables) -> Iterator[Part]:
     for place, (_, rows) in enumerate(study.summary.groupby(apart, sort=False)):
         if len(set(rows["noise"])) > 1:
             setting = {**rows.iloc[0].to_dict(), "noise": CLEAN}
-            lines = [Line(loss, _points(part, column.name)) for loss, part in rows.groupby("loss", sort=False)]
+            of_loss = rows.groupby("loss", sort=False)
+            lines = [Line(study.label(loss), _points(part, column.name)) for loss, part in of_loss]
             title = f"{column.label} over the noise in the training masks"
             drawing = curves(lines, f"noise-{study.name}-{place}", title, "Dice of the training masks", column.axis)
-            name = f"{_title(study, setting['dataset'])}: {study.place(setting)}"
+            name = f"{title_of(study, setting['dataset'])}: {study.place(setting)}"
             chart = Chart(drawing, f"{column.label}, a line for each loss", key(lines))
             yield Part(name, f"noise-{study.name}-{place}-part", [], [chart])
 
@@ -250,10 +265,15 @@ def recall_by_size(studies: Sequence[StudyTables]) -> Section:
 def _recall_table(study: StudyTables, setting: Setting, rows: pd.DataFrame, bins: Sequence[str]) -> Table:
     headings = [Heading("Loss"), *(Heading(_bin(name), number=True) for name in bins)]
     content = [
-        Row([Cell(row["loss"]), *(Cell(written(row[name], SHARE), row[name], bar=row[name]) for name in bins)])
+        Row(
+            [
+                loss_cell(study, row["loss"]),
+                *(Cell(written(row[name], SHARE), row[name], bar=row[name]) for name in bins),
+            ]
+        )
         for row in rows.to_dict("records")
     ]
-    return Table(f"{_title(study, setting['dataset'])}: {study.place(setting)}", headings, content)
+    return Table(f"{title_of(study, setting['dataset'])}: {study.place(setting)}", headings, content)
 
 
 def _bin(name: str) -> str:
@@ -287,11 +307,11 @@ def _proportion_part(study: StudyTables, place: int, setting: Setting, rows: pd.
     marks = []
     for row in rows.to_dict("records"):
         value, sd = 100 * row["proportion_bias"], 100 * row.get("proportion_bias_sd", math.nan)
-        marks.append(Mark(row["loss"], value, value - sd, value + sd))
+        marks.append(Mark(study.label(row["loss"]), value, value - sd, value + sd))
     name = f"bias-{study.name}-{place}"
     drawing = forest(marks, name, "Bias of the predicted share", "predicted minus true share (percentage points)")
     share = f"{100 * rows['proportion'].mean():.3g} %"
-    heading = f"{_title(study, setting['dataset'])}: {study.place(setting)}"
+    heading = f"{title_of(study, setting['dataset'])}: {study.place(setting)}"
     return Part(heading, f"{name}-part", [f"True share: {share} of the voxels."], [Chart(drawing, "Bias by loss")])
 
 
@@ -333,8 +353,8 @@ def _cost(study: StudyTables, row: dict) -> Row:
     device = f"{row['device']}, {counted(row['threads'], 'thread')}" if pd.notna(row["device"]) else MISSING
     return Row(
         [
-            Cell(row["loss"]),
-            Cell(_title(study, row["dataset"])),
+            loss_cell(study, row["loss"]),
+            Cell(title_of(study, row["dataset"])),
             Cell(study.place(row)),
             number(row["in_ce"]),
             number(1000 * row["seconds_per_step"]),
@@ -350,7 +370,11 @@ def _needs(studies: Sequence[StudyTables]) -> list[Row]:
     for study in studies:
         for name, loss in study.about.losses.items():
             chosen = hyperparameters(loss)
-            cells = [Cell(name), Cell(", ".join(maps_of(loss)) or "none"), Cell(str(len(chosen)), len(chosen))]
+            cells = [
+                loss_cell(study, name),
+                Cell(", ".join(maps_of(loss)) or "none"),
+                Cell(str(len(chosen)), len(chosen)),
+            ]
             rows.append(Row([*cells, Cell("; ".join(chosen) or "none"), Cell(study.name)]))
     return rows
 
@@ -377,7 +401,8 @@ def ledger(studies: Sequence[StudyTables], joined: Mapping[str, Path], base: Pat
             counts = tables[name]["verdict"].value_counts()
             said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
             rows = tables[name].astype(object).where(tables[name].notna(), "").to_dict("records")
-            parts.append(Part(heading, f"ledger-{name}", [f"{len(rows)}: {said}."], tables=[table_of(rows)]))
+            table = table_of(rows, {study.name: study for study in studies})
+            parts.append(Part(heading, f"ledger-{name}", [f"{len(rows)}: {said}."], tables=[table]))
     return Section(
         "ledger",
         "What was published, and what was reached",
@@ -391,21 +416,25 @@ def ledger(studies: Sequence[StudyTables], joined: Mapping[str, Path], base: Pat
     )
 
 
-def _ledger_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+_ABSENT = StudyTables("", {})
+"""In place of a study that is not in the call."""
+
+
+def _ledger_table(rows: Sequence[Mapping[str, Any]], studies: Mapping[str, StudyTables]) -> Table:
     headings = [Heading("Published loss"), Heading("Data set", wide=True), Heading("Measure"), Heading("Noise")]
     headings += [Heading("Published", True), Heading("Ours", True), Heading("95 % prediction interval")]
     headings += [*map(Heading, ("Verdict", "Attempt")), Heading("Remark", wide=True), Heading("Source", wide=True)]
     headings += [Heading("Study")]
     filters = {"verdict": "Verdict", "study": "Study"}
-    return Table("Published numbers", headings, [*map(_ledger_row, rows)], filters)
+    return Table("Published numbers", headings, [_ledger_row(row, studies) for row in rows], filters)
 
 
-def _ledger_row(row: Mapping[str, Any]) -> Row:
+def _ledger_row(row: Mapping[str, Any], studies: Mapping[str, StudyTables]) -> Row:
     column = column_of(row["metric"])
     published, ours, low, high = (_float(row.get(name)) for name in ("published", "ours", "low", "high"))
     remarks = [str(row[name]) for name in ("remark", "reason") if row.get(name)]
     cells = [
-        Cell(str(row["published_loss"])),
+        loss_cell(studies.get(row["study"], _ABSENT), row["published_loss"]),
         Cell(str(row.get("title") or row["dataset"])),
         Cell(column.axis),
         Cell(str(row["noise"]) or CLEAN),
@@ -421,20 +450,21 @@ def _ledger_row(row: Mapping[str, Any]) -> Row:
     return Row(cells, {"verdict": row["verdict"], "study": str(row["study"])})
 
 
-def _claims_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _claims_table(rows: Sequence[Mapping[str, Any]], studies: Mapping[str, StudyTables]) -> Table:
     headings = [Heading("Claim", wide=True), Heading("Data set"), Heading("Noise"), Heading("Ours: difference", True)]
     headings += [Heading("95 % interval"), Heading("Seeds", True), *map(Heading, ("Verdict", "Attempt"))]
     headings += [Heading("P(claim false) by the published numbers", True), Heading("Source", wide=True)]
     filters = {"verdict": "Verdict", "study": "Study"}
-    return Table("Published claims", headings, [*map(_claims_row, rows)], filters)
+    return Table("Published claims", headings, [_claims_row(row, studies) for row in rows], filters)
 
 
-def _claims_row(row: Mapping[str, Any]) -> Row:
+def _claims_row(row: Mapping[str, Any], studies: Mapping[str, StudyTables]) -> Row:
     column = column_of(row["column"])
     difference, low, high, seeds = (_float(row.get(name)) for name in ("difference", "low", "high", "seeds"))
     false = _float(row.get("p_false"))
+    loss, than = map(studies.get(row["study"], _ABSENT).label, (row["loss"], row["than"]))
     cells = [
-        Cell(f"{row['claim']}: {row['loss']} {_relation(row['relation'])} {row['than']}"),
+        Cell(f"{row['claim']}: {loss} {_relation(row['relation'])} {than}"),
         Cell(str(row["dataset"])),
         Cell(str(row["noise"])),
         number(difference, column, signed=True),
@@ -472,7 +502,8 @@ def failures(studies: Sequence[StudyTables]) -> Section:
     for study in studies:
         for (dataset, loss), row in found[study.name].iterrows():
             counts = [int(row.get(status, 0)) for status in statuses]
-            cells = [Cell(loss), Cell(_title(study, dataset)), Cell(study.name), Cell(str(sum(counts)), sum(counts))]
+            cells = [loss_cell(study, loss), Cell(title_of(study, dataset)), Cell(study.name)]
+            cells.append(Cell(str(sum(counts)), sum(counts)))
             for status, times in zip(statuses, counts, strict=True):
                 cells.append(Cell(str(times), times, "bad" if times and status != "learnt" else ""))
             rows.append(Row(cells, {"study": study.name}))
@@ -495,13 +526,14 @@ def _statuses(study: StudyTables) -> pd.DataFrame:
     return runs.pivot_table(index=["dataset", "loss"], columns="status", aggfunc="size", fill_value=0, sort=False)
 
 
-def provenance(studies: Sequence[StudyTables], versions: dict[str, str], more: Sequence[File]) -> Section:
-    """Every table with its SHA-256, and what made the page."""
+def provenance(studies: Sequence[StudyTables], made_by: Sequence[str], more: Sequence[File]) -> Section:
+    """Every table with its day and SHA-256, and what made the page."""
     files = list(dict.fromkeys([*(study.file(name) for study in studies for name in study.tables), *more]))
     rows = [
         Row(
             [
                 Cell(file.link, kind="link"),
+                Cell(file.day),
                 Cell(f"{file.rows:,}", file.rows),
                 Cell(f"{file.size:,}", file.size),
                 Cell(file.sha256, kind="digest"),
@@ -509,15 +541,16 @@ def provenance(studies: Sequence[StudyTables], versions: dict[str, str], more: S
         )
         for file in files
     ]
-    headings = [Heading("File"), Heading("Rows", number=True), Heading("Bytes", number=True), Heading("SHA-256")]
-    made = ", ".join(f"{name} {version}" for name, version in versions.items())
+    headings = [Heading("File"), Heading("Day (UTC)"), Heading("Rows", number=True), Heading("Bytes", number=True)]
+    headings += [Heading("SHA-256")]
+    days = [file.day for file in files]
     return Section(
         "provenance",
         "Where the numbers come from",
         [
-            "Every number of this page stands in one of these tables, or counts or averages their rows; the page reads"
-            " nothing else. Code, versions, machine and time of each training stand in provenance.json in its folder.",
-            f"Page made with {made}.",
+            "Every number of this page stands in one of these tables, or counts or averages their rows. Code, versions,"
+            " machine and time of each training stand in provenance.json in its folder.",
+            f"Page made by {', '.join(made_by)}, from tables of {' to '.join(dict.fromkeys([min(days), max(days)]))}.",
         ],
         [Part(tables=[Table("Tables", headings, rows)])],
     )
@@ -528,13 +561,11 @@ def _folded(parts: Sequence[Part]) -> list[Part]:
     return [part if place < 2 else Part(**{**vars(part), "folded": True}) for place, part in enumerate(parts)]
 
 
-def title_of(title: str, phantom: bool) -> str:
+def title_of(study: StudyTables, dataset: str) -> str:
     """The title of a data set, which says so where it is made by a program."""
-    return f"{title} (phantoms)" if phantom and "phantom" not in title.lower() else title
-
-
-def _title(study: StudyTables, dataset: str) -> str:
-    return title_of(study.title(dataset), study.is_phantom(dataset))
+    title = study.title(dataset)
+    unsaid = study.evidence(dataset) == PHANTOMS and "phantom" not in title.lower()
+    return f"{title} (phantoms)" if unsaid else title
 
 
 def _float(value: object) -> float:

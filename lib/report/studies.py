@@ -1,8 +1,9 @@
 """What the page reads of a study: its tables, and what its configuration says of it."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ import pandas as pd
 from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
+from lib.config.study_schema import Look
+from lib.datasets import Dataset
 from lib.errors import SeglossError
 from lib.files import sha256
+from lib.looks import loss_label
 from lib.report.sources import NEEDED, OPTIONAL
 
 CLEAN = "clean"
+EVIDENCE = OWN, REAL, PHANTOMS = ("your data", "real data", "phantoms")
+"""What a data set is to the reader, the best first."""
 ORDINARY = ("base", "native")
 """Names of variants and of resampling that say nothing."""
 Setting = Mapping[str, str]
@@ -31,16 +37,18 @@ class About:
         note: what the scale and the data are evidence of.
         primary: the column by which the study judges.
         titles: of data sets.
-        phantoms: data sets that are made by a program; None: those whose name begins with ``phantom``.
+        evidence: of data sets, one of ``EVIDENCE``; those that are not named are phantoms where their name begins so.
         losses: resolved specifications.
+        looks: labels of losses.
     """
 
     title: str = ""
     note: str = ""
     primary: str = "dice"
     titles: Mapping[str, str] = field(default_factory=dict)
-    phantoms: Collection[str] | None = None
+    evidence: Mapping[str, str] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Look] = field(default_factory=dict)
 
     @classmethod
     def of_study(cls, configuration: Configuration, study: str) -> "About":
@@ -51,21 +59,30 @@ class About:
             note=configuration.note(study),
             primary=configuration.studies[study].primary.column,
             titles={name: dataset.title for name, dataset in used.items()},
-            phantoms={name for name, dataset in used.items() if dataset.known_index},
+            evidence={name: _evidence(dataset) for name, dataset in used.items()},
             losses=configuration.resolved_losses(study),
+            looks=configuration.studies[study].looks,
         )
 
     @classmethod
     def of_terms(cls, terms: Terms, name: str) -> "About":
         """From what lies beside the per-case tables of a set of this name."""
-        return cls(title=terms.study or name, note=terms.note, primary=terms.primary.column, titles=terms.titles)
+        title, primary = terms.study or name, terms.primary.column
+        return cls(title=title, note=terms.note, primary=primary, titles=terms.titles, looks=terms.looks)
+
+
+def _evidence(dataset: Dataset) -> str:
+    if dataset.known_index:
+        return PHANTOMS
+    return REAL if dataset.sources else OWN
 
 
 @dataclass(frozen=True)
 class File:
-    """A table that the page was made from: link from the page, rows, bytes and SHA-256."""
+    """A table that the page was made from: link from the page, day (UTC), rows, bytes and SHA-256."""
 
     link: str
+    day: str
     rows: int
     size: int
     sha256: str
@@ -134,17 +151,21 @@ class StudyTables:
         varied = [setting[name] for name in self._varied if setting[name] not in ORDINARY]
         return ", ".join(dict.fromkeys(filter(None, [setting["network"], noise, *varied])))
 
+    def label(self, loss: str) -> str:
+        return loss_label(loss, self.about.looks)
+
     def title(self, dataset: str) -> str:
         return self.about.titles.get(dataset, dataset)
 
-    def is_phantom(self, dataset: str) -> bool:
-        if self.about.phantoms is None:
-            return dataset.startswith("phantom")
-        return dataset in self.about.phantoms
+    def evidence(self, dataset: str) -> str:
+        return self.about.evidence.get(dataset, PHANTOMS if dataset.startswith("phantom") else REAL)
 
     @property
-    def heading(self) -> str:
-        return self.about.title or self.name
+    def described(self) -> str:
+        """Its title and note, as far as they say more than its name."""
+        title = self.about.title.removesuffix(".") if self.about.title != self.name else ""
+        sentence = title if title.endswith("?") or not title else f"{title}."
+        return f"{sentence} {self.about.note}".strip()
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -158,7 +179,9 @@ _EMPTY = pd.DataFrame(columns=KEYS)
 def file_of(path: Path, rows: int, base: Path | None, link: str) -> File:
     """A table as the page names it; ``link``: where no ``base`` is known."""
     found = Path(os.path.relpath(path, base)).as_posix() if base else link
-    return File(found, rows, path.stat().st_size, sha256(path))
+    status = path.stat()
+    day = datetime.fromtimestamp(status.st_mtime, UTC).date().isoformat()
+    return File(found, day, rows, status.st_size, sha256(path))
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from lib.comparison.ranks import (
     AGREEMENT_COLUMNS,
     COLUMNS,
     FIRST,
+    NEEDED,
     agreement,
     agreement_table,
     bootstrap_ranks,
@@ -165,11 +166,33 @@ def test_each_loss_is_compared_with_the_first(tmp_path: Path) -> None:
     by_dice = table[table["column"] == "dice"].set_index("loss")
     assert by_dice["to_first_verdict"].to_dict() == {"bce": "worse", "dl": FIRST, "gdl": "equivalent"}
     assert by_dice["to_first"].to_dict() == pytest.approx({"bce": -0.3, "dl": 0, "gdl": -0.004}, abs=0.003)
+    assert by_dice[[*NEEDED]].isna().all(axis=None)  # all is decided
     tested = comparisons(runs, rows_of(runs), reference="dl")
     of_pair = tested[(tested["column"] == "dice") & (tested["loss"] == "bce")].iloc[0]
     assert by_dice.loc["bce", ["to_first", "to_first_low", "to_first_p_holm"]].tolist() == pytest.approx(
         of_pair[["difference", "low", "p_holm"]].tolist()
     )
+
+
+def test_what_would_decide_the_first_place_is_what_would_decide_the_same_comparison(tmp_path: Path) -> None:
+    rng, means = np.random.default_rng(3), {"bce": 0.7, "dl": 0.75}
+    runs = [
+        evaluated(
+            tmp_path,
+            [case_row(case, dice=mean + 0.07 * rng.normal()) for case in "abcdef"],
+            loss=loss,
+            seed=seed,
+        )
+        for loss, mean in means.items()
+        for seed in range(3)
+    ]
+    ranks, tested = rank_table(runs, DECIDED, rows_of(runs)), comparisons(runs, rows_of(runs), reference="dl")
+    behind, of_pair = (
+        table[(table["column"] == "dice") & (table["loss"] == "bce")].iloc[0] for table in (ranks, tested)
+    )
+    assert behind["to_first_verdict"] == of_pair["verdict"] == "not shown"
+    assert [*map(str, behind[[*NEEDED]])] == [*map(str, of_pair[["seeds_needed", "cases_needed"]])]
+    assert behind["to_first_seeds_needed"] > 3 and behind["to_first_cases_needed"] > 6
 
 
 def test_nothing_to_rank_leaves_an_empty_table(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from lib.comparison.results import KEYS, read_csv
 from lib.comparison.sets import TABLES, case_sets
 from lib.comparison.study_tables import check_verdicts, study_tables, write_study
 from lib.errors import SeglossError
+from lib.plotting.of_tables import draw_figures
 
 ARCHIVE, PUBLISHED = ROOT / "results_archive", ROOT / "published"
 
@@ -31,6 +32,14 @@ def test_archived_verdicts_are_computed_again(name: str, tmp_path: Path) -> None
         tables[table].to_csv(tmp_path / "again.csv", index=False)
         archived = read_csv(ARCHIVE / name / f"{table}.csv")
         pd.testing.assert_frame_equal(archived, read_csv(tmp_path / "again.csv"), check_exact=False, atol=2e-6)
+
+
+def test_archived_figures_are_drawn_of_tables_alone(tmp_path: Path) -> None:
+    cases = CaseTables.read(ARCHIVE / "label_marginal_idrid/cases.csv")
+    write_study(cases, tmp_path, PUBLISHED)
+    draw_figures(cases, tmp_path, tmp_path / "plots")
+    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert names == {"boxplots.pdf", "proportions.pdf", "bias_by_size.pdf", "differences.pdf"}
 
 
 def two_data_sets(folder: Path) -> pd.DataFrame:
@@ -126,7 +135,8 @@ def test_what_was_written_is_analysed_again_to_the_same_files(tmp_path: Path) ->
 
 def script(folder: Path, cases: str) -> subprocess.CompletedProcess:
     command = [sys.executable, ROOT / "scripts/reanalyze.py", "--cases", cases, "--published", PUBLISHED]
-    return subprocess.run([*command, "--output", "results"], cwd=folder, capture_output=True, text=True)
+    command += ["--output", "results", "--plots", "plots"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_the_script_takes_several_sets_and_ends_in_one_line(tmp_path: Path) -> None:
@@ -137,6 +147,8 @@ def test_the_script_takes_several_sets_and_ends_in_one_line(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "results/second/comparisons.csv")
     assert table[KEYS].notna().all(axis=None) and set(table["loss"]) == {"gdl", "mine"}
+    assert [path.name for path in (tmp_path / "plots/second").iterdir()] == ["differences.pdf"]
+    assert "do not suffice for froc" in done.stderr
     (tmp_path / "sets/first/cases.csv").write_text("loss,seed,case,surprise\nce,0,a,1\n")
     done = script(tmp_path, "sets")
     assert done.returncode == 1 and done.stderr.count("\n") == 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pandas as pd
 import pytest
 from study_tables import cost_row, noisy, runs_of, write_study
 
+from lib.config.study_schema import Look
 from lib.losses.specification import resolved
+from lib.report.made_by import made_by
 from lib.report.page import report
 from lib.report.sources import FOLDER, STYLE
-from lib.report.studies import About, tables_in
+from lib.report.studies import OWN, About, tables_in
 
 PUBLISHED = {
     **{"dataset": "wmh2017", "title": "WMH", "published_loss": "GDL", "noise": "clean", "metric": "dice"},
@@ -79,7 +82,8 @@ def html(folder: Path) -> str:
 
 
 def report_of(folder: Path) -> str:
-    about = {"small": About("Small <study>", "A note & more.", losses={"focal": resolved("focal")})}
+    losses, looks = {"focal": resolved("focal")}, {"dice_ce": Look(label="Dice + CE")}
+    about = {"small": About("Small <study>", "A note & more.", losses=losses, looks=looks)}
     return report({name: tables_in(folder / name) for name in ("small", "other")}, about, folder)
 
 
@@ -125,18 +129,47 @@ def test_every_section_with_numbers_names_its_files(html: str) -> None:
 
 def test_the_answer_stands_at_the_head_and_in_full(html: str) -> None:
     short, full = section(html, "short"), section(html, "answers")
-    assert "dice_ce , tied with 1 of 2 others, step 1.50 × cross-entropy" in short
-    assert "1 comparison on real data" in short and "1 of 1" in short
-    for text in ("P(first)", "only 12 cases", "12 cases, 3 seeds", "1.50 × cross-entropy", "is the reference"):
+    assert "Dice + CE , Dice 0.7" in short and "tied with 1 of 2 others" in short
+    for text in (
+        "Real data",
+        "Best:",
+        "How sure: 12 test cases, 3 seeds",
+        "cross-entropy = 1: Dice + CE 1.50",
+        "Not shown:",
+    ):
+        assert text in short, text
+    for text in ("P(first)", "only 12 cases, 3 seeds", "1.50", "Dice + CE dice_ce Dice 0.7", "focal", "equivalent"):
         assert text in full, text
 
 
 def test_phantoms_are_said_to_be_no_evidence(page: Page, folder: Path) -> None:
-    assert "Some data here are phantoms." in page.text and "no evidence about patients: phantom_blobs" in page.text
+    assert "Some data here are phantoms." in page.text and "about your data: phantom_blobs" in page.text
     alone = Page(report({"other": tables_in(folder / "other")}))
-    assert "All data here are phantoms." in alone.text
+    assert "A demonstration: all data here are phantoms." in alone.text
+    assert (
+        alone.text.count("Demonstration on phantoms, no evidence about patients") == 5
+    )  # each card that has an answer
     real = Page(report({"small": tables_in(folder / "small")}))
     assert "phantom" not in real.text
+
+
+def test_data_of_the_reader_are_named_first(folder: Path) -> None:
+    html = report({"small": tables_in(folder / "small")}, {"small": About(evidence={"mr": OWN})})
+    assert "Your data: mr." in Page(html).text
+    assert "Your data Best:" in section(html, "short")
+
+
+def test_what_made_the_page_is_said(folder: Path) -> None:
+    html = report({"small": tables_in(folder / "small")}, made_by=["segloss 9", "commit abc of 2026-01-02"])
+    day = datetime.fromtimestamp((folder / "small/runs.csv").stat().st_mtime, UTC).date().isoformat()
+    assert "Page made by segloss 9, commit abc of 2026-01-02, from tables of" in section(html, "provenance")
+    assert f"runs.csv {day}" in section(html, "provenance")
+
+
+def test_the_software_is_named_with_commit_and_changes() -> None:
+    version, commit, *packages = made_by()
+    assert version.startswith("segloss ") and commit.startswith("commit ")
+    assert [text.split()[0] for text in packages] == ["Python", "torch", "snakemake", "pandas"]
 
 
 def test_what_no_study_measured_is_said(html: str) -> None:
@@ -187,7 +220,7 @@ def test_published_numbers_claims_and_failures_are_counted(html: str) -> None:
     assert "GDL WMH Dice clean 0.727 0.700 0.600 to 0.800 reproduced reduced – Table 1 <x> small" in section(
         html, "ledger"
     )
-    assert "dice_ce mr small 6 6" in section(html, "failures")
+    assert "Dice + CE dice_ce mr small 6 6" in section(html, "failures")
 
 
 def test_headings_are_in_order_and_tables_and_drawings_are_named(page: Page) -> None:
