@@ -219,6 +219,11 @@ def tables_in(place):
     return [PATHS.result(f"{place}/{name}") for name in (*map("{}.csv".format, TABLES), CASES, TRAININGS, TERMS)]
 
 
+def reported(path, caption, category, **labels):
+    """An output that ``snakemake --report`` shows, with a caption of `rules/captions/`."""
+    return report(path, caption=f"captions/{caption}.rst", category=category, labels=labels or None)
+
+
 def study_noise(study):
     return sorted(set(filter(None, map(noise_table_of, CONFIG.runs_of(study)))))
 

@@ -154,13 +154,17 @@ rule baseline:
         " --cases {input.cases:q} --output {output:q} &> {log:q}"
 
 
+SHOWN_TABLES = ("summary", "comparisons", "ranks")
+
+
 rule summarize:
     input:
         runs=lambda wildcards: tables_of(wildcards.study),
         baselines=lambda wildcards: study_baselines(wildcards.study),
         noise=lambda wildcards: study_noise(wildcards.study),
     output:
-        tables_in("{study}"),
+        [path for path in tables_in("{study}") if Path(path).stem not in SHOWN_TABLES],
+        [reported(PATHS.result(f"{{study}}/{table}.csv"), "tables", "{study}", table=table) for table in SHOWN_TABLES],
         directory(PATHS.result(f"{{study}}/{EXPORTS}")),
     log:
         PATHS.log("summarize/{study}"),
@@ -205,8 +209,8 @@ rule ledger:
         claims=lambda wildcards: [PATHS.result(f"{study}/claims.csv") for study in studies_run()],
         recomputed=lambda wildcards: recomputed_records(),
     output:
-        ledger=PATHS.result("ledger.csv"),
-        claims=PATHS.result("claims.csv"),
+        ledger=reported(PATHS.result("ledger.csv"), "ledger", "Published", table="numbers"),
+        claims=reported(PATHS.result("claims.csv"), "ledger", "Published", table="claims"),
     log:
         PATHS.log("ledger"),
     benchmark:

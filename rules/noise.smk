@@ -36,7 +36,7 @@ rule plot_noise:
         masks=ancient(PATHS.noisy("{dataset}", "{split}", "{noise}", "masks")),
         cases=split_parts("train"),
     output:
-        PATHS.plot("noise/{dataset}/{split}/{noise}.pdf"),
+        reported(PATHS.plot("noise/{dataset}/{split}/{noise}.pdf"), "noise", "Data", figure="{dataset}, {noise}"),
     log:
         PATHS.log("plots/noise/{dataset}/{split}/{noise}"),
     benchmark:

@@ -68,7 +68,12 @@ rule plot:
     input:
         lambda wildcards: figure_inputs(wildcards.place, wildcards.figure),
     output:
-        PATHS.plot("{place}{figure}.pdf"),
+        reported(
+            PATHS.plot("{place}{figure}.pdf"),
+            "figure",
+            lambda wildcards: study_of(wildcards.place, wildcards.figure),
+            figure="{figure}",
+        ),
     log:
         PATHS.log("plots/{place}{figure}"),
     benchmark:
@@ -97,8 +102,8 @@ rule recompute:
         records=raw_files("inverse_weighting_records"),
         printed=f"{workflow.basedir}/published/inverse_weighting.csv",
     output:
-        **PUBLISHED_FIGURES,
-        table=PATHS.result("published/inverse_weighting.csv"),
+        **{name: reported(path, "published", "Published", figure=name) for name, path in PUBLISHED_FIGURES.items()},
+        table=reported(PATHS.result("published/inverse_weighting.csv"), "published", "Published", table="recomputed"),
     log:
         PATHS.log("recompute"),
     benchmark:

@@ -189,9 +189,9 @@ rule data_report:
         fingerprint=lambda wildcards: PATHS.fingerprint(wildcards.dataset, first_split(wildcards.dataset)),
         bundles=lambda wildcards: [PATHS.bundle(wildcards.dataset, name) for name in cases_of(wildcards.dataset)[1]],
     output:
-        cases=PATHS.result("data/{dataset}/cases.csv"),
+        cases=reported(PATHS.result("data/{dataset}/cases.csv"), "data", "Data", table="{dataset}"),
         excluded=PATHS.result("data/{dataset}/excluded.csv"),
-        figure=PATHS.plot("data/{dataset}.pdf"),
+        figure=reported(PATHS.plot("data/{dataset}.pdf"), "data", "Data", figure="{dataset}"),
     log:
         PATHS.log("data_report/{dataset}"),
     benchmark:

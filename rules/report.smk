@@ -33,7 +33,7 @@ rule report:
         tables=reported_tables(),
         joined=rules.ledger.output,
     output:
-        PATHS.result("report.html"),
+        reported(PATHS.result("report.html"), "page", "Which loss"),
     log:
         PATHS.log("report"),
     benchmark:
