@@ -88,6 +88,10 @@ class File:
     sha256: str
 
 
+IMPROVING = 0.01
+"""Rise of the Dice of validation cases from which a training counts as not finished."""
+
+
 @dataclass(frozen=True)
 class StudyTables:
     """The tables of a study by their names; ``base``: the folder of the page, from which it links to them."""
@@ -165,7 +169,23 @@ class StudyTables:
         """Its title and note, as far as they say more than its name."""
         title = self.about.title.removesuffix(".") if self.about.title != self.name else ""
         sentence = title if title.endswith("?") or not title else f"{title}."
-        return f"{sentence} {self.about.note}".strip()
+        return " ".join(filter(None, [sentence, self.about.note, self.lengths]))
+
+    @property
+    def lengths(self) -> str:
+        """How long trainings were, and how many of them still improved at the end; empty where nothing says it."""
+        runs = self.judged(self.table("runs")).reindex(columns=["steps", "late_gain"])
+        steps, gains = runs["steps"].dropna().astype(int), runs["late_gain"].dropna()
+        if steps.empty:
+            return ""
+        lengths = " to ".join(dict.fromkeys(map(str, (steps.min(), steps.max())))) + " steps"
+        if gains.empty:
+            return f"Trainings of {lengths}."
+        late = f"by more than {IMPROVING} in Dice of validation cases from the third to the last quarter"
+        if still := int((gains > IMPROVING).sum()):
+            changes = f"{still} of {len(gains)} still improved, {late}: longer ones may change the order"
+            return f"Trainings of {lengths}; {changes}."
+        return f"Trainings of {lengths}; none of {len(gains)} still improved {late}."
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +16,7 @@ from lib.losses.specification import resolved
 from lib.report.made_by import made_by
 from lib.report.page import report
 from lib.report.sources import FOLDER, STYLE
-from lib.report.studies import OWN, About, tables_in
+from lib.report.studies import OWN, About, StudyTables, tables_in
 
 PUBLISHED = {
     **{"dataset": "wmh2017", "title": "WMH", "published_loss": "GDL", "noise": "clean", "metric": "dice"},
@@ -157,6 +158,21 @@ def test_data_of_the_reader_are_named_first(folder: Path) -> None:
     html = report({"small": tables_in(folder / "small")}, {"small": About(evidence={"mr": OWN})})
     assert "Your data: mr." in Page(html).text
     assert "Your data Best:" in section(html, "short")
+
+
+def test_trainings_that_still_improved_are_counted(folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "small"
+    shutil.copytree(folder / "small", copied)
+    runs = pd.read_csv(copied / "runs.csv")
+    assert "Trainings of" not in Page(report({"small": tables_in(copied)})).text
+    runs = runs.assign(steps=400, late_gain=0.002)
+    runs.to_csv(copied / "runs.csv", index=False)
+    assert "Trainings of 400 steps; none of" in Page(report({"small": tables_in(copied)})).text
+    late = runs["loss"] == "focal"
+    runs.assign(late_gain=runs["late_gain"].mask(late, 0.03)).to_csv(copied / "runs.csv", index=False)
+    counted = StudyTables("small", {path.stem: path for path in tables_in(copied)})
+    still = late[counted.judged(runs).index].sum()
+    assert still and f"Trainings of 400 steps; {still} of" in counted.lengths
 
 
 def test_what_made_the_page_is_said(folder: Path) -> None:
