@@ -33,7 +33,7 @@ rule report:
         tables=reported_tables(),
         joined=rules.ledger.output,
     output:
-        reported(PATHS.result("report.html"), "page", "Which loss"),
+        reported(PATHS.result("report.html"), "page", "Answer"),
     log:
         PATHS.log("report"),
     benchmark:
