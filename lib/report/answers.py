@@ -83,6 +83,10 @@ class Answer:
         return len(self.tied) + len(self.worse)
 
     @property
+    def unit(self) -> str:
+        return self.study.unit(self.column, self.setting["dataset"])
+
+    @property
     def evidence(self) -> str:
         return self.study.evidence(self.setting["dataset"])
 
@@ -191,7 +195,7 @@ def outcome(answer: Answer) -> str:
 
 def value(answer: Answer) -> str:
     """The number of the first loss."""
-    return f"{answer.column.label} {written(answer.value, answer.column)} {answer.column.unit}".strip()
+    return f"{answer.column.label} {written(answer.value, answer.column)} {answer.unit}".strip()
 
 
 def first_place(answer: Answer) -> str:
@@ -359,13 +363,13 @@ def cost(found: Sequence[Answer]) -> str:
 
 def not_shown(found: Sequence[Answer]) -> str:
     """Differences that so many cases and seeds would typically not show, by column."""
-    columns: dict[Column, list[float]] = {}
+    columns: dict[tuple[Column, str], list[float]] = {}
     for one in found:
         if one.visible > 0:
-            columns.setdefault(one.column, []).append(one.visible)
+            columns.setdefault((one.column, one.unit), []).append(one.visible)
     texts = []
-    for column, visible in columns.items():
-        size = f"{between(visible, column)} {column.unit}".strip()
+    for (column, unit), visible in columns.items():
+        size = f"{between(visible, column)} {unit}".strip()
         texts.append(f"{size} ({column.label})")
     return f"Differences below about {', '.join(texts)}." if texts else "Not known: no interval could be computed."
 

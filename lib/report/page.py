@@ -105,10 +105,6 @@ def _cards(found: Mapping[Kind, Sequence[Answer]]) -> list[tuple[Kind, list[InSh
     return sorted(((kind, in_short(of_kind)) for kind, of_kind in found.items()), key=lambda card: not card[1])
 
 
-def _value(answer: Answer) -> str:
-    return f"{answer.column.label} {written(answer.value, answer.column)} {answer.column.unit}".strip()
-
-
 def _answers(found: Mapping[Kind, Sequence[Answer]], studies: Sequence[StudyTables]) -> Section:
     return Section(
         "answers",

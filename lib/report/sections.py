@@ -92,7 +92,7 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
             continue
         tested = _within_setting(study.of_setting(compared, setting))
         tested = tested[tested["column"] == column.name]
-        name = f"{study.name}-{place}"
+        name, unit = f"{study.name}-{place}", study.unit(column, setting["dataset"])
         charts = []
         if len(tested):
             references = ", ".join(map(study.label, dict.fromkeys(tested["reference"])))
@@ -100,7 +100,7 @@ def _differences_of(study: StudyTables) -> Iterator[Part]:
                 _difference_marks(study, of_column["loss"], tested),
                 f"forest-{name}",
                 f"Differences in {column.label} to {references}",
-                f"difference ({column.unit})" if column.unit else "difference",
+                f"difference ({unit})" if unit else "difference",
                 column.margin,
             )
             charts.append(Chart(drawing, f"{column.label}: difference to {references}"))

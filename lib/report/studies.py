@@ -1,7 +1,7 @@
 """What the page reads of a study: its tables, and what its configuration says of it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,10 +14,11 @@ from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
 from lib.config.study_schema import Look
-from lib.datasets import Dataset
+from lib.datasets import DATASETS, Dataset
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.looks import loss_label
+from lib.measures.catalogue import Column
 from lib.report.sources import NEEDED, OPTIONAL
 
 CLEAN = "clean"
@@ -38,6 +39,7 @@ class About:
         primary: the column by which the study judges.
         titles: of data sets.
         evidence: of data sets, one of ``EVIDENCE``; those that are not named are phantoms where their name begins so.
+        pictures: data sets of them, whose lengths count pixels of the files.
         losses: resolved specifications.
         looks: labels of losses.
     """
@@ -47,6 +49,7 @@ class About:
     primary: str = "dice"
     titles: Mapping[str, str] = field(default_factory=dict)
     evidence: Mapping[str, str] = field(default_factory=dict)
+    pictures: Collection[str] = ()
     losses: Mapping[str, Any] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
 
@@ -60,6 +63,7 @@ class About:
             primary=configuration.studies[study].primary.column,
             titles={name: dataset.title for name, dataset in used.items()},
             evidence={name: _evidence(dataset) for name, dataset in used.items()},
+            pictures={name for name, dataset in used.items() if dataset.dimensions == 2},
             losses=configuration.resolved_losses(study),
             looks=configuration.studies[study].looks,
         )
@@ -68,7 +72,8 @@ class About:
     def of_terms(cls, terms: Terms, name: str) -> "About":
         """From what lies beside the per-case tables of a set of this name."""
         title, primary = terms.study or name, terms.primary.column
-        return cls(title=title, note=terms.note, primary=primary, titles=terms.titles, looks=terms.looks)
+        pictures = {name for name in terms.titles if name in DATASETS and DATASETS[name].dimensions == 2}
+        return cls(title, terms.note, primary, terms.titles, pictures=pictures, looks=terms.looks)
 
 
 def _evidence(dataset: Dataset) -> str:
@@ -160,6 +165,9 @@ class StudyTables:
 
     def title(self, dataset: str) -> str:
         return self.about.titles.get(dataset, dataset)
+
+    def unit(self, column: Column, dataset: str) -> str:
+        return "pixels" if column.unit == "mm" and dataset in self.about.pictures else column.unit
 
     def evidence(self, dataset: str) -> str:
         return self.about.evidence.get(dataset, PHANTOMS if dataset.startswith("phantom") else REAL)

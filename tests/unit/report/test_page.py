@@ -175,6 +175,13 @@ def test_trainings_that_still_improved_are_counted(folder: Path, tmp_path: Path)
     assert still and f"Trainings of 400 steps; {still} of" in counted.lengths
 
 
+def test_lengths_in_pictures_count_pixels(folder: Path) -> None:
+    paths = {"small": tables_in(folder / "small")}
+    for pictures, unit, other in (((), " mm", " pixels"), ({"mr"}, " pixels", " mm")):
+        short = section(report(paths, {"small": About(pictures=pictures)}), "short")
+        assert unit in short and other not in short
+
+
 def test_what_made_the_page_is_said(folder: Path) -> None:
     html = report({"small": tables_in(folder / "small")}, made_by=["segloss 9", "commit abc of 2026-01-02"])
     day = datetime.fromtimestamp((folder / "small/runs.csv").stat().st_mtime, UTC).date().isoformat()
