@@ -52,6 +52,7 @@ def measure_cost(
         SeglossError: a step ran out of memory, or the loss diverged.
     """
     channels, patch = tested[0].description["channels"], training.sampling.patch_size
+    per_epoch = training.training.steps_per_epoch
     network = build_network(inference.network.network, channels, inference.network.out_channels)
     before = peak_memory("cpu")["peak_memory_mb"]  # with the network's packages, which are imported by now
     device, seconds = time_steps(training, prepared=prepared, cases=cases, **computing, **data)
@@ -61,7 +62,7 @@ def measure_cost(
         "parameters": sum(values.numel() for values in network.parameters()),
         "multiply_adds": multiply_adds(network, (1, channels, *patch), device),
         "seconds_per_step": median(seconds),
-        "seconds_per_epoch": median(seconds) * training.training.steps_per_epoch,
+        "seconds_per_epoch": None if per_epoch == "planned" else median(seconds) * per_epoch,
         "seconds_per_case": fmean(time_cases(network, tested[:CASES], inference, device)),
         "host_memory_mb": memory["peak_memory_mb"] - before,
         "device_memory_mb": memory.get("gpu_peak_memory_mb"),

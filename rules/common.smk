@@ -14,6 +14,7 @@ import snakemake.benchmark
 from snakemake.dag import DAG
 
 from lib.comparison.sets import CASES, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, files_of_set
+from lib.config.expand import with_options
 from lib.config.schema import Planning
 from lib.config.study import study_files
 from lib.datasets.archives import is_archive, stem
@@ -172,6 +173,12 @@ def of_data(run):
 def estimate_of(run):
     """The estimate of the time that all takes, which is said before any training."""
     return [ancient(PATHS.budget(run.condition))] if run.settings.plan else []
+
+
+def settings_of_costs(run):
+    """What decides the training and the inference of a run, for a script that measures their costs."""
+    chosen = {"training": run.training_settings, "inference": run.inference_settings}
+    return json.dumps({name: one.model_dump(mode="json", exclude_defaults=True) for name, one in chosen.items()})
 
 
 def run_parts(run, dataset, part):

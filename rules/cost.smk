@@ -6,9 +6,7 @@ Of runs that train and infer in the same way one is measured, in a training of a
 
 def cost_settings(wildcards):
     """Params function: what decides the training and the inference; those of a search's best trial come from its file."""
-    run = run_of(wildcards)
-    chosen = {"training": run.training_settings, "inference": run.inference_settings}
-    return json.dumps({name: one.model_dump(mode="json", exclude_defaults=True) for name, one in chosen.items()})
+    return settings_of_costs(run_of(wildcards))
 
 
 def cost_data(wildcards):

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-PLANNED_RUNS = [run for run in RUNS.values() if run.settings.plan]
-PLANS = {run.settings.plan_name: run.settings for run in PLANNED_RUNS}
+PLANNED_RUNS = [run for run in (*RUNS.values(), *(search.base for search in SEARCHES.values())) if run.settings.plan]
+PLANS = {(run.dataset, run.split, run.settings.plan_name): run.settings for run in PLANNED_RUNS}
 CONDITIONS = {
     condition: [run for run in PLANNED_RUNS if run.condition == condition]
     for condition in dict.fromkeys(run.condition for run in PLANNED_RUNS)
@@ -12,12 +12,13 @@ CONDITIONS = {
 
 def plan_options(wildcards):
     """Params function: what a plan rests on besides the cases; the workflow's where no run has one of the name."""
-    settings, memory = PLANS.get(wildcards.name), CONFIG.workflow.plan_memory
+    settings = PLANS.get((wildcards.dataset, wildcards.split, wildcards.name))
     computing = settings.computing if settings else CONFIG.workflow.computing
-    features = [settings.network.base_features, settings.network.max_features] if settings else []
+    # its two forms share a plan, which is for the larger one
+    features = [settings.network.base_features, settings.network.max_features, True] if settings else []
     planning = settings.plan if settings else Planning()
     return (
-        option("memory", planning.memory or memory)
+        option("memory", planning.memory or CONFIG.workflow.plan_memory)
         + option("precision", computing.precision)
         + option("coverage", planning.coverage)
         + option("features", json.dumps(features))
@@ -25,17 +26,10 @@ def plan_options(wildcards):
 
 
 def budgeted_run(wildcards):
-    """The run by which the time of all of its condition is estimated, with the settings from which searches begin."""
-    return replace(CONDITIONS[wildcards.condition][0], search=None)
-
-
-def budgeted_settings(wildcards):
-    """Params function: of that run; how many steps it would have is what is looked for."""
-    run = budgeted_run(wildcards)
-    chosen = {"training": run.training_settings, "inference": run.inference_settings}
-    values = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in chosen.items()}
-    values["training"]["training"]["steps_per_epoch"] = 1
-    return json.dumps(values)
+    """The run by which the time of all of its condition is estimated, the same whichever losses and seeds are chosen."""
+    run = CONDITIONS[wildcards.condition][0]
+    loss = with_options("cross_entropy", run.network_labels.loss_options)
+    return replace(run, loss="cross_entropy", loss_specification=loss, seed=0, search=None)
 
 
 def budget_options(wildcards):
@@ -44,8 +38,9 @@ def budget_options(wildcards):
     return option("minutes", CONFIG.workflow.minutes) if steps == "planned" else option("steps-per-epoch", steps)
 
 
-def work_of(runs):
+def work_of(condition):
     """Trainings, trials of their searches, and epochs of both."""
+    runs = [run for run in RUNS.values() if run.condition == condition]
     searches = {run.search.id: run.search for run in runs if run.search}.values()
     epochs = sum(run.settings.training.epochs for run in runs)
     return {
@@ -57,8 +52,7 @@ def work_of(runs):
 
 def budgeted_work(wildcards, output):
     """Params function: not among what makes a job run again, as it takes ``output``: more losses change no training."""
-    work = work_of(CONDITIONS[wildcards.condition])
-    everything = sum(work_of(runs)["epochs"] for runs in CONDITIONS.values())
+    work, everything = work_of(wildcards.condition), sum(work_of(condition)["epochs"] for condition in CONDITIONS)
     parallel = GPUS * visible_gpus() if ON_GPU else workflow.cores
     return json.dumps(work | {"share": work["epochs"] / everything, "parallel": max(1, parallel or 1)})
 
@@ -96,7 +90,7 @@ rule plan:
     benchmark:
         PATHS.benchmark("{name}/{dataset}/{split}")
     wildcard_constraints:
-        name="plan(_slices)?(-[^/]+)?",
+        name=one_of(["plan", "plan_slices", *(name for *_, name in PLANS)]),
     localrule: True
     conda:
         "../envs/segloss.yaml"
@@ -116,8 +110,9 @@ rule plan:
 rule budget:
     input:
         cases=lambda wildcards: run_parts(budgeted_run(wildcards), "trained_on", "train"),
-        tested=lambda wildcards: run_parts(budgeted_run(wildcards), "dataset", "test"),
-        measured=lambda wildcards: run_parts(budgeted_run(wildcards), "measured_on", "validation"),
+        # another mask or case of these is no reason for trainings of another length
+        tested=lambda wildcards: ancient(run_parts(budgeted_run(wildcards), "dataset", "test")),
+        measured=lambda wildcards: ancient(run_parts(budgeted_run(wildcards), "measured_on", "validation")),
         maps=lambda wildcards: map_lists(budgeted_run(wildcards)),
         of_data=lambda wildcards: grid_of(budgeted_run(wildcards)),
     output:
@@ -135,7 +130,7 @@ rule budget:
         gpu=GPUS,
         gpu_percent=100 if ON_GPU else 0,
     params:
-        settings=budgeted_settings,
+        settings=lambda wildcards: settings_of_costs(budgeted_run(wildcards)),
         options=budget_options,
         work=budgeted_work,
         prepared=lambda wildcards: PATHS.prepared(budgeted_run(wildcards).trained_on),

@@ -28,7 +28,7 @@ rule predict:
     input:
         weights=PATHS.run("{run}", "weights.pt"),
         cases=predicted_parts,
-        of_data=lambda wildcards: of_data(run_of(wildcards)),
+        of_data=lambda wildcards: grid_of(run_of(wildcards)),
         best=best_trial,
         first=first_stage,
     output:
@@ -49,7 +49,7 @@ rule predict:
         settings=lambda wildcards: run_of(wildcards).inference_settings.model_dump_json(exclude_defaults=True),
         described=lambda wildcards: json.dumps(CONFIG.model_settings(run_of(wildcards))),
         prepared=prepared_folder,
-        found=lambda wildcards: option("of-data", *of_data(run_of(wildcards)))
+        found=lambda wildcards: option("of-data", *grid_of(run_of(wildcards)))
         + option("best", *best_trial(wildcards))
         + option("first", *first_stage(wildcards)[:1]),
         code=prediction_code,

@@ -89,15 +89,23 @@ def run_pretrained(wildcards):
     return [ancient(PATHS.raw(*place)) for place in sorted(found)]
 
 
+def decided_by(wildcards):
+    """Input function: files of the training cases that decide settings; where weights are given, of a planned network."""
+    run = run_of(wildcards)
+    if given_weights(wildcards):
+        return grid_of(run) if run.settings.plan else []
+    return of_data(run)
+
+
 def data_options(wildcards):
     """Params function: options with the data that not every training has."""
     run = run_of(wildcards)
     if given_weights(wildcards):
-        return ""
+        return option("of-data", *decided_by(wildcards))
     return (
         option("measured", *run_measured(wildcards))
         + (option("native", PATHS.prepared(run.measured_on)) if run.trained_on != run.measured_on else "")
-        + option("of-data", *of_data(run))
+        + option("of-data", *decided_by(wildcards))
         + option("best", *best_trial(wildcards))
         + option("maps", *map_lists(run))
         + (option("noisy", noisy_set(run)) if run.noise.alpha else "")
@@ -137,7 +145,7 @@ rule train:
         pretrained=for_training(run_pretrained),
         best=for_training(best_trial),
         source=source_weights,
-        of_data=for_training(lambda wildcards: of_data(run_of(wildcards))),
+        of_data=decided_by,
         checked=checked_parts,
     output:
         weights=PATHS.run("{run}", "weights.pt"),

@@ -20,14 +20,20 @@ def main(
     output: Path,
 ) -> None:
     from lib.datasets.fingerprint import read_fingerprint
-    from lib.datasets.plan import as_yaml, plan
+    from lib.datasets.plan import Features, as_yaml, plan
     from lib.errors import SeglossError
     from lib.files import write_text
 
     found = read_fingerprint(fingerprint)
     try:
         planned = plan(
-            found, classes, memory, precision, name.startswith("plan_slices"), coverage, tuple(features) or None
+            found,
+            classes,
+            memory,
+            precision,
+            name.startswith("plan_slices"),
+            coverage,
+            Features(*features) if features else None,
         )
     except SeglossError as error:
         raise SeglossError(f"data set {dataset}, split {split}: {error}") from None

@@ -40,11 +40,13 @@ def main(
     from lib.training.settings import TrainingSettings
 
     given = settings.pop("weights", None)
-    chosen = TrainingSettings.model_validate(settings)
+    chosen = asked = TrainingSettings.model_validate(settings)
     if best:
         chosen = best_training(best, chosen)
     chosen = decided(chosen, of_data or ())
     outputs, about = (weights, history, provenance), {"scale": scale, "identity": identity}
+    if chosen != asked:  # by a search or by the data
+        about["asked"] = asked.as_json()
     if given:
         return take_weights(outputs, Path(given), chosen, open_cases(prepared, cases)[0], about)
     data = {"measured": measured or (), "maps": maps or (), "noisy": noisy, "pretrained": pretrained}

@@ -128,7 +128,7 @@ def from_history(run: EvaluatedRun) -> Row:
         row |= {"best_epoch": float(history["epoch"].iloc[best])}
         row |= {f"{name}{OVER_EPOCHS[1]}": float(measured[f"test_{name}"].iloc[best]) for name in names}
     row |= {f"{name}_fit": _fit(history, masks) for name, masks in (("noisy", "masks"), ("clean", "clean"))}
-    if "step" in history:
+    if "step" in history and history["step"].iloc[-1]:  # 0 where weights are given
         row |= {"steps": int(history["step"].iloc[-1]), "late_gain": late_gain(history.get("validation_dice"))}
     return row | {name: history[name].iloc[-1] for name in history if name.split(".")[-1] == "nu"}
 

@@ -54,6 +54,11 @@ class Variant:
     settings: Settings
     where: str
 
+    def is_chosen(self, workflow: WorkflowConfig) -> bool:
+        """Whether the configuration names it, alone or with its levels."""
+        names = {self.name, "_".join([self.name, *self.levels.values()])}
+        return workflow.variants == "all" or not names.isdisjoint(workflow.variants)
+
 
 def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Variant]:
     """The variants of a scale, each at every combination of levels."""
@@ -67,6 +72,8 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             given = {key: value for key, value in given.items() if key != "plan"}
         elif _decides_all(given):
             values["plan"] = None
+        else:
+            _check_plan(given, where)
         if given:
             values = merged(values, given)
             where = f"{CONFIG_NAME}: settings, in {where}"
@@ -83,7 +90,8 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
             for factor, level in chosen.items():
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
             if values.get("plan") is not None:
-                of_level = merged(merged(of_level, _planned(workflow)), given)
+                of_sections = {key: given[key] for key in ("sampling", "training") if key in given}
+                of_level = merged(merged(of_level, _planned(workflow)), of_sections)
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
 
@@ -121,6 +129,22 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
 def _decides_all(given: Mapping[str, Any]) -> bool:
     """Whether the settings leave nothing to plan, as a plan does that is given as a configuration file."""
     return all(given.get(section, {}).keys() >= keys.keys() for section, keys in PLANNED.items())
+
+
+def _check_plan(given: Mapping[str, Any], where: str) -> None:
+    """Check that settings change nothing that a plan makes fit together; the size of batches may be another.
+
+    Raises:
+        SeglossError: they do.
+    """
+    changed = [f"{section}.{key}" for section, keys in PLANNED.items() for key in keys if key in given.get(section, {})]
+    changed += ["resampling.factor"] if "factor" in given.get("resampling", {}) else []
+    changed += ["factors.resampling"] if "resampling" in (given.get("factors") or {}) else []
+    if others := [place for place in changed if place != "sampling.batch_size"]:
+        raise SeglossError(
+            f"{CONFIG_NAME}: settings, in {where}: {others[0]} is planned there; give plan: {{memory: ..., coverage:"
+            " ...}, or leave this variant out (variants)"
+        )
 
 
 def _planned(workflow: WorkflowConfig) -> dict[str, Any]:
@@ -164,7 +188,8 @@ def _expand(
     listed = set(chain.from_iterable(variant.settings.losses for variant in variants))
     named = [*([] if workflow.losses == "all" else workflow.losses), *workflow.own_losses]
     added = [loss for loss in dict.fromkeys(named) if loss in specifications and loss not in listed]
-    of_own = {own: _for_own_data(datasets[own], variants, study) for own in workflow.own_data}
+    chosen_variants = [variant for variant in variants if variant.is_chosen(workflow)] or variants
+    of_own = {own: _for_own_data(datasets[own], chosen_variants, study) for own in workflow.own_data}
     own_runs: set[tuple[str, ...]] = set()
     for variant in variants:
         settings = variant.settings
@@ -307,7 +332,7 @@ def _for_labels(specification: losses.Specification, labels: Labels, channels: i
     """
     if reason := unfit_loss(specification, labels, channels):
         raise SeglossError(f"{where}: {reason}")
-    return _with_options(specification, labels.loss_options)
+    return with_options(specification, labels.loss_options)
 
 
 def unfit_loss(specification: losses.Specification, labels: Labels, channels: int) -> str | None:
@@ -322,14 +347,14 @@ def unfit_loss(specification: losses.Specification, labels: Labels, channels: in
     return None
 
 
-def _with_options(specification: losses.Specification, options: Mapping[str, Any]) -> losses.Specification:
+def with_options(specification: losses.Specification, options: Mapping[str, Any]) -> losses.Specification:
     """The options given to every loss of the library in a specification that has not its own."""
     own = {"name": specification} if isinstance(specification, str) else dict(specification)
     missing = {key: value for key, value in options.items() if key not in own}
     if not missing or "." in str(own.get("name", "")):
         return specification
     if "sum" in own:
-        return own | {"sum": [_with_options(term, missing) for term in own["sum"]]}
+        return own | {"sum": [with_options(term, missing) for term in own["sum"]]}
     return missing | own
 
 

@@ -12,7 +12,7 @@ from lib import ROOT
 from lib.config.expand import expanded, selected
 from lib.config.fit import fits_none
 from lib.config.run import Configuration, Run
-from lib.config.schema import CONFIG_NAME, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, Planning, WorkflowConfig
 from lib.config.study import check_losses, load_study, study_files
 from lib.config.study_schema import Study
 from lib.datasets import DATASETS, Dataset
@@ -69,7 +69,9 @@ def load(values: Mapping[str, Any], root: Path = ROOT) -> Configuration:
             f"{CONFIG_NAME}: no run of the studies has these datasets, variants, losses and seeds together"
         )
     _check_weights(workflow.weights, runs, files)
-    notes = tuple(_notes(workflow, datasets, runs, library))
+    if "plan" in workflow.settings:
+        validated(Planning, workflow.settings["plan"], f"{CONFIG_NAME}: settings.plan")
+    notes = (*_notes(workflow, datasets, runs, library), *_note_on_minutes(workflow, kept))
     configuration = Configuration(dict(values), workflow, datasets, studies, kept, notes)
     made = {dataset.name: dataset for run in configuration.needed_runs for dataset in _made_for(run, datasets)}
     if taken := next((name for name in made if name in datasets), None):
@@ -157,6 +159,14 @@ def _own_datasets(workflow: WorkflowConfig) -> dict[str, Dataset]:
         return {name: own_dataset(name, own) for name, own in workflow.own_data.items()}
     except SeglossError as error:
         raise SeglossError(f"{CONFIG_NAME}: {error}") from None
+
+
+def _note_on_minutes(workflow: WorkflowConfig, runs: Iterable[Run]) -> Iterable[str]:
+    if workflow.minutes and not any(run.settings.training.steps_per_epoch == "planned" for run in runs):
+        yield (
+            "minutes: decide nothing in this call: they are for variants of own data with a plan, as in"
+            " studies=which_loss scale=reduced, where settings give no training.steps_per_epoch"
+        )
 
 
 def _notes(

@@ -405,11 +405,12 @@ class Settings(Section):
     @property
     def plan_name(self) -> str:
         """What distinguishes the plan from every other one of the same cases, fit for a path."""
-        features = {key: getattr(self.network, key) for key in ("base_features", "max_features")}
-        options = features | self.plan.model_dump()
-        defaults = {key: type(self.network).model_fields[key].default for key in features} | Planning().model_dump()
-        changed = [f"{key}{value:.12g}" for key, value in options.items() if value != defaults[key]]
-        return "-".join(["plan_slices" if self.slices else "plan", *changed])
+        kind, precision = "plan_slices" if self.slices else "plan", self.computing.precision
+        parts = [kind, f"features{self.network.base_features}-{self.network.max_features}"]
+        parts += [f"memory{self.plan.memory:.12g}"] if self.plan.memory else []
+        parts += [f"coverage{self.plan.coverage:.12g}"] if self.plan.coverage else []
+        parts += [precision] if precision != "float32" else []
+        return "-".join(parts)
 
     def labels_of_network(self, labels: Labels) -> Labels:
         """What the network segments of a data set's labels."""

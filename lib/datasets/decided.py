@@ -10,20 +10,25 @@ from lib.config.schema import Resampling
 from lib.datasets.fingerprint import read_fingerprint
 from lib.fields import Section
 from lib.files import read_json
+from lib.validation import validated
 
 S = TypeVar("S", bound=Section)
 OPEN = ("median", "planned")
 
 
 def decided(settings: S, files: Sequence[Path]) -> S:
-    """The settings with values in the place of ``median`` and ``planned``.
+    """The settings with values in the place of ``median`` and ``planned``, as far as the files decide them.
 
     Args:
         files: the fingerprint of the training cases, or the plan that is made of it and the budget, if there is one.
+
+    Raises:
+        SeglossError: what is decided does not fit the other settings.
     """
     if not files:
         return settings
-    return type(settings).model_validate(_filled(settings.model_dump(mode="json"), _values(files)))
+    where = f"with {' and '.join(map(str, files))}"
+    return validated(type(settings), _filled(settings.model_dump(mode="json"), _values(files)), where)
 
 
 def decided_grid(grid: Resampling, files: Sequence[Path]) -> Resampling:
@@ -47,8 +52,9 @@ def _values(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
 def _filled(settings: Any, values: Mapping[str, Mapping[str, Any]], section: str = "") -> Any:
     if not isinstance(settings, dict):
         return settings
-    if section == "resampling" and settings["spacing"] in OPEN:
+    if section == "resampling" and section in values and settings["spacing"] in OPEN:
         return settings | values[section]  # with the factor of a plan for pictures
     return {
-        key: values[section][key] if value in OPEN else _filled(value, values, key) for key, value in settings.items()
+        key: values.get(section, {}).get(key, value) if value in OPEN else _filled(value, values, key)
+        for key, value in settings.items()
     }

@@ -34,6 +34,14 @@ class Reference(NamedTuple):
     """Of the patch from which the search for a smaller one begins."""
 
 
+class Features(NamedTuple):
+    """Channels of a network at full resolution, and at most; whether its blocks are residual."""
+
+    first: int
+    most: int
+    residual: bool = False
+
+
 MEMORY = 8
 REFERENCES = {
     2: Reference("dyn_unet_2d", 512, 12, 85_000_000, 2048**2),
@@ -47,7 +55,7 @@ class Plan:
 
     ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, whose pixels become ``factor``
     times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network,
-    without the last axis of volumes that it sees ``by_slice``. ``features``: channels at full resolution, and at most.
+    without the last axis of volumes that it sees ``by_slice``. ``features``: of the network.
     ``memory``: in GB, estimated.
     """
 
@@ -59,7 +67,7 @@ class Plan:
     patch_size: tuple[int, ...]
     spacing: tuple[float, ...]
     batch_size: int
-    features: tuple[int, int]
+    features: Features
     memory: float
 
     @property
@@ -74,8 +82,8 @@ class Plan:
                 "name": reference.network,
                 "patch_size": list(self.patch_size),
                 "spacing": list(self.spacing),
-                "base_features": self.features[0],
-                "max_features": self.features[1],
+                "base_features": self.features.first,
+                "max_features": self.features.most,
             },
             "sampling": {"patch_size": list(self.patch_size), "batch_size": self.batch_size},
             "inference": {"patch_size": list(self.patch_size), "stride": stride},
@@ -89,7 +97,7 @@ def plan(
     precision: str = "float32",
     by_slice: bool = False,
     coverage: float = 0.0,
-    features: tuple[int, int] | None = None,
+    features: Features | None = None,
 ) -> Plan:
     """Plan the largest patches of the images' proportions that a GPU has memory for.
 
@@ -109,7 +117,7 @@ def plan(
         by_slice: for a 2D network that sees volumes slice by slice (last axis).
         coverage: share of the median image that a patch covers at least. Voxels are enlarged by 3 % until it does,
             those less than half as long as the longest first, as for nnU-Net's ``3d_lowres``, whose share is 0.25.
-        features: channels at full resolution, and at most; nnU-Net's if they are not given.
+        features: of the network; nnU-Net's if they are not given.
 
     Raises:
         SeglossError: images are too small for the network, or the memory is.
@@ -122,7 +130,7 @@ def plan(
     axes = slice(None, -1 if by_slice else None)
     reference = REFERENCES[len(lengths[axes])]
     budget = reference.values * reference.batch_size * memory / _gigabytes_of_reference(precision)
-    features = features or (BASE_FEATURES, reference.max_features)
+    features = features or Features(BASE_FEATURES, reference.max_features)
     exact = [*finest]
     while True:
         grid = tuple(float(f"{length:.6g}") for length in exact)
@@ -169,7 +177,7 @@ def _patch_size(
     budget: float,
     classes: int,
     memory: float,
-    features: tuple[int, int],
+    features: Features,
 ) -> tuple[int, ...]:
     """The largest of which the smallest batch fits the ``budget`` of values."""
     side = (REFERENCES[len(size)].first_voxels * prod(spacing)) ** (1 / len(size))  # in the unit of the spacing
@@ -177,8 +185,8 @@ def _patch_size(
     patch_size = _divisible(first, spacing)
     if (stages := len(topology(patch_size, spacing).strides)) < STAGES:
         raise SeglossError(
-            f"images of {by_axis(size)} voxels are too small for dyn_unet, which has {STAGES} stages or more, by"
-            f" nnU-Net's rules {stages}; choose another network"
+            f"images of {by_axis(size)} voxels, on the planned grid, are too small for dyn_unet, which has {STAGES}"
+            f" stages or more, by nnU-Net's rules {stages}; choose another network, or a lower plan.coverage"
         )
     while SMALLEST_BATCH * feature_map_values(patch_size, spacing, classes, features) > budget:
         patch_size = _smaller(patch_size, size, spacing)
@@ -209,20 +217,18 @@ def _smaller(patch_size: Sequence[int], size: Sequence[int], spacing: Sequence[f
     return _divisible(shorter, spacing)
 
 
-def feature_map_values(
-    patch_size: Sequence[int], spacing: Sequence[float], classes: int, features: tuple[int, int]
-) -> int:
+def feature_map_values(patch_size: Sequence[int], spacing: Sequence[float], classes: int, features: Features) -> int:
     """Values in the outputs of all convolutions of `dyn_unet` for one patch, by which its memory is estimated.
 
-    Each stage has two convolutions on the way down, the last one no others; on the way up, a transposed one and two.
+    Each stage has two convolutions on the way down, and a third where it is residual, the last one no others; on the
+    way up, a transposed one and two.
     """
-    first, most = features
     lengths, total = list(patch_size), classes * prod(patch_size)
     strides = topology(patch_size, spacing).strides
     for stage, stride in enumerate(strides):
         lengths = [length // step for length, step in zip(lengths, stride, strict=True)]
-        convolutions = 5 if stage < len(strides) - 1 else 2
-        total += convolutions * min(first * 2**stage, most) * prod(lengths)
+        convolutions = (5 if stage < len(strides) - 1 else 2) + features.residual
+        total += convolutions * min(features.first * 2**stage, features.most) * prod(lengths)
     return total
 
 

@@ -93,8 +93,8 @@ class File:
     sha256: str
 
 
-IMPROVING = 0.01
-"""Rise of the Dice of validation cases from which a training counts as not finished."""
+IMPROVING = 0.005
+"""Mean rise of the Dice of validation cases above which trainings count as not finished."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class StudyTables:
 
     @property
     def lengths(self) -> str:
-        """How long trainings were, and how many of them still improved at the end; empty where nothing says it."""
+        """How long trainings were, and whether they still improved at the end; empty where nothing says it."""
         runs = self.judged(self.table("runs")).reindex(columns=["steps", "late_gain"])
         steps, gains = runs["steps"].dropna().astype(int), runs["late_gain"].dropna()
         if steps.empty:
@@ -189,11 +189,9 @@ class StudyTables:
         lengths = " to ".join(dict.fromkeys(map(str, (steps.min(), steps.max())))) + " steps"
         if gains.empty:
             return f"Trainings of {lengths}."
-        late = f"by more than {IMPROVING} in Dice of validation cases from the third to the last quarter"
-        if still := int((gains > IMPROVING).sum()):
-            changes = f"{still} of {len(gains)} still improved, {late}: longer ones may change the order"
-            return f"Trainings of {lengths}; {changes}."
-        return f"Trainings of {lengths}; none of {len(gains)} still improved {late}."
+        rise = f"from their third to their last quarter the Dice of validation changed by {gains.mean():+.3f} on average"
+        unfinished = ": longer ones may change the order" if gains.mean() > IMPROVING else ""
+        return f"Trainings of {lengths}; {rise}{unfinished}."
 
 
 def tables_in(folder: Path) -> list[Path]:

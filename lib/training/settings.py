@@ -116,10 +116,15 @@ def _same(recorded: Any, present: Any, chosen: Any) -> bool:
     return recorded == present
 
 
+def asked(provenance: Mapping[str, Any]) -> Any:
+    """The settings of a training as the configuration had them, before a search or the data decided some."""
+    return provenance.get("asked", provenance.get("settings"))
+
+
 def identity(settings: TrainingSettings, provenance: Path) -> str:
     """Digest of the settings, or the one that stands in the ``provenance`` of the same training."""
     with suppress(SeglossError):  # a damaged file is made again
         recorded = read_json(provenance) if provenance.is_file() else None
-        if isinstance(recorded, dict) and settings.same_as(recorded.get("settings")):
+        if isinstance(recorded, dict) and settings.same_as(asked(recorded)):
             return str(recorded.get("identity"))
     return hashlib.sha256(json.dumps(settings.as_json()).encode()).hexdigest()

@@ -8,6 +8,7 @@ from lib.config.run import Configuration, Run
 from lib.errors import SeglossError
 from lib.files import read_json
 from lib.paths import Paths
+from lib.training.settings import asked
 
 
 def check_scale(runs: Iterable[Run], paths: Paths) -> None:
@@ -44,6 +45,6 @@ def replaced_trainings(configuration: Configuration, paths: Paths) -> Iterator[s
 
 def _is_replaced(run: Run, paths: Paths, given: bool) -> bool:
     with suppress(SeglossError, AttributeError):  # missing, or damaged, and made again
-        settings = read_json(Path(paths.run(run.id, "provenance.json"))).get("settings")
+        settings = asked(read_json(Path(paths.run(run.id, "provenance.json"))))
         return bool(settings) and (given or not run.training_settings.same_as(settings))
     return False

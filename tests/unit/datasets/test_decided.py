@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lib.config.schema import Inference, Resampling, Sampling
 from lib.datasets.decided import decided, decided_grid
-from lib.datasets.plan import as_yaml, plan
+from lib.datasets.plan import Features, as_yaml, plan
 from lib.files import write_json
 from lib.labels import Labels
 from lib.training.settings import InferenceSettings, Measured, NetworkSettings, TrainingSettings
@@ -17,7 +17,7 @@ def write_plan(folder: Path, shape: list[int], coverage: float = 0.0) -> Path:
     spacing = [1.0] * len(shape)
     found = {"cases": 20, "median_spacing": spacing, "target_spacing": spacing}
     found |= {"median_shape": shape, "median_target_shape": shape}
-    planned = plan(found, 2, 0.05, coverage=coverage, features=(8, 64))
+    planned = plan(found, 2, 0.05, coverage=coverage, features=Features(8, 64))
     (folder / "plan.yaml").write_text(as_yaml(planned, found, "mine", "holdout", 0.05, "float32"))
     return folder / "plan.yaml"
 

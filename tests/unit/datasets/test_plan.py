@@ -15,7 +15,7 @@ from lib.config.load import load
 from lib.config.schema import Resampling
 from lib.datasets.decided import decided_grid
 from lib.datasets.fingerprint import fingerprint, read_fingerprint
-from lib.datasets.plan import Plan, as_yaml, feature_map_values, plan
+from lib.datasets.plan import Features, Plan, as_yaml, feature_map_values, plan
 from lib.errors import SeglossError
 from lib.files import write_json
 from lib.labels import Labels
@@ -60,16 +60,22 @@ def test_plans_that_nnunet_has_printed(name: str) -> None:
 
 def test_values_of_feature_maps_by_hand() -> None:
     # 16, 8 and 4 pixels a side: 32, 64 and 128 channels
-    assert feature_map_values((16, 16), (1, 1), 2, (32, 512)) == 2 * 256 + 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16
+    assert (
+        feature_map_values((16, 16), (1, 1), 2, Features(32, 512))
+        == 2 * 256 + 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16
+    )
 
 
 @pytest.mark.parametrize(
     ("patch_size", "spacing", "classes"), [((32, 24, 8), (1, 1, 4), 3), ((96, 64), (1, 1), 1), ((256, 16), (1, 1), 2)]
 )
-def test_values_are_those_of_the_networks_convolutions(patch_size: tuple, spacing: tuple, classes: int) -> None:
+@pytest.mark.parametrize("residual", [False, True])
+def test_values_are_those_of_the_networks_convolutions(
+    patch_size: tuple, spacing: tuple, classes: int, residual: bool
+) -> None:
     counts: list[int] = []
-    features = (8, 100)
-    network = DynUNet(1, patch_size, spacing, *features, classes)
+    features = Features(8, 100, residual)
+    network = DynUNet(1, patch_size, spacing, 8, 100, classes, residual=residual)
     for module in network.modules():
         if isinstance(module, CONVOLUTIONS):
             module.register_forward_hook(lambda _, __, output: counts.append(output.numel()))
@@ -119,7 +125,11 @@ def test_the_median_of_slices_and_its_target_are_the_fingerprints() -> None:
 @pytest.mark.parametrize(
     ("found", "options", "message"),
     [
-        (fingerprint_of((12, 12, 12), (1, 1, 1), 5), {}, "images of 12 x 12 x 12 voxels are too small for dyn_unet"),
+        (
+            fingerprint_of((12, 12, 12), (1, 1, 1), 5),
+            {},
+            "images of 12 x 12 x 12 voxels, on the planned grid, are too small for dyn_unet",
+        ),
         (
             LIVER,
             {"memory": 0.0001},
