@@ -63,7 +63,8 @@ class Paths:
         return self.result(f"data/{dataset}/{split}/fingerprint.json")
 
     def plan(self, dataset: str, split: str, name: str) -> str:
-        """Settings planned from the fingerprint; ``name``: ``plan``, or ``plan_slices`` for a 2D network on volumes."""
+        """Settings planned from the fingerprint; ``name``: ``plan``, or ``plan_slices`` for a 2D network on volumes,
+        with the options of a study's variant behind it."""
         return self.result(f"data/{dataset}/{split}/{name}.yaml")
 
     def budget(self, condition: str) -> str:

@@ -49,7 +49,7 @@ def report(
         base: the folder that the page will lie in, from which it links to the tables; without it links are such as
             ``<study>/runs.csv``.
         joined: ``ledger.csv`` and ``claims.csv`` of all studies, which then stand for those of the studies.
-        made_by: the software, as :func:`lib.provenance.made_by` names it.
+        made_by: the software, as :func:`lib.report.made_by.made_by` names it.
 
     Raises:
         SeglossError: a table is missing or damaged.

@@ -189,7 +189,7 @@ class StudyTables:
         lengths = " to ".join(dict.fromkeys(map(str, (steps.min(), steps.max())))) + " steps"
         if gains.empty:
             return f"Trainings of {lengths}."
-        rise = f"from their third to their last quarter the Dice of validation changed by {gains.mean():+.3f} on average"
+        rise = f"from their third to the last quarter the Dice of validation changed by {gains.mean():+.3f} on average"
         unfinished = ": longer ones may change the order" if gains.mean() > IMPROVING else ""
         return f"Trainings of {lengths}; {rise}{unfinished}."
 
