@@ -74,7 +74,7 @@ def predict_case(
     Args:
         image: (channels, *spatial).
         spacing: in mm by axis.
-        chosen: ``inference``, ``labels`` and ``resampling`` (with a spacing that is no longer ``median`` or ``planned``).
+        chosen: ``inference``, ``labels`` and ``resampling`` (no longer ``median`` or ``planned``).
     """
     grid, window = chosen.resampling, (chosen.inference.patch_size, chosen.inference.stride)
     if grid.is_native:
