@@ -95,6 +95,17 @@ def test_training_and_prediction_follow_the_plan_and_the_budget(project: Path) -
         assert predicted["inference"]["stride"] == plan["inference"]["stride"]
 
 
+def test_a_planned_network_takes_given_weights(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    shutil.copytree(project, folder)
+    of_bce, of_iwbce = (f"inverse_weighting/mine/own/{loss}/seed-0" for loss in ("bce", "iwbce"))
+    shutil.copy(folder / f"results/{of_bce}/weights.pt", tmp_path / "given.pt")
+    target, given = f"results/{of_iwbce}/weights.pt", f"weights={{{of_iwbce}: {tmp_path / 'given.pt'}}}"
+    done = snakemake(folder, target, *MINE, given)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    assert json.loads((folder / f"results/{of_iwbce}/provenance.json").read_text())["settings"] == {}
+
+
 def test_what_changes_runs_again_and_nothing_else(project: Path) -> None:
     assert planned(project, *MINE) == {}
     save_case(project / "my data", "case 3", seed=77)
