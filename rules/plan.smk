@@ -39,8 +39,12 @@ def budget_options(wildcards):
 
 
 def work_of(condition):
-    """Trainings, trials of their searches, and epochs of both."""
-    runs = [run for run in RUNS.values() if run.condition == condition]
+    """Trainings, trials of their searches, and epochs of both; of a search's base those that it finds settings for."""
+    runs = [
+        run
+        for run in RUNS.values()
+        if condition in (run.condition, run.search.base.condition if run.search else run.condition)
+    ]
     searches = {run.search.id: run.search for run in runs if run.search}.values()
     epochs = sum(run.settings.training.epochs for run in runs)
     return {
