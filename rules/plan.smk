@@ -86,7 +86,7 @@ rule fingerprint:
 
 rule plan:
     input:
-        PATHS.fingerprint("{dataset}", "{split}"),
+        fingerprint=PATHS.fingerprint("{dataset}", "{split}"),
         checked=ancient(PATHS.checked_part("{dataset}", "{split}", "train")),
     output:
         PATHS.plan("{dataset}", "{split}", "{name}"),
@@ -107,7 +107,7 @@ rule plan:
     message:
         "plan a network for {wildcards.dataset}, split {wildcards.split}"
     shell:
-        f"python {SCRIPTS}/plan.py {PRODUCTS} --fingerprint {{input[0]:q}} --dataset {{wildcards.dataset:q}}"
+        f"python {SCRIPTS}/plan.py {PRODUCTS} --fingerprint {{input.fingerprint:q}} --dataset {{wildcards.dataset:q}}"
         " --split {wildcards.split:q} --name {wildcards.name:q} --classes {params.classes:q} {params.options}"
         " --output {output:q} &> {log:q}"
 
