@@ -15,7 +15,7 @@ from snakemake.dag import DAG
 
 from lib.comparison.sets import CASES, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, files_of_set
 from lib.config.expand import with_options
-from lib.config.schema import Planning
+from lib.config.planning import Planning
 from lib.config.study import study_files
 from lib.datasets.archives import is_archive, stem
 from lib.datasets.index import SPLITS, read_index

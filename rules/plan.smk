@@ -117,7 +117,7 @@ rule budget:
         cases=lambda wildcards: run_parts(budgeted_run(wildcards), "trained_on", "train"),
         # another mask or case of these is no reason for trainings of another length
         tested=lambda wildcards: ancient(run_parts(budgeted_run(wildcards), "dataset", "test")),
-        measured=lambda wildcards: ancient(run_parts(budgeted_run(wildcards), "measured_on", "validation")),
+        measured=lambda wildcards: ancient(run_parts(budgeted_run(wildcards), "dataset", "validation")),
         maps=lambda wildcards: map_lists(budgeted_run(wildcards)),
         of_data=lambda wildcards: grid_of(budgeted_run(wildcards)),
     output:

@@ -11,8 +11,9 @@ from pydantic import create_model
 
 from lib.config.dependencies import with_others
 from lib.config.fit import dimensions_of, fits_none, split_of, unfit
+from lib.config.planning import check_part_of_plan, decides_all, planned
 from lib.config.run import Run
-from lib.config.schema import CONFIG_NAME, FACTORS, PLANNED, Factors, Noise, Resampling, Settings, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, FACTORS, Factors, Noise, Resampling, Settings, WorkflowConfig
 from lib.config.search import SEARCHED, TRIAL_SEED, RunSearch, merged
 from lib.config.study_schema import Scale, Study, StudySearch
 from lib.datasets import Dataset
@@ -70,10 +71,10 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
         given = workflow.settings if name in used else {}
         if values.get("plan") is None:
             given = {key: value for key, value in given.items() if key != "plan"}
-        elif _decides_all(given):
+        elif decides_all(given):
             values["plan"] = None
         else:
-            _check_plan(given, where)
+            check_part_of_plan(given, f"{CONFIG_NAME}: settings, in {where}")
         if given:
             values = merged(values, given)
             where = f"{CONFIG_NAME}: settings, in {where}"
@@ -91,7 +92,7 @@ def _variants(scale: Scale, workflow: WorkflowConfig, path: Path) -> Iterable[Va
                 of_level = merged(of_level, _nested(FACTORS[factor], factors[factor][level]))
             if values.get("plan") is not None:
                 of_sections = {key: given[key] for key in ("sampling", "training") if key in given}
-                of_level = merged(merged(of_level, _planned(workflow)), of_sections)
+                of_level = merged(merged(of_level, planned(budgeted=workflow.minutes is not None)), of_sections)
             yield Variant(name, chosen, validated(Settings, of_level, where), where)
 
 
@@ -124,32 +125,6 @@ def _check_not_crossed(settings: Any, factors: Iterable[str], where: str) -> Non
             inner = inner.get(key) if isinstance(inner, Mapping) else None
         if inner is not None:
             raise SeglossError(f"{where}: {factor}: its levels are crossed here; give settings.factors.{factor}")
-
-
-def _decides_all(given: Mapping[str, Any]) -> bool:
-    """Whether the settings leave nothing to plan, as a plan does that is given as a configuration file."""
-    return all(given.get(section, {}).keys() >= keys.keys() for section, keys in PLANNED.items())
-
-
-def _check_plan(given: Mapping[str, Any], where: str) -> None:
-    """Check that settings change nothing that a plan makes fit together; the size of batches may be another.
-
-    Raises:
-        SeglossError: they do.
-    """
-    changed = [f"{section}.{key}" for section, keys in PLANNED.items() for key in keys if key in given.get(section, {})]
-    changed += ["resampling.factor"] if "factor" in given.get("resampling", {}) else []
-    changed += ["factors.resampling"] if "resampling" in (given.get("factors") or {}) else []
-    if others := [place for place in changed if place != "sampling.batch_size"]:
-        raise SeglossError(
-            f"{CONFIG_NAME}: settings, in {where}: {others[0]} is planned there; give plan: {{memory: ..., coverage:"
-            " ...}, or leave this variant out (variants)"
-        )
-
-
-def _planned(workflow: WorkflowConfig) -> dict[str, Any]:
-    """What a plan decides, and the budget where there is one."""
-    return PLANNED | ({"training": {"steps_per_epoch": "planned"}} if workflow.minutes else {})
 
 
 def _may_have_noise(values: Mapping[str, Any], factors: Iterable[str], where: str) -> bool:

@@ -11,8 +11,9 @@ from typing import Any
 from lib import ROOT
 from lib.config.expand import expanded, selected
 from lib.config.fit import fits_none
+from lib.config.planning import Planning
 from lib.config.run import Configuration, Run
-from lib.config.schema import CONFIG_NAME, Planning, WorkflowConfig
+from lib.config.schema import CONFIG_NAME, WorkflowConfig
 from lib.config.study import check_losses, load_study, study_files
 from lib.config.study_schema import Study
 from lib.datasets import DATASETS, Dataset

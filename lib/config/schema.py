@@ -13,6 +13,7 @@ from pydantic import (
 
 from lib.config.cascade import Cascade
 from lib.config.own_data import OwnData
+from lib.config.planning import Planning
 from lib.fields import (
     ExistingFile,
     ExistingFolder,
@@ -323,26 +324,6 @@ class Inference(Section):
         ):
             raise ValueError(f"stride {self.stride} must not exceed patch_size {self.patch_size} on any axis")
         return self
-
-
-class Planning(Section):
-    """How settings that are ``planned`` come from the training cases: `lib.datasets.plan`.
-
-    ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that
-    a patch covers at least; voxels are enlarged until it does.
-    """
-
-    memory: Positive | None = None
-    coverage: Share = 0.0
-
-
-PLANNED: dict[str, Any] = {
-    "resampling": {"spacing": "planned"},
-    "network": {"patch_size": "planned", "spacing": "planned"},
-    "sampling": {"patch_size": "planned", "batch_size": "planned"},
-    "inference": {"patch_size": "planned", "stride": "planned"},
-}
-"""The settings that a plan decides."""
 
 
 class WeightsOf(Section):

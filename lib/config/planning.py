@@ -1,0 +1,53 @@
+"""What a plan from the training cases decides, and what settings may change of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lib.errors import SeglossError
+from lib.fields import Positive, Section, Share
+
+
+class Planning(Section):
+    """How settings that are ``planned`` come from the training cases: `lib.datasets.plan`.
+
+    ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that
+    a patch covers at least; voxels are enlarged until it does.
+    """
+
+    memory: Positive | None = None
+    coverage: Share = 0.0
+
+
+PLANNED: dict[str, Any] = {
+    "resampling": {"spacing": "planned"},
+    "network": {"patch_size": "planned", "spacing": "planned"},
+    "sampling": {"patch_size": "planned", "batch_size": "planned"},
+    "inference": {"patch_size": "planned", "stride": "planned"},
+}
+"""The settings that a plan decides."""
+
+
+def decides_all(given: Mapping[str, Any]) -> bool:
+    """Whether the settings leave nothing to plan, as a plan does that is given as a configuration file."""
+    return all(given.get(section, {}).keys() >= keys.keys() for section, keys in PLANNED.items())
+
+
+def check_part_of_plan(given: Mapping[str, Any], where: str) -> None:
+    """Check that settings change nothing that a plan makes fit together; the size of batches may be another.
+
+    Raises:
+        SeglossError: they do.
+    """
+    changed = [f"{section}.{key}" for section, keys in PLANNED.items() for key in keys if key in given.get(section, {})]
+    changed += ["resampling.factor"] if "factor" in given.get("resampling", {}) else []
+    changed += ["factors.resampling"] if "resampling" in (given.get("factors") or {}) else []
+    if others := [place for place in changed if place != "sampling.batch_size"]:
+        raise SeglossError(
+            f"{where}: {others[0]} is planned there; give plan: {{memory: ..., coverage:"
+            " ...}, or leave this variant out (variants)"
+        )
+
+
+def planned(budgeted: bool) -> dict[str, Any]:
+    """The settings that a plan decides, and the steps where there is a budget."""
+    return PLANNED | ({"training": {"steps_per_epoch": "planned"}} if budgeted else {})
