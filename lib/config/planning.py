@@ -29,7 +29,13 @@ PLANNED: dict[str, Any] = {
 
 def decides_all(given: Mapping[str, Any]) -> bool:
     """Whether the settings leave nothing to plan, as a plan does that is given as a configuration file."""
-    return all(given.get(section, {}).keys() >= keys.keys() for section, keys in PLANNED.items())
+    return all(_keys(given, section) >= keys.keys() for section, keys in PLANNED.items())
+
+
+def _keys(given: Mapping[str, Any], section: str) -> set[str]:
+    """Of a section as it is given; what is no section is refused elsewhere."""
+    values = given.get(section)
+    return set(values) if isinstance(values, Mapping) else set()
 
 
 def check_part_of_plan(given: Mapping[str, Any], where: str) -> None:
@@ -38,9 +44,9 @@ def check_part_of_plan(given: Mapping[str, Any], where: str) -> None:
     Raises:
         SeglossError: they do.
     """
-    changed = [f"{section}.{key}" for section, keys in PLANNED.items() for key in keys if key in given.get(section, {})]
-    changed += ["resampling.factor"] if "factor" in given.get("resampling", {}) else []
-    changed += ["factors.resampling"] if "resampling" in (given.get("factors") or {}) else []
+    changed = [f"{section}.{key}" for section, keys in PLANNED.items() for key in keys if key in _keys(given, section)]
+    changed += ["resampling.factor"] if "factor" in _keys(given, "resampling") else []
+    changed += ["factors.resampling"] if "resampling" in _keys(given, "factors") else []
     if others := [place for place in changed if place != "sampling.batch_size"]:
         raise SeglossError(
             f"{where}: {others[0]} is planned there; give plan: {{memory: ..., coverage:"

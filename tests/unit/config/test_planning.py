@@ -48,6 +48,14 @@ def test_settings_change_no_part_of_a_plan(pictures: dict, settings: dict, place
         load(pictures | {"variants": "own_pictures", "settings": settings})
 
 
+@pytest.mark.parametrize(
+    "settings", [{"sampling": 3}, {"network": "plain_unet_2d"}, {"resampling": {"spacing": 1}, "sampling": "x"}]
+)
+def test_sections_that_are_none_are_refused_in_one_line(pictures: dict, settings: dict) -> None:
+    with pytest.raises(SeglossError):
+        load(pictures | {"variants": "own_pictures", "settings": settings})
+
+
 def test_what_minutes_and_a_plan_do_not_decide_is_said(pictures: dict) -> None:
     assert not any("minutes" in note for note in load(pictures | {"minutes": 5}).notes)
     steps = {"settings": {"training": {"steps_per_epoch": 50}}}
