@@ -8,7 +8,7 @@ from lib.errors import SeglossError
 SECONDS_PER_JOB = 5.0
 """Besides steps and predictions, most of them imports. Each training is followed by a prediction and two tables."""
 JOBS_PER_TRAINING = 4
-FEWEST_STEPS = 10
+FEWEST_STEPS = 25
 """Of an epoch, below which a comparison says nothing."""
 
 

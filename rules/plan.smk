@@ -21,6 +21,7 @@ def plan_options(wildcards):
         option("memory", planning.memory or CONFIG.workflow.plan_memory)
         + option("precision", computing.precision)
         + option("coverage", planning.coverage)
+        + option("overlap", planning.overlap)
         + option("features", json.dumps(features))
     )
 

@@ -16,6 +16,7 @@ def main(
     memory: float,
     precision: str,
     coverage: float,
+    overlap: float,
     features: list,
     output: Path,
 ) -> None:
@@ -33,6 +34,7 @@ def main(
             precision,
             name.startswith("plan_slices"),
             coverage,
+            overlap,
             Features(*features) if features else None,
         )
     except SeglossError as error:

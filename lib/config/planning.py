@@ -1,21 +1,28 @@
 """What a plan from the training cases decides, and what settings may change of it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from lib.errors import SeglossError
-from lib.fields import Positive, Section, Share
+from lib.fields import Number, Positive, Section, Share
+
+OVERLAP = 0.5
+"""Of windows, as nnU-Net has it."""
 
 
 class Planning(Section):
     """How settings that are ``planned`` come from the training cases: `lib.datasets.plan`.
 
     ``memory``: in GB, `plan_memory` of the workflow if it is left out. ``coverage``: the share of the median image that
-    a patch covers at least; voxels are enlarged until it does.
+    a patch covers at least; voxels are enlarged until it does. ``overlap``: the share of a window's length, along each
+    axis, that the next window of a prediction covers as well.
     """
 
     memory: Positive | None = None
     coverage: Share = 0.0
+    overlap: Annotated[Number, Field(ge=0, lt=1)] = OVERLAP
 
 
 PLANNED: dict[str, Any] = {

@@ -13,7 +13,7 @@ from pydantic import (
 
 from lib.config.cascade import Cascade
 from lib.config.own_data import OwnData
-from lib.config.planning import Planning
+from lib.config.planning import OVERLAP, Planning
 from lib.fields import (
     ExistingFile,
     ExistingFolder,
@@ -390,6 +390,7 @@ class Settings(Section):
         parts = [kind, f"features{self.network.base_features}-{self.network.max_features}"]
         parts += [f"memory{self.plan.memory:.12g}"] if self.plan.memory else []
         parts += [f"coverage{self.plan.coverage:.12g}"] if self.plan.coverage else []
+        parts += [f"overlap{self.plan.overlap:.12g}"] if self.plan.overlap != OVERLAP else []
         parts += [precision] if precision != "float32" else []
         return "-".join(parts)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lib.config.planning import OVERLAP
 from lib.errors import SeglossError
 from lib.networks.topology import topology
 
@@ -55,8 +56,8 @@ class Plan:
 
     ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, whose pixels become ``factor``
     times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network,
-    without the last axis of volumes that it sees ``by_slice``. ``features``: of the network.
-    ``memory``: in GB, estimated.
+    without the last axis of volumes that it sees ``by_slice``. ``features``: of the network. ``overlap``: of the windows
+    of a prediction. ``memory``: in GB, estimated.
     """
 
     cases: int
@@ -68,13 +69,14 @@ class Plan:
     spacing: tuple[float, ...]
     batch_size: int
     features: Features
+    overlap: float
     memory: float
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As a study's settings have them; windows of the prediction overlap by half."""
+        """As a study's settings have them."""
         reference = REFERENCES[len(self.patch_size)]
-        stride = [max(1, length // 2) for length in self.patch_size]
+        stride = [max(1, int(length * (1 - self.overlap))) for length in self.patch_size]
         return {
             "resampling": {"spacing": self.resampled and list(self.resampled), "factor": self.factor},
             "slices": self.by_slice,
@@ -97,6 +99,7 @@ def plan(
     precision: str = "float32",
     by_slice: bool = False,
     coverage: float = 0.0,
+    overlap: float = OVERLAP,
     features: Features | None = None,
 ) -> Plan:
     """Plan the largest patches of the images' proportions that a GPU has memory for.
@@ -117,6 +120,7 @@ def plan(
         by_slice: for a 2D network that sees volumes slice by slice (last axis).
         coverage: share of the median image that a patch covers at least. Voxels are enlarged by 3 % until it does,
             those less than half as long as the longest first, as for nnU-Net's ``3d_lowres``, whose share is 0.25.
+        overlap: of the windows of a prediction, in shares of their length, along each axis.
         features: of the network; nnU-Net's if they are not given.
 
     Raises:
@@ -153,6 +157,7 @@ def plan(
         spacing,
         batch_size,
         features,
+        overlap,
         memory * batch_size * values / budget,
     )
 

@@ -27,7 +27,7 @@ def test_too_short_a_time_is_refused_with_what_would_do() -> None:
         SeglossError, match=r"minutes: 4 are too few for 6 trainings and 9 trials of searches; give \d+"
     ):
         budget(WORK, COST, None, 4)
-    assert budget(WORK, COST, None, 14).steps_per_epoch >= 10
+    assert budget(WORK, COST, None, 19).steps_per_epoch >= 25
 
 
 @pytest.mark.parametrize(

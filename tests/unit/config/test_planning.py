@@ -24,7 +24,7 @@ def test_own_data_are_planned_where_a_study_has_planned_variants(pictures: dict)
     assert {run.folder for run in configuration.runs} == {"own_pictures_dyn_unet", "own_pictures_dyn_unet_residual"}
     run = configuration.runs[0]
     assert run.settings.sampling.patch_size == run.settings.inference.stride == "planned"
-    assert (run.settings.training.steps_per_epoch, run.settings.network.base_features) == (100, 8)
+    assert (run.settings.training.steps_per_epoch, run.settings.network.base_features) == (200, 8)
     assert configuration.datasets[run.trained_on].origin == "mine"
     finer = load(
         pictures | {"minutes": 60, "settings": {"plan": {"coverage": 0.01}, "sampling": {"batch_size": 4}}}

@@ -143,6 +143,12 @@ def test_what_cannot_be_planned(found: dict, options: dict, message: str) -> Non
         plan(found, 2, **options)
 
 
+def test_windows_overlap_by_half_unless_another_share_is_asked_for() -> None:
+    planned, quarter = plan(LIVER, 3), plan(LIVER, 3, overlap=0.25)
+    assert planned.settings["inference"] == {"patch_size": [96, 112, 112], "stride": [48, 56, 56]}
+    assert quarter.settings["inference"]["stride"] == [72, 84, 84]
+
+
 def test_an_axis_keeps_its_last_voxel() -> None:
     planned = plan(fingerprint_of((2048, 2048, 1), (1, 1, 1), 5), 2, 2)
     assert planned.patch_size[2] == 1
