@@ -206,7 +206,7 @@ def _expand(
                 measures=measures,
                 file=study,
             )
-            yield from [replace(run, split=fold, fold=fold) for fold in datasets[dataset].folds] or [run]
+            yield from [replace(run, split=fold, fold=fold) for fold in datasets[dataset].folds_of(seed)] or [run]
 
 
 def _for_own_data(dataset: Dataset, variants: Sequence[Variant], study: Study) -> list[Variant]:
@@ -245,11 +245,14 @@ def _searched(of_variant: Sequence[Run], name: str, search: StudySearch, where: 
     if crossed := next((run for run in of_variant if run.levels.keys() - {"noise"}), None):
         raise SeglossError(f"{where}: variant {crossed.variant!r} crosses {', '.join(crossed.levels)}; name one")
     loss = search.loss or of_variant[0].settings.losses[0]
-    bases = {(run.dataset, run.fold): run for run in of_variant if run.loss == loss and not run.noise.alpha}
+    bases: dict[tuple[str, str], list[Run]] = {}
+    for run in of_variant:
+        if run.loss == loss and not run.noise.alpha:
+            bases.setdefault((run.dataset, run.fold), []).append(run)
     if not bases:
         raise SeglossError(f"{where}: loss: unknown{suggestion(loss, of_variant[0].settings.losses)}")
-    for run in bases.values():
-        yield from _checked_search(run, name, search, where).winners(run.settings.seeds)
+    for of_seeds in bases.values():
+        yield from _checked_search(of_seeds[0], name, search, where).winners([run.seed for run in of_seeds])
 
 
 def _checked_search(run: Run, name: str, search: StudySearch, where: str) -> RunSearch:

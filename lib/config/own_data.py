@@ -10,6 +10,7 @@ from lib.fields import (
     FilePattern,
     Int,
     Number,
+    PositiveInt,
     RegularExpression,
     Section,
     Seed,
@@ -41,6 +42,7 @@ class OwnData(Section):
     patients: RegularExpression | None = None
     splits: ExistingFile | None = None
     folds: Annotated[Int, Field(ge=2)] | None = None
+    repeats: PositiveInt = 1
     seed: Seed = 0
     validation_share: Share = 0.1
     test_share: Share = 0.2
@@ -57,4 +59,6 @@ class OwnData(Section):
             raise ValueError("validation_share and test_share leave nothing to train on")
         if self.folds and self.validation_share + 1 / self.folds >= 1:
             raise ValueError("validation_share and the test part of a fold leave nothing to train on")
+        if self.repeats > 1 and (not self.folds or self.splits):
+            raise ValueError("repeats: folds that are drawn are repeated: give folds, and no splits")
         return self

@@ -22,7 +22,7 @@ class Dataset:
     splits; ``channels`` names what the prepared image holds, ``labels`` says what its label means. ``parameters``
     decide what the adapter does, ``indexing`` only how it finds the cases and splits them. ``known_index`` stands for
     cases that are made rather than found. ``origin``: the data set whose cases these are, on another grid or
-    within a region. ``folds``: splits that are all trained on, whichever a study names.
+    within a region. ``folds``: splits that are all trained on, whichever a study names, for each time they are drawn.
     """
 
     name: str
@@ -37,15 +37,20 @@ class Dataset:
     indexing: dict[str, Any] = field(default_factory=dict)
     known_index: Index | None = None
     origin: str | None = None
-    folds: tuple[str, ...] = ()
+    folds: tuple[tuple[str, ...], ...] = ()
 
     @property
     def kind(self) -> str:
         """What the cases are, as figures say it."""
         if self.known_index:
             return "phantoms, no evidence about patients"
-        folds = f", cross-validation in {len(self.folds)} folds" if self.folds else ""
+        folds = f", cross-validation in {len(self.folds[0])} folds" if self.folds else ""
+        folds += f" drawn {len(self.folds)} times" if len(self.folds) > 1 else ""
         return f"{self.title} (public data)" if self.sources else f"{self.title} (own data{folds})"
+
+    def folds_of(self, seed: int) -> tuple[str, ...]:
+        """The splits that trainings with this seed have, where the data have folds."""
+        return self.folds[seed % len(self.folds)] if self.folds else ()
 
 
 def _official(name: str, title: str, adapter: str = "", **fields: Any) -> Dataset:

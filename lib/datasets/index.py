@@ -168,30 +168,35 @@ def split_by_patient(patients: Mapping[str, str], seed: int, **shares: float) ->
     return _parts(patients, names, tested, shares.get("validation", 0.0))
 
 
-def fold_names(folds: int) -> tuple[str, ...]:
-    return tuple(f"fold-{number}" for number in range(folds))
+def fold_names(folds: int, repeat: int = 0) -> tuple[str, ...]:
+    of_repeat = f"repeat-{repeat}-" if repeat else ""
+    return tuple(f"{of_repeat}fold-{number}" for number in range(folds))
 
 
-def folds_by_patient(patients: Mapping[str, str], seed: int, folds: int, validation: float) -> dict[str, Parts]:
+def folds_by_patient(
+    patients: Mapping[str, str], seed: int, folds: int, validation: float, repeat: int = 0
+) -> dict[str, Parts]:
     """Draw splits of which each tests other patients, all of them together every patient.
 
     Args:
         patients: case id -> patient.
         folds: at most as many as patients.
         validation: share of all patients, taken from those that a fold does not test, as in :func:`split_by_patient`.
+        repeat: how often folds were drawn before, in other orders.
     """
-    names = _shuffled(patients, seed)
+    names = _shuffled(patients, seed, repeat)
     bounds = [len(names) * number // folds for number in range(folds + 1)]
     # validated on the patients that follow, so that cases lie alike in few ways: a bundle is of such cases
     return {
         name: _parts(patients, [*names[first:], *names[:first]], end - first, validation)
-        for name, (first, end) in zip(fold_names(folds), pairwise(bounds), strict=True)
+        for name, (first, end) in zip(fold_names(folds, repeat), pairwise(bounds), strict=True)
     }
 
 
-def _shuffled(patients: Mapping[str, str], seed: int) -> list[str]:
-    names = sorted(set(patients.values()))
-    random.Random(seed).shuffle(names)
+def _shuffled(patients: Mapping[str, str], seed: int, repeat: int = 0) -> list[str]:
+    names, generator = sorted(set(patients.values())), random.Random(seed)
+    for _ in range(repeat + 1):
+        generator.shuffle(names)
     return names
 
 

@@ -47,7 +47,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         raise SeglossError(f"{where}: size {list(own.size)}: {dimensions} lengths were expected")
     if own.folds and own.splits:
         check_folds(own, where)
-    folds = fold_names(own.folds or 0)
+    folds = tuple(fold_names(own.folds, repeat) for repeat in range(own.repeats)) if own.folds else ()
     preparation, description = (
         {"window", "size", "threshold", "empty_masks"},
         {"title", "dimensions", "channels", "labels"},
@@ -56,7 +56,7 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
         name=name,
         title=own.title or described.get("name") or name,
         adapter="lib.datasets.adapters.own_data",
-        splits=("holdout", *folds),
+        splits=("holdout", *chain.from_iterable(folds)),
         folds=folds,
         channels=tuple(channels),
         labels=Labels(tuple(label for label in labels if label != IGNORE), partly_annotated=IGNORE in labels),
@@ -67,9 +67,11 @@ def own_dataset(name: str, own: OwnData) -> Dataset:
             "channels": list(channels),
             "label_values": labels,
         },
-        indexing=own.model_dump(mode="json", exclude=preparation | description | {"folds"})
+        indexing=own.model_dump(mode="json", exclude=preparation | description | {"folds", "repeats"})
         | {"layout": layout}
-        | ({"folds": own.folds} if own.folds else {}),  # so that data without are not indexed again
+        # so that data without are not indexed again
+        | ({"folds": own.folds} if own.folds else {})
+        | ({"repeats": own.repeats} if own.repeats > 1 else {}),
     )
 
 

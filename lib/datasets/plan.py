@@ -56,8 +56,8 @@ class Plan:
 
     ``resampled``: the spacing in mm to which volumes are resampled; None for pictures, whose pixels become ``factor``
     times as long. ``shape``: the median on that grid, in voxels. ``patch_size`` and ``spacing``: of the network,
-    without the last axis of volumes that it sees ``by_slice``. ``features``: of the network. ``overlap``: of the windows
-    of a prediction. ``memory``: in GB, estimated.
+    without the last axis of volumes that it sees ``by_slice``. ``features``: of the network. ``overlap``: of a
+    prediction's windows. ``memory``: in GB, estimated.
     """
 
     cases: int

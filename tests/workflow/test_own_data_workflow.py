@@ -145,7 +145,7 @@ OPTIONS = {
             "title": "Titles may have {braces}, $(x)",
         },
     },
-    "drawn": {"patients": "^[^_]{2,}", "folds": 2, "seed": 3, "validation_share": 0.2, "test_share": 0.4},
+    "drawn": {"patients": "^[^_]{2,}", "folds": 2, "repeats": 2, "seed": 3, "validation_share": 0.2, "test_share": 0.4},
     "from_file": {"splits": "splits.json"},
     "scaled": {"window": [-100, 300], "size": [16, 16, 16], "dimensions": 3, "empty_masks": "keep"},
     "soft": {"threshold": 0.5},

@@ -206,8 +206,10 @@ def _splits(
         raise SeglossError(
             f"{parameters['folder']}: folds: {folds} folds, but {found} patients; ask for fewer, or leave folds out"
         )
-    holdout = split_by_patient(patients, seed, validation=validation, test=parameters["test_share"])
-    return {"holdout": holdout} | (folds_by_patient(patients, seed, folds, validation) if folds else {})
+    splits = {"holdout": split_by_patient(patients, seed, validation=validation, test=parameters["test_share"])}
+    for repeat in range(parameters.get("repeats", 1) if folds else 0):
+        splits |= folds_by_patient(patients, seed, folds, validation, repeat)
+    return splits
 
 
 def _with_validation(

@@ -133,6 +133,17 @@ def test_every_patient_is_tested_in_one_fold_and_never_on_two_sides(
     assert patients == 2 or splits != folds_by_patient(patient_of, 4, folds, validation)
 
 
+def test_repeated_folds_test_every_patient_again_in_another_order() -> None:
+    patients = {f"p{number:02d}": f"p{number:02d}" for number in range(20)}
+    first, second = (folds_by_patient(patients, 3, 5, 0.1, repeat) for repeat in (0, 1))
+    assert [*second] == [f"repeat-1-{name}" for name in first]
+    for drawn in (first, second):
+        assert sorted(case for parts in drawn.values() for case in parts["test"]) == sorted(patients)
+    assert {frozenset(parts["test"]) for parts in first.values()}.isdisjoint(
+        frozenset(parts["test"]) for parts in second.values()
+    )
+
+
 def test_drawn_index_takes_patients_from_ids() -> None:
     made = drawn_index({"p1_a": {}, "p1_b": {}, "p2_a": {}}, {}, lambda case: case[:2])
     assert {case: entry.patient for case, entry in made.cases.items()} == {

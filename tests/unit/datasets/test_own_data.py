@@ -239,11 +239,11 @@ def test_folds_of_nnunet(folder: Path) -> None:
 
 def test_folds_are_drawn_beside_the_holdout(folder: Path) -> None:
     dataset = described(folder, folds=2, patients=r"p\d+")
-    assert dataset.splits == ("holdout", "fold-0", "fold-1") and dataset.folds == ("fold-0", "fold-1")
+    assert dataset.splits == ("holdout", "fold-0", "fold-1") and dataset.folds == (("fold-0", "fold-1"),)
     index = indexed(folder, folds=2, patients=r"p\d+")
     assert tuple(index.splits) == dataset.splits
     assert index.splits["holdout"] == indexed(folder, patients=r"p\d+").splits["holdout"]
-    assert {index.splits[fold]["test"] for fold in dataset.folds} == {
+    assert {index.splits[fold]["test"] for fold in dataset.folds_of(0)} == {
         ("p0_scan0", "p0_scan1"),
         ("p1_scan2", "p1_scan3"),
     }
@@ -477,6 +477,25 @@ def test_own_data_with_folds_are_trained_fold_by_fold_whatever_the_split(folder:
     assert configuration.note("boundary").endswith("Data: mine (own data, cross-validation in 2 folds).")
     named = load({**configuration.values, "settings": {"split": "holdout"}})
     assert [run.split for run in named.runs] == ["fold-0", "fold-1"] * 2
+
+
+def test_repeated_folds_are_drawn_anew_for_each_seed(folder: Path) -> None:
+    def loaded(**options: Any) -> Configuration:
+        values = {"studies": "liver_benchmark", "variants": "tuned", "datasets": "mine"}
+        return load({**values, "own_data": {"mine": {"folder": str(folder), "folds": 2, **options}}})
+
+    configuration = loaded(repeats=2)
+    draws = [("fold-0", "fold-1"), ("repeat-1-fold-0", "repeat-1-fold-1")]
+    assert [tuple(run.fold for run in configuration.runs if run.seed == seed) for seed in (0, 1)] == draws
+    assert configuration.datasets["mine"].folds_of(2) == draws[0]
+    assert all(run.search.base.fold == run.fold for run in configuration.runs)
+    assert {search.base.fold for search in configuration.searches.values()} == {*draws[0], *draws[1]}
+    assert configuration.note("liver_benchmark").endswith("cross-validation in 2 folds drawn 2 times).")
+    assert [run.id for run in loaded(repeats=1).runs] == [run.id for run in loaded().runs]
+    assert loaded(repeats=1).datasets["mine"].indexing == loaded().datasets["mine"].indexing
+    for options in ({"folds": None}, {"splits": str(folder / "dataset.json")}):
+        with pytest.raises(SeglossError, match="repeats: folds that are drawn are repeated: give folds, and no splits"):
+            loaded(repeats=2, **options)
 
 
 def test_each_fold_is_searched_by_itself(folder: Path) -> None:
