@@ -13,7 +13,7 @@ from itertools import chain
 import snakemake.benchmark
 from snakemake.dag import DAG
 
-from lib.comparison.sets import CASES, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, files_of_set
+from lib.comparison.sets import CASES, COSTS, EXPORTS, TABLES, TERMS, TRAININGS, case_sets, costs_of_set, files_of_set
 from lib.config.expand import with_options
 from lib.config.planning import Planning
 from lib.config.study import study_files

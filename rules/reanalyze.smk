@@ -28,6 +28,7 @@ rule reanalyze:
         named_sets,
     output:
         [table for name in CASE_SETS for table in tables_in(f"reanalyzed/{name}")],
+        [PATHS.result(f"reanalyzed/{name}/{COSTS}") for name, cases in CASE_SETS.items() if costs_of_set(cases)],
         [directory(PATHS.result(f"reanalyzed/{name}/{EXPORTS}")) for name in CASE_SETS],
         [directory(f"{REANALYZED_PLOTS}/{name}") for name in CASE_SETS],
         page=PATHS.result("reanalyzed/report.html"),

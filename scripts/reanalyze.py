@@ -8,8 +8,11 @@ from lib.cli import run
 
 
 def main(cases: Path, published: Path, output: Path, plots: Path) -> list[Path]:
+    from dataclasses import replace
+
     from lib.comparison.case_tables import CaseTables
-    from lib.comparison.sets import CASES, case_sets
+    from lib.comparison.costs import archived_costs
+    from lib.comparison.sets import CASES, COSTS, case_sets, costs_of_set
     from lib.comparison.study_tables import write_study
     from lib.files import write_text
     from lib.plotting.of_tables import draw_figures
@@ -22,6 +25,10 @@ def main(cases: Path, published: Path, output: Path, plots: Path) -> list[Path]:
         tables = CaseTables.read(file)
         archived = file.parent if file.name == CASES else None
         written += write_study(tables, output / name, published, archived)
+        if costs := costs_of_set(file):
+            again = archived_costs(costs, replace(tables.results(), folder=output / name))
+            write_text(output / name / COSTS, again.to_csv(index=False, float_format="%.6g"))
+            written.append(output / name / COSTS)
         draw_figures(tables, output / name, plots / name)
         written.append(plots / name)
         about[name] = About.of_terms(tables.terms, name)

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import BeforeValidator
 
 from lib.comparison.results import ALL, KEYS, OF_FILE, EvaluatedRun, StudyResults, joined, read_csv
 from lib.comparison.sets import CASES, TERMS, TRAININGS
@@ -18,6 +19,8 @@ from lib.datasets import DATASETS
 from lib.errors import SeglossError
 from lib.fields import Name, Section, Text
 from lib.files import read_json, write_json, write_text
+from lib.losses.catalogue import LOSSES
+from lib.losses.specification import parts, resolved, shortest
 from lib.measures.catalogue import DECIDED, MEASURES, MeasureParameters
 from lib.registry import chosen_from
 from lib.suggest import shortened
@@ -36,11 +39,19 @@ REQUIRED = ("loss", "seed", "case")
 Measures = list[chosen_from(MEASURES)]
 
 
+def _checked_loss(specification: Any) -> Any:
+    try:
+        resolved(specification)
+    except SeglossError as error:
+        raise ValueError(str(error)) from None
+    return specification
+
+
 class Terms(Section):
     """`comparison.json`: what else decides the comparisons of a study; as in its file, and all may be left out.
 
     ``study``: whose claims are judged. ``measures``: by default those that the tables have a column of; ``measures_of``
-    a variant, where they differ.
+    a variant, where they differ. ``losses``: specifications, as in a study file, of those of the library.
     """
 
     study: Name | None = None
@@ -55,6 +66,11 @@ class Terms(Section):
     published: Published | None = None
     titles: dict[str, str] = {}
     looks: dict[str, Look] = {}
+    losses: dict[str, Annotated[Any, BeforeValidator(_checked_loss)]] = {}
+
+    @property
+    def resolved_losses(self) -> dict[str, Any]:
+        return {name: resolved(loss) for name, loss in self.losses.items()}
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,7 @@ class CaseTables:
             name=terms.study or "",
             scale=self.trainings["scale"].iloc[0],
             primary_cut=terms.primary.cut,
+            losses=terms.resolved_losses,
             **{name: getattr(terms, name) for name in (*OF_FILE, "note", "titles")},
         )
 
@@ -160,7 +177,12 @@ def _terms(results: StudyResults) -> Terms:
         measures=common,
         measures_of={variant: own for variant, own in measures.items() if own != common},
         titles={name: title for name, title in results.titles.items() if name in used or name in DATASETS},
+        losses={name: shortest(loss) for name, loss in results.losses.items() if _of_library(loss)},
     )
+
+
+def _of_library(loss: Mapping[str, Any]) -> bool:
+    return all(part["name"] in LOSSES for part in parts(loss))
 
 
 def _joined(runs: Sequence[EvaluatedRun], name: str) -> pd.DataFrame:

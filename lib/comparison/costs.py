@@ -1,11 +1,12 @@
 """What the runs of a study cost, beside the number by which it judges."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lib.comparison.results import KEYS, EvaluatedRun, StudyResults
+from lib.comparison.results import KEYS, EvaluatedRun, StudyResults, read_table
 from lib.comparison.statistics import mean_of
 from lib.errors import SeglossError
 from lib.files import read_json
@@ -49,14 +50,39 @@ def cost_table(results: StudyResults, printed: Sequence[Mapping[str, str]] = ())
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _measured(run: EvaluatedRun, results: StudyResults, overall: pd.DataFrame) -> dict[str, Any]:
-    same = [other for other in results.runs if all(other.keys[name] == run.keys[name] for name in KEYS)]
+def archived_costs(path: Path, results: StudyResults) -> pd.DataFrame:
+    """A table of costs as it was measured, with the means of these results; costs of what has no run are left out.
+
+    Raises:
+        SeglossError: the file is no such table.
+    """
+    overall = results.overall(results.table("runs"))
+    table = read_table(path, ("kind", *KEYS, *COSTS), ["item", "note", "source"]).reindex(columns=COLUMNS)
+    rows = []
+    for row in table.astype(object).to_dict("records"):
+        if row["kind"] == PUBLISHED:
+            rows.append(row)
+        elif same := _runs_like(row, results):
+            rows.append(row | _judged(same, results, overall))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _runs_like(keys: Mapping[str, Any], results: StudyResults) -> list[EvaluatedRun]:
+    return [run for run in results.runs if all(run.keys[name] == keys[name] for name in KEYS)]
+
+
+def _judged(same: Sequence[EvaluatedRun], results: StudyResults, overall: pd.DataFrame) -> dict[str, Any]:
     found = mean_of(same, results.primary.column, results.primary_cut, overall)
+    means = {"mean": found.mean, "low": found.low, "high": found.high}
+    return {"column": results.primary.column, **means, "seeds": len(same)}
+
+
+def _measured(run: EvaluatedRun, results: StudyResults, overall: pd.DataFrame) -> dict[str, Any]:
+    same = _runs_like(run.keys, results)
     path = run.folder / "cost.json"
     costs = read_json(path)
     try:
         measured = {name: costs[name] for name in COSTS} | {name: costs["conditions"][name] for name in CONDITIONS}
     except (KeyError, TypeError) as error:
         raise SeglossError(f"{path}: costs were expected ({error}); delete it and run again") from error
-    of_primary = {"column": results.primary.column, "mean": found.mean, "low": found.low, "high": found.high}
-    return {"kind": MEASURED, **run.keys, "item": same[0].variant, **measured, **of_primary, "seeds": len(same)}
+    return {"kind": MEASURED, **run.keys, "item": same[0].variant, **measured, **_judged(same, results, overall)}

@@ -6,6 +6,7 @@ from lib.errors import SeglossError
 from lib.names import unfit_for_path
 
 CASES, TRAININGS, TERMS, EXPORTS = "cases.csv", "trainings.csv", "comparison.json", "exports"
+COSTS = "cost.csv"
 VERDICTS = {"runs": "status", "comparisons": "verdict", "ledger": "verdict", "claims": "verdict"}
 """Tables that judge, and the column that does."""
 TABLES = ("runs", "summary", "comparisons", "ranks", "rank_agreement", "ledger", "claims")
@@ -40,6 +41,12 @@ def case_sets(place: Path, output: Path) -> dict[str, Path]:
         if file.resolve().parent == (output / name).resolve():
             raise SeglossError(f"cases: {file} lies where its outcome is written; copy its folder to another place")
     return sets
+
+
+def costs_of_set(cases: Path) -> Path | None:
+    """The table of measured costs that lies beside a `cases.csv`."""
+    costs = cases.with_name(COSTS)
+    return costs if cases.name == CASES and costs.is_file() else None
 
 
 def files_of_set(cases: Path) -> list[Path]:

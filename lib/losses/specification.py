@@ -224,6 +224,16 @@ def without_defaults(resolved_loss: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
+def shortest(resolved_loss: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification without any default that :func:`resolved` completes to this one."""
+    short = without_defaults(resolved_loss)
+    modifiers = {key: short[key] for key in ("inverse_weights", "maps", "deep_supervision") if key in short}
+    if "sum" in resolved_loss:
+        terms = [{**shortest(term["loss"]), "weight": term["weight"]} for term in resolved_loss["sum"]]
+        return {"sum": terms, **modifiers}
+    return {"name": short["name"], **short["parameters"], **modifiers}
+
+
 def _weight_without_defaults(weight: Any) -> Any:
     return _chosen(SCHEDULES[weight["schedule"]], weight) if isinstance(weight, Mapping) else weight
 

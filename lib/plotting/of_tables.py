@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lib.comparison.case_tables import CaseTables
 from lib.comparison.results import StudyResults
-from lib.comparison.sets import TABLES
 from lib.files import atomic_path
 from lib.measures.catalogue import MEASURES
 from lib.plotting.catalogue import FIGURES, StudyNames
@@ -45,7 +44,7 @@ def drawable(cases: CaseTables, results: StudyResults) -> Iterator[str]:
         if (
             not (entry.predictions or entry.of_searches or entry.specifications)
             and set(entry.of_runs) <= files
-            and all(name in TABLES and len(results.table(name)) for name in entry.tables)
+            and all((results.folder / f"{name}.csv").is_file() and len(results.table(name)) for name in entry.tables)
             and all(_is_whole(measure, cases) for measure in entry.measures)
             and not FIGURES.parse(name).unknown(known)
         ):

@@ -73,7 +73,9 @@ class About:
         """From what lies beside the per-case tables of a set of this name."""
         title, primary = terms.study or name, terms.primary.column
         pictures = {name for name in terms.titles if name in DATASETS and DATASETS[name].dimensions == 2}
-        return cls(title, terms.note, primary, terms.titles, pictures=pictures, looks=terms.looks)
+        return cls(
+            title, terms.note, primary, terms.titles, pictures=pictures, losses=terms.resolved_losses, looks=terms.looks
+        )
 
 
 def _evidence(dataset: Dataset) -> str:

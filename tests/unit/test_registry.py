@@ -13,7 +13,7 @@ from lib.config.load import load
 from lib.config.schema import Training
 from lib.errors import SeglossError
 from lib.losses.catalogue import LOSSES
-from lib.losses.specification import resolved, without_defaults
+from lib.losses.specification import names, resolved, shortest, without_defaults
 from lib.measures.catalogue import MEASURES
 from lib.networks import build_network
 from lib.networks.catalogue import NETWORKS, NetworkEntry
@@ -216,6 +216,16 @@ def test_options_without_their_defaults_make_the_same_loss() -> None:
         assert ("3.0" in text) == (specification in (chosen, of_sum))
     for name, entry in LOSSES.items():
         assert without_defaults(resolved(name))["parameters"] == {}, entry
+
+
+def test_the_shortest_specification_is_that_of_the_same_loss() -> None:
+    weighted = {"name": "focal", "gamma": 3.0, "inverse_weights": {"clip": [1, 2]}}
+    deep = {"sum": ["dice", {**weighted, "weight": 0.5}], "sigmoid": True, "deep_supervision": {"weights": [1, 0.5]}}
+    own = {"name": "collections.Counter", "rate": 3, "maps": ["components"]}
+    for specification in (*names(), weighted, deep, own):
+        whole = resolved(specification)
+        assert resolved(shortest(whole)) == whole, specification
+    assert shortest(resolved("focal")) == {"name": "focal"} and shortest(resolved(weighted)) == weighted
 
 
 def test_the_identity_of_a_training_outlives_a_new_option(settings: TrainingSettings, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lib.comparison.summary import run_rows
 from lib.config.study_schema import Primary
 from lib.errors import SeglossError
 from lib.files import write_json
+from lib.losses.specification import resolved
 from lib.measures.catalogue import DECIDED
 
 HISTORY = {"epoch": [1, 2], "test_dice": [0.25, 0.1 + 0.2], "nu": [0.0, 1 / 3]}
@@ -83,6 +84,14 @@ def test_a_study_without_any_lesion_has_a_table_without_rows(tmp_path: Path) -> 
     gathered(made).write(tmp_path / "mine")
     (run,) = CaseTables.read(tmp_path / "mine/cases.csv").results().runs
     assert run.details("lesions").empty and run_rows(run, DECIDED)[0]["dice"] == 0.75
+
+
+def test_specifications_of_losses_are_kept_in_short(tmp_path: Path) -> None:
+    losses = {"gdl": resolved("gdl_boundary"), "ce": resolved({"name": "cross_entropy", "epsilon": 0.5})}
+    tables = gathered(made_runs(tmp_path)[:2], losses=losses | {"own": resolved({"name": "collections.Counter"})})
+    assert tables.terms.losses["ce"] == {"name": "cross_entropy", "epsilon": 0.5}
+    tables.write(tmp_path / "mine")
+    assert CaseTables.read(tmp_path / "mine/cases.csv").results().losses == losses
 
 
 def test_the_base_of_a_search_is_kept(tmp_path: Path) -> None:
@@ -237,6 +246,10 @@ def test_a_faulty_table_is_refused_in_one_line(tmp_path: Path, content: str, wor
         ({"comparison_json": '{"referense": "ce"}'}, "referense: unknown key; did you mean 'reference'"),
         ({"comparison_json": '{"measures": ["overlap", "froc"]}'}, r"lesions\.csv is missing, of which froc"),
         ({"comparison_json": '{"primary": {"cut": "tuned"}}'}, "no row of the cut 'tuned'"),
+        (
+            {"comparison_json": '{"losses": {"ce": "cros_entropy"}}'},
+            "losses.ce: name: unknown .*did you mean 'cross_entropy'",
+        ),
     ],
 )
 def test_what_lies_beside_it_must_fit(tmp_path: Path, others: dict[str, str], words: str) -> None:

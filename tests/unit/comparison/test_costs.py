@@ -1,6 +1,7 @@
 """The table of costs: one row a loss, the study's number with its interval, and the published rows."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from evaluated_runs import case_row, evaluated, rows_of
 from scipy import stats
 
 from lib import ROOT
-from lib.comparison.costs import COLUMNS, CONDITIONS, COSTS, cost_table
-from lib.comparison.results import EvaluatedRun, StudyResults
+from lib.comparison.costs import COLUMNS, CONDITIONS, COSTS, archived_costs, cost_table
+from lib.comparison.results import EvaluatedRun, StudyResults, read_csv
 from lib.config.load import load
 from lib.config.study_schema import Primary
 from lib.errors import SeglossError
@@ -63,6 +64,22 @@ def test_a_number_of_whole_runs_varies_over_seeds_alone(tmp_path: Path) -> None:
     assert (gdl["column"], gdl["mean"], ce["mean"]) == ("dice_epochs", pytest.approx(0.6), 0.3)
     assert (gdl["low"], gdl["high"]) == pytest.approx(stats.t.interval(0.95, 1, 0.6, stats.sem([0.5, 0.7])))
     assert np.isnan(ce["low"]) and np.isnan(ce["high"])
+
+
+def test_costs_that_were_measured_before_get_the_means_of_the_cases_as_they_are(tmp_path: Path) -> None:
+    of_study = results(tmp_path)
+    path = tmp_path / "cost.csv"
+    before = cost_table(of_study, read_published_costs(PRINTED))
+    before.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(archived_costs(path, of_study).astype(str), read_csv(path).astype(str))
+    runs = [evaluated(tmp_path / "changed", [case_row("case0", dice=0.25)], loss="ce")]
+    rows_of(runs).to_csv(tmp_path / "runs.csv", index=False)
+    after = archived_costs(path, replace(of_study, runs=runs))
+    ce, *published = after.to_dict("records")
+    assert (ce["loss"], ce["mean"], ce["parameters"], len(published)) == ("ce", 0.25, 6, 12)
+    path.write_text("loss,seconds_per_step\nce,0.1\n")
+    with pytest.raises(SeglossError, match=re.escape(f"{path}: damaged, rows with kind")):
+        archived_costs(path, of_study)
 
 
 def test_published_costs_follow(tmp_path: Path) -> None:
