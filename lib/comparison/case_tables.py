@@ -51,7 +51,8 @@ class Terms(Section):
     """`comparison.json`: what else decides the comparisons of a study; as in its file, and all may be left out.
 
     ``study``: whose claims are judged. ``measures``: by default those that the tables have a column of; ``measures_of``
-    a variant, where they differ. ``losses``: specifications, as in a study file, of those of the library.
+    a variant, where they differ. ``pictures``, ``own_data``: data sets whose lengths count pixels, and those of the
+    user's. ``losses``: specifications, as in a study file, of those of the library.
     """
 
     study: Name | None = None
@@ -65,6 +66,8 @@ class Terms(Section):
     bases: dict[str, str] = {}
     published: Published | None = None
     titles: dict[str, str] = {}
+    pictures: list[str] = []
+    own_data: list[str] = []
     looks: dict[str, Look] = {}
     losses: dict[str, Annotated[Any, BeforeValidator(_checked_loss)]] = {}
 
@@ -132,7 +135,7 @@ class CaseTables:
             scale=self.trainings["scale"].iloc[0],
             primary_cut=terms.primary.cut,
             losses=terms.resolved_losses,
-            **{name: getattr(terms, name) for name in (*OF_FILE, "note", "titles")},
+            **{name: getattr(terms, name) for name in (*OF_FILE, "note", "titles", "pictures", "own_data")},
         )
 
     def _training(self, row: Mapping[str, Any], parts: Mapping[str, Mapping[tuple, pd.DataFrame]]) -> EvaluatedRun:
@@ -174,6 +177,8 @@ def _terms(results: StudyResults) -> Terms:
         **of_file | {"primary": results.primary.model_copy(update={"cut": results.primary_cut})},
         study=results.name or None,
         note=results.note,
+        pictures=[*results.pictures],
+        own_data=[*results.own_data],
         measures=common,
         measures_of={variant: own for variant, own in measures.items() if own != common},
         titles={name: title for name, title in results.titles.items() if name in used or name in DATASETS},

@@ -244,6 +244,8 @@ class StudyResults:
         losses: resolved, by name.
         epochs: of the trainings, the different numbers.
         titles: of data sets.
+        pictures: data sets of them, whose lengths count pixels of the files.
+        own_data: data sets of the user's.
         examples: trainings whose predictions are worth a look.
         first_seed: those of the first seed.
         costed: those whose costs were measured.
@@ -265,6 +267,8 @@ class StudyResults:
     losses: Mapping[str, Any] = field(default_factory=dict)
     epochs: Sequence[int] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    pictures: Collection[str] = ()
+    own_data: Collection[str] = ()
     examples: Sequence[EvaluatedRun] = ()
     first_seed: Sequence[EvaluatedRun] = ()
     costed: Sequence[EvaluatedRun] = ()
@@ -277,6 +281,7 @@ class StudyResults:
         paths, file = Paths(configuration.workflow.folders), configuration.studies[study]
         runs = configuration.runs_of(study)
         evaluated = {run.id: EvaluatedRun.of(run, paths) for run in runs}
+        used = {run.dataset: configuration.datasets[run.dataset] for run in runs}
         return cls(
             runs=joined(evaluated.values()),
             name=study,
@@ -288,6 +293,8 @@ class StudyResults:
             losses=configuration.resolved_losses(study),
             epochs=sorted({run.settings.training.epochs for run in runs}),
             titles={name: dataset.title for name, dataset in configuration.datasets.items()},
+            pictures=[name for name, dataset in used.items() if dataset.dimensions == 2],
+            own_data=[name for name, dataset in used.items() if dataset.is_own],
             examples=[evaluated[run.id] for run in configuration.examples_of(study)],
             first_seed=[evaluated[run.id] for run in configuration.first_seed_of(study)],
             costed=[evaluated[run.id] for run in configuration.costed_of(study)],

@@ -40,13 +40,18 @@ class Dataset:
     folds: tuple[tuple[str, ...], ...] = ()
 
     @property
+    def is_own(self) -> bool:
+        """Whether they are the user's."""
+        return not (self.known_index or self.sources)
+
+    @property
     def kind(self) -> str:
         """What the cases are, as figures say it."""
         if self.known_index:
             return "phantoms, no evidence about patients"
         folds = f", cross-validation in {len(self.folds[0])} folds" if self.folds else ""
         folds += f" drawn {len(self.folds)} times" if len(self.folds) > 1 else ""
-        return f"{self.title} (public data)" if self.sources else f"{self.title} (own data{folds})"
+        return f"{self.title} (own data{folds})" if self.is_own else f"{self.title} (public data)"
 
     def folds_of(self, seed: int) -> tuple[str, ...]:
         """The splits that trainings with this seed have, where the data have folds."""

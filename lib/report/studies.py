@@ -14,7 +14,7 @@ from lib.comparison.case_tables import Terms
 from lib.comparison.results import ALL, KEYS, SETTING, read_csv
 from lib.config.run import Configuration
 from lib.config.study_schema import Look
-from lib.datasets import DATASETS, Dataset
+from lib.datasets import Dataset
 from lib.errors import SeglossError
 from lib.files import sha256
 from lib.looks import loss_label
@@ -71,17 +71,22 @@ class About:
     @classmethod
     def of_terms(cls, terms: Terms, name: str) -> "About":
         """From what lies beside the per-case tables of a set of this name."""
-        title, primary = terms.study or name, terms.primary.column
-        pictures = {name for name in terms.titles if name in DATASETS and DATASETS[name].dimensions == 2}
         return cls(
-            title, terms.note, primary, terms.titles, pictures=pictures, losses=terms.resolved_losses, looks=terms.looks
+            title=terms.study or name,
+            note=terms.note,
+            primary=terms.primary.column,
+            titles=terms.titles,
+            evidence=dict.fromkeys(terms.own_data, OWN),
+            pictures=terms.pictures,
+            losses=terms.resolved_losses,
+            looks=terms.looks,
         )
 
 
 def _evidence(dataset: Dataset) -> str:
-    if dataset.known_index:
-        return PHANTOMS
-    return REAL if dataset.sources else OWN
+    if dataset.is_own:
+        return OWN
+    return PHANTOMS if dataset.known_index else REAL
 
 
 @dataclass(frozen=True)

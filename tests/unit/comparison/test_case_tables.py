@@ -19,6 +19,7 @@ from lib.errors import SeglossError
 from lib.files import write_json
 from lib.losses.specification import resolved
 from lib.measures.catalogue import DECIDED
+from lib.report.studies import OWN, About
 
 HISTORY = {"epoch": [1, 2], "test_dice": [0.25, 0.1 + 0.2], "nu": [0.0, 1 / 3]}
 
@@ -86,12 +87,16 @@ def test_a_study_without_any_lesion_has_a_table_without_rows(tmp_path: Path) -> 
     assert run.details("lesions").empty and run_rows(run, DECIDED)[0]["dice"] == 0.75
 
 
-def test_specifications_of_losses_are_kept_in_short(tmp_path: Path) -> None:
+def test_what_the_page_says_of_losses_and_data_is_kept(tmp_path: Path) -> None:
     losses = {"gdl": resolved("gdl_boundary"), "ce": resolved({"name": "cross_entropy", "epsilon": 0.5})}
-    tables = gathered(made_runs(tmp_path)[:2], losses=losses | {"own": resolved({"name": "collections.Counter"})})
+    losses_and_own = losses | {"own": resolved({"name": "collections.Counter"})}
+    tables = gathered(made_runs(tmp_path)[:2], losses=losses_and_own, pictures=["mine"], own_data=["mine"])
     assert tables.terms.losses["ce"] == {"name": "cross_entropy", "epsilon": 0.5}
     tables.write(tmp_path / "mine")
-    assert CaseTables.read(tmp_path / "mine/cases.csv").results().losses == losses
+    again = CaseTables.read(tmp_path / "mine/cases.csv")
+    assert again.results().losses == losses
+    about = About.of_terms(again.terms, "x")
+    assert (about.evidence, [*about.pictures]) == ({"mine": OWN}, ["mine"])
 
 
 def test_the_base_of_a_search_is_kept(tmp_path: Path) -> None:

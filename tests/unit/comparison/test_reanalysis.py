@@ -10,6 +10,7 @@ import pytest
 
 from lib import ROOT
 from lib.comparison.case_tables import CaseTables
+from lib.comparison.costs import CONDITIONS, COSTS
 from lib.comparison.results import KEYS, read_csv
 from lib.comparison.sets import TABLES, case_sets
 from lib.comparison.study_tables import check_verdicts, study_tables, write_study
@@ -133,6 +134,22 @@ def test_what_was_written_is_analysed_again_to_the_same_files(tmp_path: Path) ->
         assert (tmp_path / "again" / file).read_bytes() == (tmp_path / "study" / file).read_bytes(), file
 
 
+def measured_costs(path: Path) -> None:
+    """Of the first data set; each loss takes one and a half times as long as the one before."""
+    keys = dict.fromkeys(KEYS, "unknown") | {
+        "dataset": "one",
+        "variant": "base",
+        "noise": "clean",
+        "resampling": "native",
+    }
+    conditions = dict.fromkeys(CONDITIONS, 1) | {"device": "cpu", "patch_size": "8x8"}
+    rows = [
+        {"kind": "measured", **keys, "loss": loss, "item": "base", **dict.fromkeys(COSTS, 1.5**number), **conditions}
+        for number, loss in enumerate(("ce", "gdl", "mine"))
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
 def script(folder: Path, cases: str) -> subprocess.CompletedProcess:
     command = [sys.executable, ROOT / "scripts/reanalyze.py", "--cases", cases, "--published", PUBLISHED]
     command += ["--output", "results", "--plots", "plots"]
@@ -143,11 +160,17 @@ def test_the_script_takes_several_sets_and_ends_in_one_line(tmp_path: Path) -> N
     for name in ("first", "second"):
         (tmp_path / "sets" / name).mkdir(parents=True)
         two_data_sets(tmp_path / "sets" / name)
+    measured_costs(tmp_path / "sets/second/cost.csv")
     done = script(tmp_path, "sets")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "results/second/comparisons.csv")
     assert table[KEYS].notna().all(axis=None) and set(table["loss"]) == {"gdl", "mine"}
-    assert [path.name for path in (tmp_path / "plots/second").iterdir()] == ["differences.pdf"]
+    for name, figures in (("first", {"differences.pdf"}), ("second", {"differences.pdf", "cost.pdf"})):
+        assert {path.name for path in (tmp_path / "plots" / name).iterdir()} == figures
+    costs = pd.read_csv(tmp_path / "results/second/cost.csv")
+    means = pd.read_csv(tmp_path / "results/second/summary.csv").query("structure == 'all' and dataset == 'one'")
+    assert costs["mean"].tolist() == pytest.approx(means["dice"].tolist(), abs=1e-5)
+    assert "Time of a step, cross-entropy = 1: mine 2.25" in (tmp_path / "results/report.html").read_text()
     assert "do not suffice for froc" in done.stderr
     (tmp_path / "sets/first/cases.csv").write_text("loss,seed,case,surprise\nce,0,a,1\n")
     done = script(tmp_path, "sets")
