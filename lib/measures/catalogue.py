@@ -254,6 +254,7 @@ MEASURES: Registry[MeasureEntry] = Registry(
                 Column("lesions_found", "lesions found"),
                 Column("components", "predicted components"),
                 Column("components_wrong", "predicted components that touch no lesion", "lower"),
+                _share("lesion_f1", "lesion F1"),
             ),
             of_run=(
                 _share("lesion_recall", "share of lesions found"),

@@ -14,21 +14,32 @@ from lib.maps import connected_components, label_components
 from lib.measures.segmentation import Segmentation
 
 
-def lesions(segmentation: Segmentation) -> dict[str, int]:
-    """Counts of connected components, over corners too (26 neighbours, 8 in 2D).
+def lesions(segmentation: Segmentation) -> dict[str, float]:
+    """Counts of connected components, over corners too (26 neighbours, 8 in 2D), and their F1.
 
     ``lesions`` of the target; ``lesions_found``: touched by one predicted voxel or more; ``components`` of the
-    prediction; ``components_wrong``: touch no lesion. An empty mask has none.
+    prediction; ``components_wrong``: touch no lesion. An empty mask has none. ``lesion_f1``: see :func:`f1`.
     """
     there, components = map(connected_components, (segmentation.target, segmentation.prediction))
     overlap = segmentation.prediction & segmentation.target
-    count = int(components.max())
+    count, found = int(components.max()), len(np.unique(there[overlap]))
+    wrong = count - len(np.unique(components[overlap]))
     return {
         "lesions": int(there.max()),
-        "lesions_found": len(np.unique(there[overlap])),
+        "lesions_found": found,
         "components": count,
-        "components_wrong": count - len(np.unique(components[overlap])),
+        "components_wrong": wrong,
+        "lesion_f1": f1(int(there.max()), found, wrong),
     }
+
+
+def f1(there: int, found: int, wrong: int) -> float:
+    """F1 of detection, as in ISLES 2022 (Hernandez Petzsche et al., Scientific Data 2022).
+
+    Lesions found are true positives, the others false negatives, wrong components false positives. It is 1 where
+    nothing is there or predicted.
+    """
+    return 2 * found / (there + found + wrong) if there + wrong else 1.0
 
 
 def of_run(rows: Sequence[Mapping[str, Any]], cases: Sequence[str]) -> dict[str, float]:

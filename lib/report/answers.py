@@ -53,7 +53,9 @@ class Answer:
         failed: losses, of all, of which some training failed or is poor.
         visible: a difference to the first that would typically just be shown; NaN where there is no interval.
         costs: of a step with each loss, in units of cross-entropy; NaN where it was not measured.
+        decides: the kind of task is judged by the column.
         trouble: what is wrong with the trainings of the first loss; empty for nothing.
+        beside: what a reader must see with the value.
     """
 
     study: StudyTables
@@ -74,6 +76,7 @@ class Answer:
     pooled: bool
     visible: float
     costs: Mapping[str, float]
+    decides: bool = True
     trouble: str = ""
     beside: str = ""
 
@@ -101,7 +104,7 @@ def answers(study: StudyTables, kind: Kind) -> list[Answer]:
     for setting, rows in study.settings(ranks):
         summary = study.of_setting(study.summary, setting)
         if kind.applies(_facts(setting, summary)):
-            for name in kind.columns:
+            for name in (*kind.columns, *kind.also):
                 of_column = rows[rows["column"] == name]
                 if len(of_column):
                     found.append(_answer(study, kind, setting, of_column, summary, costs))
@@ -147,6 +150,7 @@ def _answer(
         pooled=bool(first["cases"] == 1),
         visible=_visible(others),
         costs={loss: cost_in_ce(costs, setting, loss) for loss in ranks["loss"]},
+        decides=column.name in kind.columns,
         trouble=trouble(of_loss["status"]),
         beside=_beside(of_loss, kind.beside),
     )
@@ -260,7 +264,7 @@ class Line:
     def of(cls, answer: Answer) -> Self:
         where = f"{answer.study.title(answer.setting['dataset'])}, {answer.study.place(answer.setting)}"
         first = answer.study.label(answer.first) + ("*" if answer.trouble else "")
-        parts, second = [value(answer), outcome(answer)], answer.runner_up
+        parts, second = [*filter(None, [value(answer), answer.beside, outcome(answer)])], answer.runner_up
         if second and second.verdict == NOT_SHOWN:
             parts.append(f"against {answer.study.label(second.loss)}: {_what_decides(second, answer)}")
         return cls(where, first, "; ".join(parts))
@@ -283,10 +287,12 @@ def in_short(found: Sequence[Answer]) -> list[InShort]:
     groups = {evidence: [*of_one] for evidence, of_one in groupby(best_evidence_first(found), lambda one: one.evidence)}
     if len(groups) > 1:
         groups.pop(PHANTOMS, None)
-    return [
-        InShort(evidence, best(of_one), how_sure(of_one), cost(of_one), not_shown(of_one), [*map(Line.of, of_one)])
-        for evidence, of_one in groups.items()
-    ]
+    return [_in_short(evidence, of_one) for evidence, of_one in groups.items()]
+
+
+def _in_short(evidence: str, found: Sequence[Answer]) -> InShort:
+    judged = [answer for answer in found if answer.decides] or found
+    return InShort(evidence, best(judged), how_sure(judged), cost(judged), not_shown(judged), [*map(Line.of, found)])
 
 
 def best(found: Sequence[Answer]) -> str:

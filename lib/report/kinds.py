@@ -23,9 +23,10 @@ class Kind:
 
     Attributes:
         columns: by which it is judged, each on its own.
+        also: what else a reader asks for, by which alone no loss is best.
         applies: to which settings.
         when: the same in words.
-        beside: a column that a reader must see too, as a loss can be good by ``columns`` at its cost.
+        beside: a column that a reader must see too, as a loss can be good by the others at its cost.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     columns: tuple[str, ...]
     applies: Callable[[Facts], bool]
     when: str
+    also: tuple[str, ...] = ()
     beside: str = ""
 
     @property
@@ -58,10 +60,11 @@ KINDS = (
     ),
     Kind(
         "Small lesions",
-        "Which loss finds the most lesions, and the most small ones?",
-        ("recall_small", "lesion_recall"),
+        "Which loss finds the lesions, and few that are none?",
+        ("lesion_f1",),
         _clean_and_little,
         f"clean training masks, less than {LITTLE:.0%} foreground",
+        also=("recall_small", "lesion_recall"),
         beside="wrong_components",
     ),
     Kind(

@@ -19,7 +19,7 @@ from lib.report.studies import CLEAN, EVIDENCE, PHANTOMS, File, Setting, StudyTa
 from lib.report.svg import Line, Mark, curves, forest, key, ranks
 
 SHARE = Column("share", "share", largest=1)
-MAIN_COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.columns, kind.beside) if name))
+MAIN_COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.columns, *kind.also, kind.beside) if name))
 
 
 def results(studies: Sequence[StudyTables]) -> Section:

@@ -48,7 +48,9 @@ def runs_of(folder: Path, dice: Mapping[str, float] = DICE, cases: int = 12, **k
 
 def _row(case: str, dice: float, n: int) -> dict[str, Any]:
     surface = {"hd": 9.0, "hd95": 10 * (1 - dice), "hd95_directed": 5.0, "assd": 1.0, "nsd": dice}
-    lesions = {"lesions": 4, "lesions_found": 2 + (dice > 0.65), "components": 4, "components_wrong": 1}
+    found = 2 + (dice > 0.65)
+    lesions = {"lesions": 4, "lesions_found": found, "components": 4, "components_wrong": 1}
+    lesions |= {"lesion_f1": 2 * found / (5 + found)}
     shares = {"proportion": 0.01, "proportion_predicted": 0.012, "proportion_bias": 0.002}
     shares |= {"proportion_bias_abs": 0.002 + 0.01 * (1 - dice), "proportion_kl": 0.1}
     calibration = {"ece": 0.1 * (1 - dice), "ace": 0.1, "brier": 0.1}

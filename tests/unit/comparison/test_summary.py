@@ -23,7 +23,7 @@ from lib.measures.evaluation import case_rows, detail_rows
 from lib.measures.segmentation import Segmentation
 
 MEASURED = ("overlap", "slices", "surface", "lesions")
-SAME = ("dice_slices_if_empty", "row_hausdorff", "hd", "hd95", "hd95_directed", "assd", "nsd")
+SAME = ("lesion_f1", "dice_slices_if_empty", "row_hausdorff", "hd", "hd95", "hd95_directed", "assd", "nsd")
 COUNTS = ("present", "predicted", "lesions", "lesions_found", "components", "components_wrong")
 
 

@@ -188,7 +188,7 @@ def test_two_empty_masks_agree(shape: tuple[int, ...]) -> None:
     assert not surface(empty).any()
     assert row_hausdorff(empty, empty) == 0
     assert dice_of_slices(empty, empty) == 1
-    assert set(lesions_of(empty, empty).values()) == {0}
+    assert lesions_of(empty, empty) == dict.fromkeys(lesions_of(empty, empty), 0) | {"lesion_f1": 1}
 
 
 def test_distances_to_an_empty_mask_are_refused() -> None:
@@ -353,19 +353,21 @@ def test_lesions_found_and_components_wrong_by_hand() -> None:
         "lesions_found": 3,
         "components": 5,
         "components_wrong": 2,
+        "lesion_f1": 2 / 3,
     }
     assert lesions_of(prediction, target & False) == {
         "lesions": 0,
         "lesions_found": 0,
         "components": 5,
         "components_wrong": 5,
+        "lesion_f1": 0,
     }
 
 
 def test_lesions_of_a_picture_connect_over_corners() -> None:
     target = np.eye(4, dtype=bool)
     prediction = target[::-1].copy()
-    detected = {"lesions": 1, "lesions_found": 0, "components": 1, "components_wrong": 1}
+    detected = {"lesions": 1, "lesions_found": 0, "components": 1, "components_wrong": 1, "lesion_f1": 0}
     assert lesions_of(prediction, target) == detected
     prediction[0, 0] = True
     assert lesions_of(prediction, target) == {
@@ -373,6 +375,7 @@ def test_lesions_of_a_picture_connect_over_corners() -> None:
         "lesions_found": 1,
         "components": 2,
         "components_wrong": 1,
+        "lesion_f1": 2 / 3,
     }
 
 

@@ -73,7 +73,7 @@ def test_each_kind_is_judged_by_its_columns_where_it_applies(small: Path) -> Non
     found = {one.name: [answer.column.name for answer in answers(study, one)] for one in KINDS}
     assert found == {
         "Overlap": ["dice"],
-        "Small lesions": ["lesion_recall"],
+        "Small lesions": ["lesion_f1", "lesion_recall"],
         "Noisy masks": [],
         "Unbalanced classes": ["dice", "proportion_bias_abs"],
         "Borders": ["hd95", "nsd"],
@@ -86,10 +86,21 @@ def test_what_was_not_measured_is_said(small: Path) -> None:
 
 
 def test_lesions_are_counted_over_all_cases_so_that_seeds_alone_vary(small: Path) -> None:
-    (answer,) = answers(study_in(small), kind("Small lesions"))
+    _, answer = answers(study_in(small), kind("Small lesions"))
     assert answer.pooled and answer.cases == 12
     assert "intervals are of seeds alone" in limits(answer)[-1]
     assert answer.beside == "wrong components per case: 1.00"
+
+
+def test_a_loss_is_not_best_by_what_it_can_be_good_at_a_cost(small: Path) -> None:
+    f1, recall = answers(study_in(small), kind("Small lesions"))
+    other = [*recall.tied, *recall.worse][-1]
+    recall = replace(recall, first=other, tied=[])
+    (said,) = in_short([f1, recall])
+    assert said.best == in_short([f1])[0].best and other not in said.best
+    assert [line.first for line in said.lines] == [f1.first, other]
+    assert all("wrong components per case: 1.00" in line.outcome for line in said.lines)
+    assert in_short([recall])[0].best == f"{other} is shown to be best."
 
 
 def test_noise_is_a_kind_of_its_own_and_much_foreground_is_not_unbalanced(tmp_path: Path) -> None:
