@@ -62,6 +62,11 @@ def test_the_number_of_the_study_stands_against_each_cost(tmp_path: Path) -> Non
     assert "(10 timed" in words(figure) and "2 test cases" in words(figure) and "of the processor" in words(figure)
 
 
+def test_losses_of_one_variant_are_named_alone_without_a_legend(tmp_path: Path) -> None:
+    (figure,) = cost_figures(results(tmp_path, ROWS[:2]))
+    assert texts(figure.axes[0]) == ["Dice Loss", "GDL"] and not figure.legends
+
+
 def test_published_costs_have_a_panel_of_their_own_and_their_faults_are_stated(tmp_path: Path) -> None:
     (figure,) = cost_figures(results(tmp_path, [*ROWS, *PUBLISHED]))
     published = figure.axes[-1]
