@@ -58,7 +58,8 @@ def _pages(members: Sequence[EvaluatedRun], results: StudyResults) -> list[Figur
 def _overview(title: str, there: pd.DataFrame, absent: pd.DataFrame, styles: Styles, footer: Sequence[str]) -> Figure:
     parts = [draw for draw, rows in ((_draw_bias, there), (_draw_absent, absent)) if len(rows)]
     height = absent["structure"].nunique() * min(0.13 * len(styles) + 0.2, 0.45)
-    figure = new_figure(5.2 * len(parts) + 3, max(4.8, height + 1.8), "\n".join(footer))
+    width = max(5.2 * len(parts) + 3, 0.11 * len(title) + 2.6)  # the legend stands at the right of the title
+    figure = new_figure(width, max(4.8, height + 1.8), "\n".join(footer))
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     for axis, draw in zip(panels, parts, strict=True):

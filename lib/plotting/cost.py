@@ -87,7 +87,7 @@ def _page(title: str, rows: pd.DataFrame, published: pd.DataFrame, results: Stud
         seconds = _Cost("seconds_per_epoch", "published: seconds per epoch, unknown hardware")
         _draw(last, published.assign(low=np.nan, high=np.nan), seconds, published["item"], {}, height)
         last.set_ylabel("Dice, published")
-    if len(styles) > 1 and rows["item"].nunique() > 1:
+    if len(styles) > 1 and len(set(rows["item"])) > 1:
         legend_of(figure, panels[:1], loc="outside upper right", ncols=len(styles))
     return figure
 
@@ -96,7 +96,7 @@ def _names(rows: pd.DataFrame, styles: Styles) -> Sequence[str]:
     """The variant of each row, with its loss where the variant has several, which stands alone where all have one."""
     several = rows.groupby("item")["loss"].transform("nunique") > 1
     labels = rows["loss"].map(lambda loss: styles[loss]["label"])
-    if several.all() and rows["item"].nunique() == 1:
+    if several.all() and len(set(rows["item"])) == 1:
         return labels.tolist()
     return rows["item"].where(~several, rows["item"] + ", " + labels).tolist()
 
