@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
+from statistics import fmean
 from typing import Self
 
 import numpy as np
@@ -21,7 +22,7 @@ from lib.report.studies import EVIDENCE, PHANTOMS, Setting, StudyTables
 
 UNUSABLE = ("collapsed", "below baseline", "poor", "diverged")
 FEW_CASES, FEW_SEEDS = 30, 3
-FEW_NAMES = 4
+FEW_NAMES, MOST_NAMES = 4, 12
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Answer:
     Attributes:
         value: mean of the first loss over seeds and cases.
         pooled: the number is of all test cases together, so that intervals are of seeds alone.
-        tied: losses that are not shown to be worse than the first, by rank.
-        worse: those that are.
+        tied: losses that are not shown to be worse than the first, by rank, without those that failed.
+        others: number of losses besides the first.
+        best: the first is shown to be better than all others.
         compared: whether the table says so of them, which older ones do not.
-        failed: losses, of all, of which some training failed or is poor.
+        failed: losses, of all, of which some training failed or is poor, with how many did.
         visible: a difference to the first that would typically just be shown; NaN where there is no interval.
         costs: of a step with each loss, in units of cross-entropy; NaN where it was not measured.
         decides: the kind of task is judged by the column.
@@ -67,9 +69,10 @@ class Answer:
     rank_low: float
     rank_high: float
     tied: Sequence[str]
-    worse: Sequence[str]
+    others: int
+    best: bool
     compared: bool
-    failed: Collection[str]
+    failed: Mapping[str, str]
     runner_up: RunnerUp | None
     seeds: int
     cases: int
@@ -79,11 +82,6 @@ class Answer:
     decides: bool = True
     trouble: str = ""
     beside: str = ""
-
-    @property
-    def others(self) -> int:
-        """Number of losses besides the first."""
-        return len(self.tied) + len(self.worse)
 
     @property
     def unit(self) -> str:
@@ -129,6 +127,8 @@ def _answer(
     best = ranks[judged == FIRST] if (judged == FIRST).any() else ranks.nsmallest(1, "rank")
     first, others = best.iloc[0], ranks.drop(best.index[:1]).sort_values("rank", kind="stable")
     tied = judged[others.index].isin([NOT_SHOWN, EQUIVALENT])
+    troubles = {row["loss"]: trouble(row["status"]) for row in summary.to_dict("records")}
+    failed = {loss: what for loss, what in troubles.items() if what}
     column, loss = column_of(first["column"]), first["loss"]
     of_loss = summary[summary["loss"] == loss].iloc[0]
     return Answer(
@@ -140,10 +140,11 @@ def _answer(
         p_first=float(first["p_first"]),
         rank_low=float(first["low"]),
         rank_high=float(first["high"]),
-        tied=[*others.loc[tied, "loss"]],
-        worse=[*others.loc[~tied, "loss"]],
+        tied=[loss for loss in others.loc[tied, "loss"] if loss not in failed],
+        others=len(others),
+        best=compared and not tied.any(),
         compared=compared,
-        failed={row["loss"] for row in summary.to_dict("records") if trouble(row["status"])},
+        failed=failed,
         runner_up=_runner_up(others.iloc[0]) if compared and len(others) else None,
         seeds=int(first["seeds"]),
         cases=int(first["cases"]) if first["cases"] > 1 else int(of_loss.get("test_cases", 1)),
@@ -151,7 +152,7 @@ def _answer(
         visible=_visible(others),
         costs={loss: cost_in_ce(costs, setting, loss) for loss in ranks["loss"]},
         decides=column.name in kind.columns,
-        trouble=trouble(of_loss["status"]),
+        trouble=failed.get(loss, ""),
         beside=_beside(of_loss, kind.beside),
     )
 
@@ -192,9 +193,9 @@ def outcome(answer: Answer) -> str:
     """How the first stands to the others, in words."""
     if not answer.compared:
         return "the others were not compared with it"
-    if not answer.tied:
+    if answer.best:
         return f"better than {'the other' if answer.others == 1 else f'all {answer.others} others'}"
-    return f"tied with {len(answer.tied)} of {counted(answer.others, 'other')}"
+    return f"tied with {len(answer.tied) or 'none'} of {counted(answer.others, 'other')}"
 
 
 def value(answer: Answer) -> str:
@@ -272,10 +273,11 @@ class Line:
 
 @dataclass(frozen=True)
 class InShort:
-    """What the answers of one evidence have in common: the four things that a reader asks for."""
+    """What the answers of one evidence have in common: what a reader asks for; ``failed`` may be empty."""
 
     evidence: str
     best: str
+    failed: str
     sure: str
     cost: str
     not_shown: str
@@ -292,12 +294,20 @@ def in_short(found: Sequence[Answer]) -> list[InShort]:
 
 def _in_short(evidence: str, found: Sequence[Answer]) -> InShort:
     judged = [answer for answer in found if answer.decides] or found
-    return InShort(evidence, best(judged), how_sure(judged), cost(judged), not_shown(judged), [*map(Line.of, found)])
+    return InShort(
+        evidence,
+        best=best(judged),
+        failed=failures(judged),
+        sure=how_sure(found),
+        cost=cost(judged),
+        not_shown=not_shown(judged),
+        lines=[*map(Line.of, found)],
+    )
 
 
 def best(found: Sequence[Answer]) -> str:
     """The losses that are shown to be best, and those that are not shown to be worse than the first."""
-    winners = Counter(one.study.label(one.first) for one in found if one.compared and not one.tied)
+    winners = Counter(one.study.label(one.first) for one in found if one.best)
     if winners and len(found) == 1:
         return f"{next(iter(winners))} is shown to be best."
     names = [f"{loss} ({number} of {len(found)} comparisons)" for loss, number in winners.most_common()]
@@ -307,15 +317,19 @@ def best(found: Sequence[Answer]) -> str:
 
 
 def good_choices(found: Sequence[Answer]) -> dict[str, tuple[int, int]]:
-    """Loss -> in how many answers it is first or tied, and how many have it; the best share first.
+    """Label of a loss -> in how many answers it is first or tied, and how many have it; the best share first.
 
-    Without those of which a training failed.
+    Without those of which a training failed. What one study calls as another does is the same loss.
     """
     compared = [answer for answer in found if answer.compared]
-    there = Counter(loss for answer in compared for loss in (answer.first, *answer.tied, *answer.worse))
-    good = Counter(loss for answer in compared for loss in (answer.first, *answer.tied) if loss not in answer.failed)
-    shares = {loss: (number, there[loss]) for loss, number in good.items()}
+    there = Counter(chain.from_iterable(answer.labels([*answer.costs]) for answer in compared))
+    good = Counter(chain.from_iterable(answer.labels(_chosen(answer)) for answer in compared))
+    shares = {label: (number, there[label]) for label, number in good.items()}
     return dict(sorted(shares.items(), key=lambda item: (item[1][0] / item[1][1], item[1][0]), reverse=True))
+
+
+def _chosen(answer: Answer) -> list[str]:
+    return [loss for loss in (answer.first, *answer.tied) if loss not in answer.failed]
 
 
 def _candidates(found: Sequence[Answer]) -> str:
@@ -323,21 +337,29 @@ def _candidates(found: Sequence[Answer]) -> str:
     if not good:
         compared = any(answer.compared for answer in found)
         return "Of every loss that is first or tied some training failed or is poor." if compared else ""
-    always = [loss for loss, (number, all_of_it) in good.items() if number == all_of_it]
+    always = [label for label, (number, all_of_it) in good.items() if number == all_of_it]
     if len(found) == 1:
-        return f"First or tied: {listed(_labels(found, always), FEW_NAMES)}."
-    named = zip(good.values(), _labels(found, [*good]), strict=True)
+        return f"First or tied: {listed(always, MOST_NAMES)}."
     if always:
-        names = [f"{label} ({counted(number, 'time')})" for (number, _), label in named][: len(always)]
+        names = [f"{label} ({counted(good[label][0], 'time')})" for label in always]
         return f"First or tied wherever they were run: {listed(names, FEW_NAMES)}."
-    names = [f"{label} ({number} of {all_of_it})" for (number, all_of_it), label in named]
+    names = [f"{label} ({number} of {all_of_it})" for label, (number, all_of_it) in good.items()]
     return f"No loss is first or tied wherever it was run; most often: {'; '.join(names[:3])}."
 
 
-def _labels(found: Sequence[Answer], losses: Sequence[str]) -> list[str]:
-    """Of losses that several studies may have, in the words of the first."""
-    having = {loss: one.study for one in reversed(found) for loss in one.costs}
-    return [having[loss].label(loss) for loss in losses]
+def failures(found: Sequence[Answer]) -> str:
+    """Losses of which trainings failed or are poor; empty for none."""
+    of_settings = {(one.study.name, *one.setting.values()): one for one in found}.values()
+    places: dict[str, list[str]] = {}
+    for one in of_settings:
+        for loss, what in one.failed.items():
+            places.setdefault(one.study.label(loss), []).append(what)
+    if len(of_settings) == 1:
+        return listed([f"{label} ({what})" for label, (what,) in places.items()])
+    there = Counter(chain.from_iterable(one.labels([*one.costs]) for one in of_settings))
+    return listed(
+        [f"{label} (in {len(known)} of {counted(there[label], 'setting')})" for label, known in places.items()]
+    )
 
 
 def how_sure(found: Sequence[Answer]) -> str:
@@ -354,17 +376,20 @@ def how_sure(found: Sequence[Answer]) -> str:
 
 
 def cost(found: Sequence[Answer]) -> str:
-    """What a step with the best choices takes, and which of them need maps."""
-    chosen = [*good_choices(found)][:FEW_NAMES]
-    times, maps = [], []
-    for loss, label in zip(chosen, _labels(found, chosen), strict=True):
-        measured = [one.costs[loss] for one in found if not math.isnan(one.costs.get(loss, math.nan))]
-        times += [f"{label} {between(measured)}"] if measured else []
-        known = [one.study.about.losses[loss] for one in found if loss in one.study.about.losses]
-        needed = dict.fromkeys(chain.from_iterable(map(maps_of, known)))
-        maps += [f"{label} ({', '.join(needed)})"] if needed else []
-    timed = f"Time of a step, cross-entropy = 1: {', '.join(times)}." if times else "Time of a step: not measured here."
-    return f"{timed} Maps to prepare: {', '.join(maps)}." if maps else timed
+    """What a step takes with the best choices and the cheapest of them, and which of these need maps."""
+    times, maps = {}, {}
+    for label in good_choices(found):
+        named = [(one, loss) for one in found for loss in one.costs if one.study.label(loss) == label]
+        if measured := [one.costs[loss] for one, loss in named if not math.isnan(one.costs[loss])]:
+            times[label] = measured
+        known = [one.study.about.losses[loss] for one, loss in named if loss in one.study.about.losses]
+        maps[label] = dict.fromkeys(chain.from_iterable(map(maps_of, known)))
+    cheapest = min(times, key=lambda label: fmean(times[label]), default=None)
+    chosen = [label for place, label in enumerate(maps) if place < FEW_NAMES or label == cheapest]
+    timed = ", ".join(f"{label} {between(times[label])}" for label in chosen if label in times)
+    needed = ", ".join(f"{label} ({', '.join(maps[label])})" for label in chosen if maps[label])
+    text = f"Time of a step, cross-entropy = 1: {timed}." if timed else "Time of a step: not measured here."
+    return f"{text} Maps to prepare: {needed}." if needed else text
 
 
 def not_shown(found: Sequence[Answer]) -> str:

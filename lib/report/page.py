@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from lib.report import sections
 from lib.report.answers import (
-    FEW_NAMES,
+    MOST_NAMES,
     Answer,
     InShort,
     answers,
@@ -138,7 +138,7 @@ def _row(answer: Answer) -> Row:
             Cell(sections.title_of(study, dataset), more=[study.place(answer.setting), f"by {answer.column.label}"]),
             loss_cell(study, answer.first, "first", [*filter(None, remarks)]),
             Cell(percent(answer.p_first), answer.p_first, more=[rank_interval(answer)]),
-            Cell(_tied(answer), more=[listed(answer.labels(answer.tied), FEW_NAMES)] if answer.compared else ()),
+            Cell(_tied(answer), more=[listed(answer.labels(answer.tied), MOST_NAMES)] if answer.compared else ()),
             Cell(
                 study.label(second.loss) if second else MISSING,
                 more=[*filter(None, [lead(answer), first_place(answer)])],

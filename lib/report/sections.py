@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ def results(studies: Sequence[StudyTables]) -> Section:
     )
     headings = [Heading("Loss"), Heading("Data set", wide=True), *map(Heading, ("Study", "Runs"))]
     headings += [Heading("Cases", number=True)]
-    headings += [heading_of(column, extra=column.name not in MAIN_COLUMNS) for column in columns]
     losses = [(study, row) for study in studies for row in study.summary.to_dict("records")]
+    for column in columns:
+        units = dict.fromkeys(study.unit(column, row["dataset"]) for study, row in losses)
+        shown = replace(column, unit=" or ".join(filter(None, units)))
+        headings.append(heading_of(shown, extra=column.name not in MAIN_COLUMNS))
     losses.sort(key=lambda pair: EVIDENCE.index(pair[0].evidence(pair[1]["dataset"])))
     rows = [_result(study, row, columns) for study, row in losses]
     filters = {"dataset": "Data set", "network": "Network", "noise": "Noise", "study": "Study"}

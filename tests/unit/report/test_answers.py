@@ -19,6 +19,7 @@ from lib.report.answers import (
     cheapest_tied,
     cost,
     evidence,
+    failures,
     first_place,
     good_choices,
     how_sure,
@@ -94,8 +95,8 @@ def test_lesions_are_counted_over_all_cases_so_that_seeds_alone_vary(small: Path
 
 def test_a_loss_is_not_best_by_what_it_can_be_good_at_a_cost(small: Path) -> None:
     f1, recall = answers(study_in(small), kind("Small lesions"))
-    other = [*recall.tied, *recall.worse][-1]
-    recall = replace(recall, first=other, tied=[])
+    other = next(loss for loss in recall.costs if loss not in (f1.first, *f1.tied))
+    recall = replace(recall, first=other, tied=[], best=True)
     (said,) = in_short([f1, recall])
     assert said.best == in_short([f1])[0].best and other not in said.best
     assert [line.first for line in said.lines] == [f1.first, other]
@@ -129,15 +130,21 @@ def test_the_readers_own_data_come_first_and_phantoms_count_only_alone(tmp_path:
 def test_losses_that_are_never_shown_to_be_worse_are_named(tmp_path: Path) -> None:
     write_study(tmp_path / "s", [*runs_of(tmp_path / "runs"), *runs_of(tmp_path / "runs", dataset="ct")])
     write_study(tmp_path / "t", runs_of(tmp_path / "other", {"focal": 0.5, "dice_ce": 0.8, "boundary": 0.8}))
-    found = answers(study_in(tmp_path / "s", About(looks={"dice_ce": Look(label="Dice, CE")})), kind("Overlap"))
-    assert good_choices(found) == {"dice_ce": (2, 2), "focal": (2, 2)}
+    about = About(looks={"dice_ce": Look(label="Dice, CE")})
+    found = answers(study_in(tmp_path / "s", about), kind("Overlap"))
+    assert good_choices(found) == {"Dice, CE": (2, 2), "focal": (2, 2)}
     assert best(found).endswith("First or tied wherever they were run: Dice, CE (2 times); focal (2 times).")
-    found += answers(study_in(tmp_path / "t"), kind("Overlap"))
+    found += answers(study_in(tmp_path / "t", about), kind("Overlap"))
     assert "in any of 3 comparisons" in best(found) and "Dice, CE (3 times); boundary (1 time)." in best(found)
     for table in ("summary", "runs"):
         path = tmp_path / f"t/{table}.csv"
         path.write_text(path.read_text().replace("learnt", "poor"))
-    failed = [*found[:2], *answers(study_in(tmp_path / "t"), kind("Overlap"))]
+    failed = [*found[:2], *answers(study_in(tmp_path / "t", about), kind("Overlap"))]
+    assert failed[2].tied == [] and not failed[2].best and outcome(failed[2]) == "tied with none of 2 others"
+    assert failures(failed[2:]) == "focal (3 poor); Dice, CE (3 poor); boundary (3 poor)"
+    in_some = "in 1 of 3 settings"
+    assert failures(failed) == f"focal ({in_some}); Dice, CE ({in_some}); boundary (in 1 of 1 setting)"
+    assert failures(found) == ""
     assert best(failed[1:]).endswith(
         "No loss is first or tied wherever it was run; most often: Dice, CE (1 of 2); focal (1 of 2)."
     )
