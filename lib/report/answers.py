@@ -337,7 +337,7 @@ def _candidates(found: Sequence[Answer]) -> str:
     if not good:
         compared = any(answer.compared for answer in found)
         return "Of every loss that is first or tied some training failed or is poor." if compared else ""
-    always = [label for label, (number, all_of_it) in good.items() if number == all_of_it]
+    always = _always(good)
     if len(found) == 1:
         return f"First or tied: {listed(always, MOST_NAMES)}."
     if always:
@@ -345,6 +345,10 @@ def _candidates(found: Sequence[Answer]) -> str:
         return f"First or tied wherever they were run: {listed(names, FEW_NAMES)}."
     names = [f"{label} ({number} of {all_of_it})" for label, (number, all_of_it) in good.items()]
     return f"No loss is first or tied wherever it was run; most often: {'; '.join(names[:3])}."
+
+
+def _always(good: Mapping[str, tuple[int, int]]) -> list[str]:
+    return [label for label, (number, all_of_it) in good.items() if number == all_of_it]
 
 
 def failures(found: Sequence[Answer]) -> str:
@@ -355,11 +359,10 @@ def failures(found: Sequence[Answer]) -> str:
         for loss, what in one.failed.items():
             places.setdefault(one.study.label(loss), []).append(what)
     if len(of_settings) == 1:
-        return listed([f"{label} ({what})" for label, (what,) in places.items()])
+        return listed([f"{label} ({what})" for label, (what,) in places.items()], MOST_NAMES)
     there = Counter(chain.from_iterable(one.labels([*one.costs]) for one in of_settings))
-    return listed(
-        [f"{label} (in {len(known)} of {counted(there[label], 'setting')})" for label, known in places.items()]
-    )
+    names = [f"{label} (in {len(known)} of {counted(there[label], 'setting')})" for label, known in places.items()]
+    return listed(names, MOST_NAMES)
 
 
 def how_sure(found: Sequence[Answer]) -> str:
@@ -378,7 +381,8 @@ def how_sure(found: Sequence[Answer]) -> str:
 def cost(found: Sequence[Answer]) -> str:
     """What a step takes with the best choices and the cheapest of them, and which of these need maps."""
     times, maps = {}, {}
-    for label in good_choices(found):
+    good = good_choices(found)
+    for label in _always(good) or good:
         named = [(one, loss) for one in found for loss in one.costs if one.study.label(loss) == label]
         if measured := [one.costs[loss] for one, loss in named if not math.isnan(one.costs[loss])]:
             times[label] = measured
