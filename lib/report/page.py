@@ -9,15 +9,12 @@ from markupsafe import Markup
 
 from lib.report import sections
 from lib.report.answers import (
-    MOST_NAMES,
     Answer,
-    InShort,
     answers,
     best_evidence_first,
     cheapest_tied,
     evidence,
     first_place,
-    in_short,
     lead,
     limits,
     rank_interval,
@@ -25,6 +22,7 @@ from lib.report.answers import (
 )
 from lib.report.columns import MISSING, counted, listed, percent, written
 from lib.report.content import Cell, Heading, Part, Row, Section, Table, loss_cell
+from lib.report.in_short import MOST_NAMES, InShort, in_short
 from lib.report.kinds import KINDS, Kind
 from lib.report.sources import FOLDER, SCRIPT, STYLE, TEMPLATE
 from lib.report.studies import EVIDENCE, About, StudyTables

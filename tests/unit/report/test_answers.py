@@ -14,21 +14,15 @@ from lib.losses.specification import resolved
 from lib.report.answers import (
     Answer,
     answers,
-    best,
     best_evidence_first,
     cheapest_tied,
-    cost,
     evidence,
-    failures,
     first_place,
-    good_choices,
-    how_sure,
-    in_short,
     limits,
-    not_shown,
     outcome,
     trouble,
 )
+from lib.report.in_short import best, cost, failures, good_choices, how_sure, in_short, not_shown
 from lib.report.kinds import KINDS, Kind
 from lib.report.studies import OWN, PHANTOMS, REAL, About, StudyTables, tables_in
 
